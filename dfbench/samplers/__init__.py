@@ -1,0 +1,14 @@
+"""The reference samplers, a family a file; `METHODS` has them by name."""
+
+from __future__ import annotations
+
+import importlib
+
+from dfbench.samplers.base import METHODS, Method, Traits, method
+
+FAMILIES = ("ddim",)
+
+for _family in FAMILIES:
+    importlib.import_module(f"dfbench.samplers.{_family}")
+
+__all__ = ["METHODS", "Method", "Traits", "method"]

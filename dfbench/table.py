@@ -1,0 +1,354 @@
+"""A sampler as a table of coefficients, like the Butcher tableau of a Runge–Kutta method.
+
+Between model evaluations nearly every diffusion sampler is linear. With E evaluations and K
+Gaussian draws the whole run is
+
+    state at evaluation j:  z_j = a_j z_T + Σ_{i<j} B_ji m_i + Σ_k C_jk ξ_k
+    sample:                 z_E = a_E z_T + Σ_i   B_Ei m_i + Σ_k C_Ek ξ_k
+
+with m_i the i-th model output and ξ ~ N(0, noise_cov ⊗ I). `rows` holds it all: row j is the
+state at evaluation j, the last row is the sample, the columns are [z_T | m_0 … | ξ_0 …].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import solve_triangular
+
+from dfbench.levels import Array, Grid, Level
+from dfbench.predictions import affine
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The coefficient by which two tables differ most, and the first that differs.
+
+    `where` reads like "evaluation 7, weight of output 6: 0.132, should be 0.128".
+    """
+
+    size: float
+    row: int
+    column: int
+    value: float
+    expected: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Law:
+    """Gaussian law of a sampler's output, one entry per direction: mean and variance, shape (D,)."""
+
+    mean: Array
+    variance: Array
+
+    def wasserstein(self, mean: ArrayLike, variance: ArrayLike) -> Array:
+        """W₂ to N(mean, variance) in every direction, shape (D,); exact for Gaussians in 1-D."""
+        gap = np.sqrt(self.variance) - np.sqrt(np.asarray(variance, dtype=np.float64))
+        return np.hypot(self.mean - np.asarray(mean, dtype=np.float64), gap)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The coefficients of one run.
+
+    Attributes:
+        rows: (E + 1, 1 + E + K), float64.
+        levels: E + 1 levels: those at which the model is evaluated, then the sample's.
+        prediction: what m is, a kind of `dfbench.predictions`.
+        noise_cov: (K, K) covariance of the draws; None means independent.
+        sigma_data: the σ_data of the "edm" prediction.
+
+    Raises:
+        ValueError: shapes do not fit, or an evaluation uses an output that comes later.
+    """
+
+    rows: Array
+    levels: Grid
+    prediction: str = "eps"
+    noise_cov: Array | None = None
+    sigma_data: float | None = None
+
+    def __post_init__(self) -> None:
+        rows = np.array(self.rows, dtype=np.float64)
+        object.__setattr__(self, "rows", rows)
+        e = len(self.levels) - 1
+        if rows.ndim != 2 or rows.shape[0] != e + 1 or rows.shape[1] < 1 + e:
+            raise ValueError(f"{e} evaluations need rows ({e + 1}, 1 + {e} + K), got {rows.shape}")
+        if np.triu(rows[:e, 1 : 1 + e]).any():
+            raise ValueError("an evaluation may use earlier outputs only")
+        if self.noise_cov is not None and np.shape(self.noise_cov) != (self.n_draws, self.n_draws):
+            raise ValueError(f"noise_cov must be {(self.n_draws,) * 2}")
+
+    @property
+    def nfe(self) -> int:
+        """E, the model evaluations spent."""
+        return len(self.levels) - 1
+
+    @property
+    def n_draws(self) -> int:
+        """K, the Gaussian draws."""
+        return self.rows.shape[1] - 1 - self.nfe
+
+    @property
+    def a(self) -> Array:
+        """Weights of z_T, shape (E + 1,)."""
+        return self.rows[:, 0]
+
+    @property
+    def B(self) -> Array:
+        """Weights of the model outputs, shape (E + 1, E)."""
+        return self.rows[:, 1 : 1 + self.nfe]
+
+    @property
+    def C(self) -> Array:
+        """Weights of the draws, shape (E + 1, K)."""
+        return self.rows[:, 1 + self.nfe :]
+
+    @property
+    def _noise_cov(self) -> Array:
+        return np.eye(self.n_draws) if self.noise_cov is None else np.asarray(self.noise_cov)
+
+    def weights(self, prediction: str | None = None) -> Array:
+        """Weight of every model output in the sample, shape (E,) (CLAIMS 36, GAO)."""
+        table = self if prediction in (None, self.prediction) else self.convert(str(prediction))
+        return np.array(table.B[-1])
+
+    def convert(self, prediction: str) -> Table:
+        """The same sampler in terms of another model output.
+
+        m_i = c_i z_i + d_i n_i at every level, so Z = base + B diag(c) Z + B diag(d) N:
+        one unit lower triangular solve.
+
+        Raises:
+            ValueError: the conversion does not exist at one of the levels.
+        """
+        if prediction == self.prediction:
+            return self
+        e = self.nfe
+        factors = [self._affine(prediction, self.prediction, level) for level in self.evaluated]
+        c, d = np.array(factors, dtype=np.float64).reshape(e, 2).T
+        base = self.rows.copy()
+        base[:, 1 : 1 + e] *= d
+        coupling = self.B * c
+        if e:
+            base[:e] = solve_triangular(
+                np.eye(e) - coupling[:e], base[:e], lower=True, unit_diagonal=True
+            )
+        base[e] += coupling[e] @ base[:e]
+        return replace(self, rows=base, prediction=prediction)
+
+    @property
+    def evaluated(self) -> list[Level]:
+        """The levels of the E evaluations."""
+        return list(self.levels)[:-1]
+
+    def _affine(self, source: str, target: str, level: Level) -> tuple[float, float]:
+        c, d = affine(source, target, level.alpha, level.sigma, sigma_data=self.sigma_data)
+        return float(c), float(d)
+
+    def rescaled(self, factors: ArrayLike) -> Table:
+        """The table of the states c_j z_j (z_T by c_0), outputs unchanged in meaning.
+
+        Only predictions that do not depend on the scale (eps, x, edm) are left unchanged by it;
+        convert others first.
+        """
+        if self.prediction not in ("eps", "x", "edm"):
+            raise ValueError(f"convert {self.prediction!r} to 'x' or 'eps' before rescaling")
+        c = np.broadcast_to(np.asarray(factors, dtype=np.float64), (self.nfe + 1,))
+        rows = self.rows * c[:, None]
+        rows[:, 0] /= c[0]
+        return replace(self, rows=rows, levels=self.levels.scaled(c))
+
+    def canonical(self) -> Table:
+        """x-prediction and states z/α: the form in which samplers on any scale compare.
+
+        A level with α = 0 is scaled by 1/σ instead.
+        """
+        scale = [1 / (level.alpha or level.sigma) for level in self.levels]
+        return self.convert("x").rescaled(scale)
+
+    def point_response(self) -> tuple[Array, Array]:
+        """Mean (per unit of x₀) and variance of every state when all data sits at x₀.
+
+        The exact denoiser is x̂ = x₀ and z_T ~ N(α_T x₀, σ_T²). Both of shape (E + 1,). A
+        sampler that keeps its books has mean α_j and variance σ_j² (CLAIMS, DESIGN).
+        """
+        rows = self.convert("x").rows
+        first, e = self.levels[0], self.nfe
+        mean = rows[:, 0] * first.alpha + rows[:, 1 : 1 + e].sum(axis=1)
+        noise = rows[:, 1 + e :]
+        var = (rows[:, 0] * first.sigma) ** 2 + ((noise @ self._noise_cov) * noise).sum(axis=1)
+        return mean, var
+
+    def law(
+        self,
+        variance: ArrayLike,
+        mean: ArrayLike = 0.0,
+        *,
+        start_variance: ArrayLike | None = None,
+        start_mean: ArrayLike | None = None,
+    ) -> Law:
+        """Exact law of the sample for Gaussian data, without Monte Carlo.
+
+        Along each eigen-direction of the data's covariance the exact model is affine in the
+        state, m_i = g_i z_i + h_i, so the sample is a scalar Gaussian.
+
+        Args:
+            variance, mean: of the data per direction, shape (D,) or scalar.
+            start_variance, start_mean: law of z_T per direction; by default the exact marginal
+                N(α_T mean, α_T² variance + σ_T²), which leaves out the initialisation error.
+        """
+        s, mu = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(variance, dtype=np.float64)),
+            np.asarray(mean, dtype=np.float64),
+        )
+        if not (np.isfinite(s).all() and np.isfinite(mu).all() and (s >= 0).all()):
+            raise ValueError("variances must be finite and ≥ 0, means finite")
+        e, d = self.nfe, len(s)
+        slope, shift = np.empty((e, d)), np.empty((e, d))
+        for i, level in enumerate(self.evaluated):
+            # E[x | z] = k z + (1 − α k) μ
+            k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
+            c, w = self._affine("x", self.prediction, level)
+            slope[i], shift[i] = c + w * k, w * (1 - level.alpha * k) * mu
+        # adjoint recursion: total weight of output i in the sample, per direction
+        weight = np.repeat(self.B[e][:, None], d, axis=1)
+        for i in range(e - 1, 0, -1):
+            weight[:i] += self.B[i, :i, None] * (weight[i] * slope[i])
+        through = weight * slope
+        first = self.levels[0]
+        z_mean = first.alpha * mu if start_mean is None else np.asarray(start_mean, dtype=float)
+        z_var = (
+            first.alpha**2 * s + first.sigma**2
+            if start_variance is None
+            else np.asarray(start_variance, dtype=float)
+        )
+        gain = self.a[e] + self.a[:e] @ through
+        noise = self.C[e][:, None] + self.C[:e].T @ through
+        spread = (noise * (self._noise_cov @ noise)).sum(axis=0)
+        return Law(gain * z_mean + (weight * shift).sum(axis=0), gain**2 * z_var + spread)
+
+    def run(
+        self,
+        model: Callable[[Any, Level], Any],
+        z: Any,
+        draws: Callable[[int], Any] | None = None,
+    ) -> Any:
+        """Execute the table on NumPy or torch arrays: `model(z, level)` returns the prediction.
+
+        Works through `steps`, so each state costs a handful of passes over memory instead of
+        one per earlier output. `draws(k)` gives the k-th Gaussian draw.
+
+        Raises:
+            ValueError: the table draws noise and `draws` is missing.
+        """
+        if self.n_draws and draws is None:
+            raise ValueError(f"the sampler draws noise {self.n_draws} times: pass draws")
+        outputs: dict[int, Any] = {}
+        steps = self.steps()
+        last_use = {i: j for j, step in enumerate(steps) for i in step.outputs}
+        noise_use = {k: j for j, step in enumerate(steps) for k in step.draws}
+        noise: dict[int, Any] = {}
+        state = z
+        for j, step in enumerate(steps):
+            state = state * step.carry
+            for i, weight in step.outputs.items():
+                state = state + weight * outputs[i]
+            for k, weight in step.draws.items():
+                if k not in noise:
+                    assert draws is not None
+                    noise[k] = draws(k)
+                state = state + weight * noise[k]
+            outputs = {i: m for i, m in outputs.items() if last_use[i] > j}
+            noise = {k: x for k, x in noise.items() if noise_use[k] > j}
+            if j < self.nfe:
+                m = model(state, self.levels[j])
+                if j in last_use:
+                    outputs[j] = m
+        return state
+
+    def steps(self) -> list[Step]:
+        """Each state as the one before it plus the few outputs and draws that are new to it.
+
+        row_j = carry · row_{j−1} + Σ outputs + Σ draws, with round-off-sized entries dropped.
+        """
+        e, eps = self.nfe, np.finfo(np.float64).eps
+        steps, previous = [], np.zeros(self.rows.shape[1])
+        previous[0] = 1.0
+        for row in self.rows:
+            carry = row[0] / previous[0] if previous[0] else 0.0
+            rest = row - carry * previous
+            rest[np.abs(rest) <= 8 * eps * (np.abs(row) + np.abs(carry * previous))] = 0.0
+            rest[0] = 0.0
+            used = np.flatnonzero(rest)
+            steps.append(
+                Step(
+                    float(carry),
+                    {int(i) - 1: float(rest[i]) for i in used if i <= e},
+                    {int(k) - 1 - e: float(rest[k]) for k in used if k > e},
+                )
+            )
+            previous = row
+        return steps
+
+    def gaps(self, expected: Table) -> Array:
+        """Disagreement of every coefficient, in units of the expected state, shape of `rows`.
+
+        Row j is divided by √(α_j² + σ_j²), the size of the state for data of unit size; the
+        column of z_T is multiplied by the size of z_T. Non-finite coefficients count as ∞.
+
+        Raises:
+            ValueError: the tables differ in evaluations, draws or prediction.
+        """
+        for name in ("nfe", "n_draws", "prediction"):
+            mine, other = getattr(self, name), getattr(expected, name)
+            if mine != other:
+                raise ValueError(f"{name}: {mine}, should be {other}")
+        size = np.hypot(expected.levels.alpha, expected.levels.sigma)
+        gaps = np.abs(self.rows - expected.rows) / size[:, None]
+        gaps[:, 0] *= size[0]
+        gaps[~np.isfinite(self.rows)] = np.inf
+        return gaps
+
+    def compare(self, expected: Table, tolerance: ArrayLike | None = None) -> Difference | None:
+        """The largest disagreement, or the first beyond `tolerance` (None where there is none).
+
+        Args:
+            tolerance: bound on `gaps`, scalar or of its shape.
+        """
+        gaps = self.gaps(expected)
+        if tolerance is None:
+            row, column = np.unravel_index(int(np.argmax(gaps)), gaps.shape)
+            return self._difference(expected, gaps, int(row), int(column))
+        excess = gaps / np.broadcast_to(np.asarray(tolerance, dtype=np.float64), gaps.shape)
+        bad = np.flatnonzero((excess > 1).any(axis=1))
+        if not len(bad):
+            return None
+        row = int(bad[0])
+        return self._difference(expected, gaps, row, int(excess[row].argmax()))
+
+    def _difference(self, expected: Table, gap: Array, row: int, column: int) -> Difference:
+        place = "the sample" if row == self.nfe else f"evaluation {row}"
+        if column == 0:
+            what = "weight of the initial state"
+        elif column <= self.nfe:
+            what = f"weight of output {column - 1}"
+        else:
+            what = f"weight of draw {column - 1 - self.nfe}"
+        value, should = float(self.rows[row, column]), float(expected.rows[row, column])
+        where = f"{place}, {what}: {value:.9g}, should be {should:.9g}"
+        return Difference(float(gap[row, column]), row, column, value, should, where)
+
+
+@dataclass(frozen=True)
+class Step:
+    """state ← carry · state + Σ outputs[i] m_i + Σ draws[k] ξ_k."""
+
+    carry: float
+    outputs: dict[int, float]
+    draws: dict[int, float]
