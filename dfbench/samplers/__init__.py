@@ -6,7 +6,7 @@ import importlib
 
 from dfbench.samplers.base import METHODS, Method, Traits, method
 
-FAMILIES = ("ddim",)
+FAMILIES = ("ddim", "ode", "flow", "edm", "ancestral", "sde")
 
 for _family in FAMILIES:
     importlib.import_module(f"dfbench.samplers.{_family}")
