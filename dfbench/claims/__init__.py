@@ -1,0 +1,15 @@
+"""The claims, a subject a file; `CLAIMS` has them by id, in the order of a certificate."""
+
+from __future__ import annotations
+
+import importlib
+
+from dfbench.claims.base import CLAIMS, Claim, Finding
+
+for _name in (
+    "counts", "affine", "bookkeeping", "identity", "order", "law", "invariance",
+    "noise", "batch", "companions",
+):  # fmt: skip
+    importlib.import_module(f"dfbench.claims.{_name}")
+
+__all__ = ["CLAIMS", "Claim", "Finding"]

@@ -1,0 +1,172 @@
+"""What a claim is, and what comes of holding a subject to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Verdict = Literal["pass", "fail", "inconclusive", "skip"]
+
+#: Worst first: the verdict of a whole is the worst verdict of its parts.
+SEVERITY: tuple[Verdict, ...] = ("fail", "inconclusive", "pass", "skip")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim's outcome on a subject.
+
+    Attributes:
+        claim, statement: of the claim.
+        verdict: pass, fail, inconclusive (`why` says what is missing) or skip (`why` says why
+            it does not apply).
+        measured, bound, unit: the number, what it is held to, and its unit.
+        derivation: where the bound comes from.
+        where: the step, evaluation and coefficient, for instance.
+        why: one or two sentences a person can act on.
+        counterexample: the smallest input found that shows it.
+        reproduce: a stand-alone Python snippet.
+        expected: the reason, where the failure was declared beforehand.
+        series: named numeric series behind the finding's plot.
+        seconds: time taken.
+    """
+
+    claim: str
+    verdict: Verdict
+    statement: str = ""
+    measured: float | None = None
+    bound: float | None = None
+    unit: str | None = None
+    derivation: str | None = None
+    where: str | None = None
+    why: str | None = None
+    counterexample: dict[str, Any] | None = None
+    reproduce: str | None = None
+    expected: str | None = None
+    series: dict[str, list[float]] | None = None
+    seconds: float = 0.0
+
+
+def skip(why: str) -> Finding:
+    """The claim does not apply, and why."""
+    return Finding("", "skip", why=why)
+
+
+def inconclusive(why: str, **known: Any) -> Finding:
+    """It could not be decided, and what is missing."""
+    return Finding("", "inconclusive", why=why, **known)
+
+
+def judge(measured: float, bound: float, **details: Any) -> Finding:
+    """Pass if the measured value is within the bound; a NaN never is."""
+    verdict: Verdict = "pass" if measured <= bound else "fail"
+    return Finding("", verdict, measured=measured, bound=bound, **details)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A check with a statement and a source.
+
+    Attributes:
+        id: short and stable, like "bookkeeping".
+        statement: one sentence, in the notation of the field.
+        source: paper and equation, or the design rule.
+        rows: the rows of the list of claims that it covers.
+        kind: of subject it applies to.
+        check: holds a subject to it.
+        control: makes a subject with a defect of the given relative size, which must fail.
+        control_size: the size at which the control is run; `self-test` finds the smallest.
+    """
+
+    id: str
+    statement: str
+    source: str
+    rows: tuple[int, ...]
+    kind: str
+    check: Callable[[Any], Finding]
+    control: Callable[[float], Any]
+    control_size: float
+
+    def __call__(self, subject: Any) -> Finding:
+        """Check a subject: the finding, complete with statement, time and expectation."""
+        start = time.perf_counter()
+        finding = self.check(subject)
+        expected = subject.expected.get(self.id)
+        why = finding.why
+        if expected and finding.verdict == "pass":
+            why = f"passes although a failure was declared: {expected}"
+        return replace(
+            finding,
+            claim=self.id,
+            statement=self.statement,
+            expected=expected if finding.verdict == "fail" else None,
+            why=why,
+            reproduce=finding.reproduce
+            or (subject.snippet(self.id) if finding.verdict == "fail" else None),
+            seconds=time.perf_counter() - start,
+        )
+
+
+CLAIMS: dict[str, Claim] = {}
+
+
+def claim(
+    id: str,
+    statement: str,
+    *,
+    source: str,
+    control: Callable[[float], Any],
+    control_size: float,
+    rows: tuple[int, ...] = (),
+    kind: str = "sampler",
+) -> Callable[[Callable[[Any], Finding]], Claim]:
+    """Register a check as a claim; see `Claim` for the arguments."""
+
+    def register(check: Callable[[Any], Finding]) -> Claim:
+        made = Claim(id, statement, source, rows, kind, check, control, control_size)
+        CLAIMS[id] = made
+        return made
+
+    return register
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """The worst of several verdicts; nothing at all is a skip."""
+    return next((v for v in SEVERITY if v in verdicts), "skip")
+
+
+@dataclass(frozen=True)
+class SubjectReport:
+    """All findings on one subject."""
+
+    name: str
+    kind: str
+    library: str
+    version: str
+    config: dict[str, Any]
+    traits: dict[str, Any]
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst finding; a failure declared beforehand counts as a pass."""
+        return worst(["pass" if f.expected else f.verdict for f in self.findings])
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The outcome of one certification run."""
+
+    subjects: tuple[SubjectReport, ...]
+    environment: dict[str, Any]
+    seconds: float = 0.0
+
+    SCHEMA = "dfbench.certificate/1"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst subject."""
+        return worst([subject.verdict for subject in self.subjects])

@@ -1,0 +1,165 @@
+"""Rows, dtypes and state: a sample depends on its own row, keeps its dtype, leaves nothing behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dfbench.claims.base import Finding, claim, judge
+from dfbench.claims.precision import rounding_gain, unit_roundoff
+from dfbench.readout import Call, GaussianDraws
+from dfbench.subjects.base import NotAffine, Sampler
+from dfbench.subjects.reference import Defect, MethodSampler
+
+STEPS = 7
+
+
+def _run(
+    session: object,
+    z: torch.Tensor,
+    model: object | None = None,
+    rows: slice = slice(None),
+) -> torch.Tensor:
+    """A run with fixed noise: draw k of row r is the same numbers in every batch and dtype."""
+    count = 0
+
+    def fixed(operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
+        nonlocal count
+        source = torch.Generator().manual_seed(1000 + count)
+        count += 1
+        whole = torch.randn((4, *out.shape[1:]), generator=source, dtype=torch.float64)
+        picked = whole[rows] if out.shape[:1] == z.shape[:1] else whole[: len(out)]
+        return picked.to(out.dtype)
+
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad(), GaussianDraws(fixed, generator):
+        network = model or (lambda z, call: torch.tanh(1.5 * z) - 0.2 * z)
+        return session(network, z, generator)  # type: ignore[operator]
+
+
+def _start(dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    z = torch.randn((4, 2, 4, 4), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    return z.to(dtype)
+
+
+def _mixes_rows(size: float) -> Sampler:
+    """Adds a little of the batch's mean to every output."""
+    return MethodSampler("ddim", defect=Defect(output=lambda m, j: m + size * m.mean(0)))
+
+
+@claim(
+    "row-independence",
+    "A row of the sample depends on its own row only: not on the batch around it.",
+    source="DESIGN: the checks on a sampler",
+    control=_mixes_rows,
+    control_size=1e-6,
+)
+def rows_check(subject: Sampler) -> Finding:
+    """Each row sampled alone against the same row in a batch of four, fixed noise."""
+    whole = _run(subject.session(STEPS), _start())
+    worst, at = 0.0, 0
+    for r in range(4):
+        alone = _run(subject.session(STEPS), _start()[r : r + 1], rows=slice(r, r + 1))
+        gap = float((alone - whole[r : r + 1]).abs().max() / whole[r].abs().max())
+        if not gap <= worst:
+            worst, at = gap, r
+    # matrix products may be summed in another order in another batch; nothing else may change
+    bound = 1e-12 if not _computes_single(subject) else 1e-5
+    return judge(worst, bound, unit="relative", where=f"row {at} of 4" if worst > bound else None,
+                 derivation="order of summation only: 1e-12, or 1e-5 where it computes in float32",
+                 counterexample={"steps": STEPS, "row": at} if worst > bound else None)  # fmt: skip
+
+
+def _computes_single(subject: Sampler) -> bool:
+    return subject.reading(STEPS).is_single
+
+
+def _upcasts(size: float) -> Sampler:
+    """Returns float64 whatever it was given."""
+    return MethodSampler("ddim", defect=Defect(final=lambda z: z.double()))
+
+
+@claim(
+    "dtype",
+    "Shape and dtype of the sample are those of its start, and float16, bfloat16 and float32 runs "
+    "stay within round-off of the float64 run.",
+    source="DESIGN: tolerance from the dtype",
+    control=_upcasts,
+    control_size=1.0,
+)
+def dtype_check(subject: Sampler) -> Finding:
+    """The run in each dtype with prescribed model outputs, against float64."""
+
+    def outputs(z: torch.Tensor, call: Call) -> torch.Tensor:
+        source = torch.Generator().manual_seed(int(1e6 * call.step) + int(call.time * 100) % 97)
+        values = torch.randn(z.shape, generator=source, dtype=torch.float64)
+        return (0.25 * torch.tanh(values)).to(torch.float16).to(z.dtype)
+
+    start = 0.25 * torch.tanh(_start()).to(torch.float16)
+    # noise is rounded to float16 first, so that every dtype starts from the same numbers
+    exact = _run(subject.session(STEPS), start.double(), outputs)
+    try:
+        gain = rounding_gain(subject.affine_reading(STEPS).table)
+    except NotAffine:
+        gain = 10.0
+    worst: Finding | None = None
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        name = str(dtype).removeprefix("torch.")
+        try:
+            sample = _run(subject.session(STEPS), start.to(dtype), outputs)
+        except Exception as error:
+            return judge(np.inf, 0.0, where=name, why=f"raises {type(error).__name__}: {error}")
+        if sample.dtype != dtype or sample.shape != start.shape:
+            got = f"{str(sample.dtype).removeprefix('torch.')} {tuple(sample.shape)}"
+            return judge(
+                1.0, 0.0, unit="changed dtype or shape", where=f"{name} {tuple(start.shape)} in",
+                why=f"{name} {tuple(start.shape)} goes in, {got} comes out",
+                counterexample={"steps": STEPS, "dtype": name},
+            )  # fmt: skip
+        gap = float((sample.double() - exact).abs().max())
+        size = max(1.0, float(exact.abs().max()))
+        bound = 4 * unit_roundoff(dtype) * gain / size
+        finding = judge(
+            gap / size, bound, unit="of the sample's size", where=name,
+            derivation=f"4 u × {gain:.3g}: the terms of each step, carried to the end, summed in squares",
+            counterexample={"steps": STEPS, "dtype": name},
+        )  # fmt: skip
+        if finding.verdict == "fail":
+            return finding
+        if worst is None or gap / size / bound > (worst.measured or 0) / (worst.bound or 1):
+            worst = finding
+    assert worst is not None
+    return worst
+
+
+def _remembers(size: float) -> Sampler:
+    """Each run scales its sample by the number of runs before it."""
+    runs = 0
+
+    def final(z: torch.Tensor) -> torch.Tensor:
+        nonlocal runs
+        runs += 1
+        return z * (1 + size * runs)
+
+    return MethodSampler("ddim", defect=Defect(final=final))
+
+
+@claim(
+    "state",
+    "A run leaves nothing behind: the same object run again gives the same sample to the bit.",
+    source="DESIGN: the checks on a sampler",
+    control=_remembers,
+    control_size=1e-9,
+)
+def state_check(subject: Sampler) -> Finding:
+    """Fresh object; the same object again; the same object after a run of another length."""
+    session = subject.session(STEPS)
+    first = _run(session, _start())
+    problems = []
+    second = _run(session.again(), _start())
+    gap = float((second - first).abs().max())
+    if gap:
+        problems.append(f"a second run of the same object differs by {gap:.2e}")
+    return judge(gap, 0.0, unit="absolute", derivation="equal to the bit",
+                 where="; ".join(problems) or None,
+                 counterexample={"steps": STEPS} if problems else None)  # fmt: skip

@@ -1,0 +1,344 @@
+"""Read the table out of a sampler that is known only as code that runs on torch tensors.
+
+One batched run: a row for each input that the sampler is linear in (the initial state, every
+model output, every Gaussian draw), with that input 1 and all others 0. What the sampler does to
+the rows *is* its table. A few more rows hold random combinations of all inputs; superposition on
+them proves that the sampler is affine, or shows where it is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dfbench.levels import Array, Grid, Level
+from dfbench.samplers.base import brownian_covariance
+from dfbench.table import Table
+
+PROBES = 4  # rows of random combinations
+SEED = 20_100_612  # of the generator handed to samplers; no one else's by accident
+
+
+@dataclass(frozen=True)
+class Call:
+    """One model evaluation, as the sampler's code presents it.
+
+    Attributes:
+        time: the time argument that the network receives.
+        told: the level which that time means to a network trained on the schedule.
+        own: the level at which the sampler's own tables put the state it passes.
+        step: the step to which the evaluation belongs, from 0.
+    """
+
+    time: float
+    told: Level
+    own: Level
+    step: int
+
+
+Network = Callable[[torch.Tensor, Call], torch.Tensor]
+
+
+class Session(Protocol):
+    """One run of a sampler, ready to go: fixed steps, fixed levels, fresh state.
+
+    Attributes:
+        n: steps.
+        prediction: what the model must return, a kind of `dfbench.predictions`.
+        sigma_data: σ_data of the "edm" prediction, else None.
+        grid: the N + 1 levels of the steps, on the scale that the network sees; the last is the
+            level the sampler declares to land at, on the scale of the sample.
+    """
+
+    n: int
+    prediction: str
+    sigma_data: float | None
+    grid: Grid
+
+    def __call__(
+        self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """Run from state z, of shape (rows, …) at the level of the first evaluation."""
+        ...
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One Gaussian draw that the sampler made.
+
+    Attributes:
+        operation: the torch operation, or "brownian" for an increment of a Brownian path.
+        shape, dtype: of the tensor drawn.
+        seeded: it came from the generator that the caller passed.
+        per_row: it has a row for every row of the batch.
+        span: the interval of a Brownian increment.
+    """
+
+    operation: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    seeded: bool
+    per_row: bool
+    span: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one read-out saw.
+
+    Attributes:
+        table: the coefficients; its levels are those of the sampler's own tables (`Call.own`).
+        calls: the model evaluations in order.
+        draws: the Gaussian draws in order; `other_random` names any other random operation.
+        offset: largest output for zero input, ideally 0.
+        superposition: largest violation over the probe rows, relative to the row's size.
+        violated_at: first state at which superposition is off by more than round-off, or None.
+    """
+
+    table: Table
+    calls: tuple[Call, ...]
+    draws: tuple[Draw, ...]
+    other_random: tuple[str, ...]
+    offset: float
+    superposition: float
+    violated_at: int | None
+    amplitude: float
+    output_dtype: torch.dtype
+
+    @cached_property
+    def told(self) -> Table:
+        """The same coefficients with the levels that the model is told."""
+        told = [call.told for call in self.calls]
+        levels = [*told, self.table.levels[-1]]
+        return replace(self.table, levels=grid_of(levels))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether all coefficients are float32 numbers: the sampler computes in float32."""
+        rows = self.table.rows * self.amplitude
+        return bool((rows == rows.astype(np.float32)).all())
+
+    @property
+    def steps(self) -> list[int]:
+        """The step of every evaluation."""
+        return [call.step for call in self.calls]
+
+
+def grid_of(levels: list[Level]) -> Grid:
+    """A grid with exactly these levels."""
+    return Grid(np.array([x.alpha for x in levels]), np.array([x.sigma for x in levels]))
+
+
+class TooManyInputs(Exception):
+    """The run has more inputs than rows were provided for."""
+
+
+def read_out(
+    session: Callable[[], Session],
+    *,
+    amplitude: float = 1.0,
+    dtype: torch.dtype = torch.float64,
+    capacity: int | None = None,
+    seed: int = 0,
+) -> Reading:
+    """Read the table of a sampler in one batched run.
+
+    Args:
+        session: makes a fresh run; called again only if more rows turn out to be needed.
+        amplitude: size of the unit inputs; below the clipping range of samplers that clip.
+        dtype: of the state and the model outputs.
+        capacity: rows to provide for inputs; by default enough for two evaluations and two
+            draws a step.
+        seed: of the probe rows.
+    """
+    run = session()
+    rows = capacity or 4 * run.n + 8
+    while True:
+        recorder = _Recorder(rows, amplitude, dtype, seed)
+        try:
+            return recorder.read(run)
+        except TooManyInputs:
+            rows *= 2
+            run = session()
+
+
+class _Recorder:
+    def __init__(self, capacity: int, amplitude: float, dtype: torch.dtype, seed: int) -> None:
+        self.capacity, self.amplitude, self.dtype = capacity, amplitude, dtype
+        self.batch = PROBES + 1 + capacity
+        # probe coefficients of every input, drawn before the run so that it cannot disturb them
+        self.probe = np.random.default_rng(seed).standard_normal((PROBES, capacity))
+        self.inputs: list[str] = []
+        self.states: list[Array] = []
+        self.calls: list[Call] = []
+        self.draws: list[Draw] = []
+
+    def new_input(self, kind: str, dtype: torch.dtype) -> torch.Tensor:
+        """A column of the batch: 1 in the row of this input, the probes' mixture above it."""
+        column = len(self.inputs)
+        if column == self.capacity:
+            raise TooManyInputs
+        self.inputs.append(kind)
+        values = np.zeros(self.batch)
+        values[:PROBES] = self.probe[:, column]
+        values[PROBES + 1 + column] = 1.0
+        return torch.tensor(self.amplitude * values, dtype=dtype)
+
+    def shaped(self, values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        return values.reshape(-1, *[1] * (like.ndim - 1)).expand_as(like).clone()
+
+    def model(self, z: torch.Tensor, call: Call) -> torch.Tensor:
+        self.states.append(self.column_of(z))
+        self.calls.append(call)
+        return self.shaped(self.new_input("m", self.dtype), z.to(self.dtype))
+
+    def column_of(self, z: torch.Tensor) -> Array:
+        return np.array(z.detach().reshape(self.batch, -1)[:, 0].double().numpy())
+
+    def draw(
+        self, operation: str, out: torch.Tensor, seeded: bool, span: Any = None
+    ) -> torch.Tensor:
+        per_row = out.ndim > 0 and out.shape[0] == self.batch
+        self.draws.append(Draw(operation, tuple(out.shape), out.dtype, seeded, per_row, span))
+        if not per_row:  # shared between rows, it has no column; the noise claim reports it
+            return torch.zeros_like(out)
+        return self.shaped(self.new_input("xi", out.dtype), out)
+
+    def read(self, run: Session) -> Reading:
+        z = self.new_input("z", self.dtype).reshape(-1, 1, 1, 1)
+        generator = torch.Generator().manual_seed(SEED)
+        with torch.no_grad(), preserved_random_state(), _brownian(self), GaussianDraws(self.draw, generator) as mode:
+            out = run(self.model, z, generator)
+        if tuple(out.shape) != tuple(z.shape):
+            raise ValueError(f"the sample has shape {tuple(out.shape)}, its start {tuple(z.shape)}")
+        states = np.array([*self.states, self.column_of(out)]) / self.amplitude
+        zero = states[:, PROBES]
+        units = states[:, PROBES + 1 :] - zero[:, None]
+        probes = states[:, :PROBES]
+        n = len(self.inputs)
+        expected = units[:, :n] @ self.probe[:, :n].T + zero[:, None]
+        # round-off of the probe itself: the sum of the sizes of what it adds up
+        size = np.abs(units[:, :n]) @ np.abs(self.probe[:, :n].T) + np.abs(zero)[:, None]
+        off = np.abs(probes - expected) / np.where(size == 0, 1.0, size)
+        off[~np.isfinite(off)] = np.inf
+        precision = {torch.float64: 1e-12, torch.float32: 1e-4}.get(out.dtype, 1e-1)
+        worst = off.max(axis=1)
+        single = (units == units.astype(np.float32)).all()
+        bad = np.flatnonzero(worst > max(precision, 1e-5 if single else 0.0))
+        order = np.argsort([{"z": 0, "m": 1, "xi": 2}[kind] for kind in self.inputs], kind="stable")
+        return Reading(
+            table=Table(
+                units[:, order],
+                grid_of([*(call.own for call in self.calls), run.grid[-1]]),
+                run.prediction,
+                brownian_covariance([d.span for d in self.draws if d.per_row]),
+                run.sigma_data,
+            ),
+            calls=tuple(self.calls),
+            draws=tuple(self.draws),
+            other_random=tuple(mode.other),
+            offset=float(np.abs(zero).max()),
+            superposition=float(worst.max()),
+            violated_at=int(bad[0]) if len(bad) else None,
+            amplitude=self.amplitude,
+            output_dtype=out.dtype,
+        )
+
+
+_GAUSSIAN = ("randn", "randn_like", "normal", "normal_")
+_RANDOM = ("rand", "rand_like", "randint", "randint_like", "randperm", "bernoulli", "bernoulli_",
+           "uniform_", "exponential_", "random_", "multinomial")  # fmt: skip
+
+
+class GaussianDraws(TorchDispatchMode):
+    """Hands every Gaussian draw made inside to a function, which returns what to use instead.
+
+    Args:
+        replace: (operation, standard normal drawn, from the caller's generator?) → tensor.
+        generator: the caller's.
+
+    Attributes:
+        other: names of the other random operations met.
+    """
+
+    def __init__(
+        self,
+        replace: Callable[[str, torch.Tensor, bool], torch.Tensor],
+        generator: torch.Generator | None,
+    ) -> None:
+        super().__init__()
+        self.replace, self.generator = replace, generator
+        self.other: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        name = str(func.overloadpacket).removeprefix("aten.")
+        if name in _RANDOM:
+            self.other.append(name)
+        if name not in _GAUSSIAN:
+            return out
+        # the dispatcher wraps generators anew, so they are told apart by their seed
+        seeded = self.generator is not None and any(
+            isinstance(g, torch.Generator) and g.initial_seed() == self.generator.initial_seed()
+            for g in (*args, *kwargs.values())
+        )
+        mean, std = 0.0, 1.0
+        if name == "normal_":
+            mean, std = (*args[1:3], *(kwargs.get("mean", 0.0), kwargs.get("std", 1.0)))[:2]
+        elif name == "normal":
+            mean, std = args[0], args[1] if len(args) > 1 else 1.0
+        draw = self.replace(name, (out - mean) / std if name.startswith("normal") else out, seeded)
+        if name.startswith("normal"):
+            draw = draw * std + mean
+        return args[0].copy_(draw) if name == "normal_" else draw
+
+
+@contextlib.contextmanager
+def _brownian(recorder: _Recorder) -> Iterator[None]:
+    """Replaces torchsde's Brownian paths: each increment is a draw that remembers its interval."""
+    torchsde: Any = sys.modules.get("torchsde")
+    if torchsde is None:  # whoever draws from it has imported it before the run
+        yield
+        return
+
+    class Path:
+        def __init__(self, t0: Any, t1: Any, size: Any = None, **options: Any) -> None:
+            w0 = options.get("w0")
+            self.size = tuple(size if size is not None else w0.shape)
+            self.dtype = options.get("dtype") or (w0.dtype if w0 is not None else torch.float32)
+
+        def __call__(self, ta: Any, tb: Any) -> torch.Tensor:
+            start, stop = float(ta), float(tb)
+            like = torch.empty(self.size, dtype=self.dtype)
+            unit: torch.Tensor = recorder.draw("brownian", like, True, (start, stop))
+            return unit * abs(stop - start) ** 0.5
+
+    names = ("BrownianInterval", "BrownianTree", "BrownianPath")
+    kept = {name: getattr(torchsde, name) for name in names}
+    try:
+        for name in names:
+            setattr(torchsde, name, Path)
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(torchsde, name, value)
+
+
+@contextlib.contextmanager
+def preserved_random_state() -> Iterator[None]:
+    """Leaves torch's and NumPy's global random state as it was."""
+    state, legacy = torch.get_rng_state(), np.random.get_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+        np.random.set_state(legacy)

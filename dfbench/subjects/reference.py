@@ -1,0 +1,156 @@
+"""The reference methods as subjects: on trial themselves, and the material of the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+import dfbench
+from dfbench.levels import Grid, Level
+from dfbench.readout import Call, Network
+from dfbench.samplers import METHODS, Method
+from dfbench.samplers.base import Output, Traits
+from dfbench.subjects.base import Reference, Sampler
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What a control breaks; each hook leaves things as they are unless given.
+
+    Attributes:
+        output: (m, evaluation) → m, between the model and the method.
+        state: (z, evaluation) → z, what the method passes to the model.
+        final: sample → sample.
+        noise: (ξ, draw) → ξ.
+        told: (level, evaluation) → the level that the model is told.
+        generator: what is handed to the draws instead of the caller's generator.
+    """
+
+    output: Callable[[torch.Tensor, int], torch.Tensor] = lambda m, j: m
+    state: Callable[[torch.Tensor, int], torch.Tensor] = lambda z, j: z
+    final: Callable[[torch.Tensor], torch.Tensor] = lambda z: z
+    noise: Callable[[torch.Tensor, int], torch.Tensor] = lambda xi, k: xi
+    told: Callable[[Level, int], Level] = lambda level, j: level
+    generator: Callable[[torch.Generator | None], torch.Generator | None] = lambda g: g
+
+
+class MethodSession:
+    """One run of a reference method on torch tensors."""
+
+    sigma_data: float | None = None
+
+    def __init__(
+        self, method: Method, options: dict[str, Any], grid: Grid, prediction: str, defect: Defect
+    ) -> None:
+        self.method, self.options, self.grid, self.defect = method, options, grid, defect
+        self.prediction, self.n = prediction, grid.n_steps
+
+    def __call__(
+        self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        calls = draws = 0
+        path: Any = None
+        lam = self.grid.log_snr
+
+        def network(state: torch.Tensor, level: Level) -> Output:
+            nonlocal calls
+            step = int(np.searchsorted(lam[:-1], level.log_snr + 1e-9, side="right")) - 1
+            told = self.defect.told(level, calls)
+            call = Call(level.ratio, told, level, max(step, 0))
+            shown = self.defect.state(state, calls)
+            m = self.defect.output(model(shown, call), calls)
+            calls += 1
+            return Output(m, state, level, self.prediction, self.sigma_data)
+
+        def noise(start: float | None = None, stop: float | None = None) -> torch.Tensor:
+            nonlocal draws, path
+            if start is None or stop is None:
+                seeded = self.defect.generator(generator)
+                xi = torch.randn(z.shape, generator=seeded, dtype=z.dtype, device=z.device)
+            else:
+                path = path or self._path(z, generator)
+                xi = path(start, stop) / abs(stop - start) ** 0.5
+            draws += 1
+            return self.defect.noise(xi, draws - 1)
+
+        return self.defect.final(self.method(network, z, self.grid, noise, **self.options))
+
+    def _path(self, z: torch.Tensor, generator: torch.Generator | None) -> Any:
+        import torchsde
+
+        span = self.grid.ratio[np.isfinite(self.grid.ratio)]
+        seed = int(torch.randint(2**31, (), generator=generator))
+        return torchsde.BrownianInterval(
+            t0=0.0, t1=float(span.max()), size=z.shape, dtype=z.dtype, entropy=seed
+        )
+
+    time_tolerance = 1e-9
+    time_derivation = "the model is told the level itself: λ to round-off"
+
+    def again(self) -> MethodSession:
+        return self
+
+    def time_gap(self, call: Call) -> float:
+        return abs(call.told.log_snr - call.own.log_snr)
+
+
+def default_grid(n: int) -> Grid:
+    """n steps on variance-preserving levels, regular in λ, σ/α from 20 to 0.02, then clean data."""
+    ratio = np.geomspace(20.0, 0.02, n) if n > 1 else np.array([20.0])
+    alpha = 1 / np.hypot(1, ratio)
+    return Grid(np.append(alpha, 1.0), np.append(ratio * alpha, 0.0))
+
+
+class MethodSampler(Sampler):
+    """A reference method under certification.
+
+    Args:
+        name: of the method in `METHODS`.
+        options: the method's own.
+        defect, claimed: for controls, what is broken and traits that are claimed in its place.
+    """
+
+    library = "dfbench"
+    predictions = ("eps", "x", "v")
+
+    def __init__(
+        self,
+        name: str,
+        options: dict[str, Any] | None = None,
+        *,
+        defect: Defect | None = None,
+        claimed: dict[str, Any] | None = None,
+    ) -> None:
+        self.method = METHODS[name]
+        self.config = dict(options or {})
+        self.call: dict[str, Any] = {}
+        self.defect = defect or Defect()
+        self.name = f"dfbench:{name}" + (" (broken)" if defect or claimed else "")
+        self.version = dfbench.__version__
+        traits: Traits = self.method.traits_of(**self.config)
+        self.traits = replace(traits, **(claimed or {}))
+        self.expected = {}
+        if self.method.table(default_grid(2), "eps", **self.config).noise_cov is not None:
+            import torchsde  # noqa: F401 - loaded before a read-out looks for it
+
+    @property
+    def scales(self) -> dict[str, Sampler]:
+        return {"vp": self, "ve": self, "flow": self}
+
+    def session(
+        self, n: int, grid: Grid | None = None, prediction: str | None = None
+    ) -> MethodSession:
+        return MethodSession(
+            self.method,
+            self.config,
+            grid or default_grid(n),
+            prediction or self.predictions[0],
+            self.defect,
+        )
+
+    def reference(self, session: Any) -> Reference | None:
+        return Reference(self.method, session.grid, session.prediction, None, self.config)
