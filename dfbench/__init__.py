@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dfbench.certification import Certificate as Certificate
-    from dfbench.certification import Finding as Finding
     from dfbench.certification import certify as certify
+    from dfbench.claims.base import Certificate as Certificate
+    from dfbench.claims.base import Finding as Finding
     from dfbench.pytest_plugin import parametrize_with_checks as parametrize_with_checks
     from dfbench.table import Table as Table
 
@@ -22,8 +22,8 @@ __version__ = "0.1.0"
 # Where each public name lives. No module here may be called like a public name: importing
 # `dfbench.x` binds the module to the attribute `x` of the package, over whatever was there.
 _HOMES = {
-    "Certificate": "dfbench.certification",
-    "Finding": "dfbench.certification",
+    "Certificate": "dfbench.claims.base",
+    "Finding": "dfbench.claims.base",
     "Table": "dfbench.table",
     "certify": "dfbench.certification",
     "parametrize_with_checks": "dfbench.pytest_plugin",
