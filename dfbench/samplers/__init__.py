@@ -6,7 +6,19 @@ import importlib
 
 from dfbench.samplers.base import METHODS, Method, Traits, method
 
-FAMILIES = ("ddim", "ode", "flow", "edm", "ancestral", "sde")
+FAMILIES = (
+    "ddim",
+    "ode",
+    "flow",
+    "edm",
+    "ancestral",
+    "sde",
+    "dpm_solver",
+    "dpm_solver_pp",
+    "adams",
+    "unipc",
+    "sa_solver",
+)
 
 for _family in FAMILIES:
     importlib.import_module(f"dfbench.samplers.{_family}")
