@@ -31,7 +31,10 @@ def at_log_snr(lam: Time, scale: Scale = "vp") -> tuple[Time, Time]:
     if np.isnan(lam_).any():
         raise ValueError("log-SNR is NaN")
     if scale == "vp":
-        alpha, sigma = np.sqrt(expit(lam_)), np.sqrt(expit(-lam_))
+        ratio = np.exp(-np.abs(lam_) / 2)  # the smaller of σ/α and α/σ
+        large = 1 / np.sqrt(1 + ratio**2)
+        alpha = np.where(lam_ >= 0, large, ratio * large)
+        sigma = np.where(lam_ >= 0, ratio * large, large)
     elif scale == "flow":
         alpha, sigma = expit(lam_ / 2), expit(-lam_ / 2)
     elif scale == "ve":

@@ -99,11 +99,11 @@ def _check_derivative(name: str, function: Function, rate: Function) -> None:
 class SDESchedule(Schedule):
     """The schedule of the linear SDE dz = f(t) z dt + g(t) dw started at (α_0, σ_0).
 
-        α_t = α_0 exp(∫₀ᵗ f),    σ_t² = α_t² (σ_0²/α_0² + ∫₀ᵗ g_s²/α_s² ds)
+        E_t = exp(∫₀ᵗ f),    α_t = α_0 E_t,    σ_t² = E_t² (σ_0² + ∫₀ᵗ g_s²/E_s² ds)
 
-    that is σ_t² = ∫₀ᵗ g_s² exp(+2 ∫_s^t f) ds for α_0 = 1, σ_0 = 0. GAO prints
-    σ_t² = ∫₀ᵗ g_s² exp(−2 ∫₀ˢ f) ds, which is the square of σ_t/α_t and not of σ_t: it holds only
-    where f = 0 (variance exploding). Inverse of `Schedule.f` and `Schedule.g2`.
+    so σ_t² = ∫₀ᵗ g_s² exp(+2 ∫_s^t f) ds for σ_0 = 0. GAO prints σ_t² = ∫₀ᵗ g_s² exp(−2 ∫₀ˢ f) ds,
+    which is the square of σ_t/α_t and not of σ_t: it holds only where f = 0 (variance exploding).
+    Inverse of `Schedule.f` and `Schedule.g2`.
 
     Args:
         f, g2: drift coefficient and squared diffusion coefficient, functions of t.
@@ -136,17 +136,23 @@ class SDESchedule(Schedule):
         with np.errstate(all="ignore"):
             log_alpha, integral = self._integrals(t)
             alpha = self.alpha0 * np.exp(log_alpha)
-            ratio2 = (self.sigma0**2 + integral) / self.alpha0**2
-            sigma = alpha * np.sqrt(ratio2)
+            sigma = np.exp(log_alpha) * np.sqrt(self.sigma0**2 + integral)
             f, g2 = self.f_function(t), self.g2_function(t)
             sigma_dot = f * sigma + g2 / (2 * sigma)
-        if not (np.isfinite(alpha) & np.isfinite(sigma)).all():
+        if not (np.isfinite(f) & np.isfinite(g2) & np.isfinite(sigma))[t > 0].all():
             raise ValueError("f or g2 is not finite at t = 1: ask for times below 1")
         if (sigma == 0).any():  # at t = 0 g² may be 0 too: σ ≈ t √(g²/2t) near it
             near = np.full_like(t, 1e-30)
             limit = np.sqrt(self.g2_function(near) / (2 * near))
             sigma_dot = np.where(sigma == 0, np.where(g2 > 0, np.inf, limit), sigma_dot)
         return alpha, sigma, f * alpha, sigma_dot
+
+    def _log_snr(self, t: Array) -> Array:
+        """−log(σ²/α²); −∞ at t = 1 if f or g² is not finite there (it is taken that α(1) = 0)."""
+        _, integral = self._integrals(t)
+        ends = ~np.isfinite(self.f_function(t) + self.g2_function(t)) & (t == 1)
+        lam = 2 * np.log(self.alpha0) - np.log(self.sigma0**2 + integral)
+        return np.asarray(np.where(ends, -np.inf, lam))
 
     def _f(self, t: Array) -> Array:
         return self.f_function(t)
