@@ -162,6 +162,8 @@ def test_ends() -> None:
     assert LinearVP().g2(0.0) == 0.1  # 2 σ σ̇ is 0 · ∞ there
     assert LinearVP(0.0, 20.0).rates(0.0) == (0.0, pytest.approx(math.sqrt(10), rel=1e-15))
     assert LinearVP().rates(0.0)[1] == math.inf
+    # α² = 1/(1 + s² (e^B − 1)): α̇(0) = −s² β_min/2, though σ = 0 and σ̇ = ∞ there
+    assert Shifted(LinearVP(), 2.0).rates(0.0) == (pytest.approx(-0.2, rel=1e-15), math.inf)
     assert VE().level(1) == (1, 50)
     assert VE().level(0) == (1, 0.01)
 
@@ -280,6 +282,10 @@ def test_scaled(a: float, b: float, t: float) -> None:
     assert given_rate.level(t) == pytest.approx(tuple(factor * np.array(base.level(t))), rel=1e-13)
     assert given_rate.f(t) == pytest.approx(base.f(t) + a + 2 * b * t, rel=1e-12, abs=1e-12)
     assert given_rate.g2(t) == pytest.approx(factor**2 * base.g2(t), rel=1e-12)
+    for value, rate in ((base.alpha, given_rate.alpha_dot), (base.sigma, given_rate.sigma_dot)):
+        slope = (factor * (a + 2 * b * t)) * value(t)
+        slope += factor * base.rates(t)[value == base.sigma]
+        assert rate(t) == pytest.approx(slope, rel=1e-12, abs=1e-12)
     assert found_rate.rates(t) == pytest.approx(given_rate.rates(t), rel=1e-12, abs=1e-12)
 
 
