@@ -20,7 +20,7 @@ def _traits(
 ) -> Traits:
     churned = s_churn > 0 and s_tmin <= s_tmax
     return Traits(
-        order=2 if second_order and not (churned and stale) else 1,
+        order=2 if second_order and not (churned and stale == "eps") else 1,
         stochastic=churned,
         exact_on_points=not churned or (s_noise == 1 and stale != "eps"),
         evaluations=2 if second_order else 1,
@@ -53,7 +53,8 @@ def edm(
         second_order: False leaves out the correction: `sample_euler` of k-diffusion.
         stale: None, the paper's; "eps" or "x" evaluates the model before the noise is added and
             keeps that output ε̂ or x̂ for the step from σ̂, as schedulers do whose step function
-            adds the noise. "eps" does not keep the variance even for data at a point.
+            adds the noise. "eps" loses the second order, and the variance even for data at a
+            point; "x" keeps both, because E[x̂(x, σ) | x + noise] is x̂(x + noise, σ̂).
     """
     if stale not in (None, "eps", "x"):
         raise ValueError(f"stale must be None, 'eps' or 'x', got {stale!r}")

@@ -124,7 +124,7 @@ def _noise_passed(grid: Grid, i: int) -> float:
     lambda predictor, n_corrector, snr, corrector_first, denoise: Traits(
         order=None if n_corrector and snr else 1,
         stochastic=True,
-        scale_invariant=False,
+        scale_invariant=predictor == "ancestral" and not (n_corrector and snr),
         exact_on_points=predictor == "ancestral" and not (n_corrector and snr) and not denoise,
         evaluations=1 + n_corrector,
         biased=f"a Langevin corrector of fixed size leaves an excess variance of about {snr**2:.2g}"
