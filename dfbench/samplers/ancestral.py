@@ -151,23 +151,20 @@ def dpmpp_sde(
     for t, s in towards_data(grid):
         x, sigma = exploding(z, t)
         denoised = model(z, t).x
-        to, weight = s, 1.0
         if s.sigma:
-            to = at_ratio(t, sigma ** (1 - r) * s.ratio**r)
-            down, up = ancestral_step(t, to, eta)
-            keep, weight = down / sigma, 1 / (2 * r)
-            middle_x = keep * x + (1 - keep) * denoised
+            mid = at_ratio(t, sigma ** (1 - r) * s.ratio**r)
+            down, up = ancestral_step(t, mid, eta)
+            keep = down / sigma
+            y = keep * x + (1 - keep) * denoised
             if up * s_noise:
-                xi = noise(sigma, to.ratio) if brownian else noise()
-                middle_x = middle_x + up * s_noise * xi
-            second = model(to.alpha * middle_x, to).x
-            denoised = (1 - weight) * denoised + weight * second
+                y = y + up * s_noise * (noise(sigma, mid.ratio) if brownian else noise())
+            second = model(mid.alpha * y, mid).x
+            denoised = (1 - 0.5 / r) * denoised + 0.5 / r * second
         down, up = ancestral_step(t, s, eta)
         keep = down / sigma
         z = s.alpha * (keep * x + (1 - keep) * denoised)
         if up * s_noise:
-            xi = noise(sigma, s.ratio) if brownian else noise()
-            z = z + s.alpha * up * s_noise * xi
+            z = z + s.alpha * up * s_noise * (noise(sigma, s.ratio) if brownian else noise())
     return z
 
 
