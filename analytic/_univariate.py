@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analytic._checks import Array
 
 _EPS = float(np.finfo(np.float64).eps)
+_TINY = float(np.finfo(np.float64).tiny)
 _BLOCK = 1 << 17
 
 
@@ -81,7 +82,7 @@ def _solve(weights: Array, means: Array, scales: Array, lower: Array, upper: Arr
     u = np.where(left, ndtri_exp(np.where(left, lower, 0.0)), 0.0)
     u = np.where(left, u, -ndtri_exp(np.where(left, -1.0, upper)))
     each = means[:, None] + scales[:, None] * np.where(scales[:, None] > 0, u, 0.0)
-    margin = 1e-10 * (np.abs(each) + scales[:, None] * (1 + np.abs(u)))
+    margin = 1e-10 * (np.abs(each) + scales[:, None] * (1 + np.abs(u))) + _TINY
     lo, hi = (each - margin).min(0), (each + margin).max(0)
     x: Array = 0.5 * (lo + hi)
     last = hi - lo

@@ -116,7 +116,8 @@ def _both(
     a, b = _levels(mixture, start, stop)
     if likelihood and mixture.singular and b[1] == 0:
         raise ValueError("there is no density at sigma = 0 where a covariance is singular")
-    circle = _Circle(mixture._components, a, b)
+    c, centre = mixture._components, mixture.mean  # a common offset would cost digits
+    circle = _Circle(Components(c.weights, c.means - centre, c.spectra, c.bases), a, b)
     size_a, size_b = np.hypot(*a), np.hypot(*b)
     runs = []
     for tolerance in (_FINE, _COARSE):
@@ -124,8 +125,8 @@ def _both(
         step = max(1, _CHUNK // mixture.dim)
         for first in range(0, len(z), step):
             rows = slice(first, first + step)
-            out[rows] = circle.run(z[rows] / size_a, tolerance, likelihood)
-        out[:, : mixture.dim] *= size_b
+            out[rows] = circle.run((z[rows] - a[0] * centre) / size_a, tolerance, likelihood)
+        out[:, : mixture.dim] = out[:, : mixture.dim] * size_b + b[0] * centre
         runs.append(out)
     return runs[0], runs[1], float(mixture.dim * np.log(size_b / size_a))
 

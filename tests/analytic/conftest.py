@@ -1,7 +1,7 @@
-"""An oracle for the oracle: the density of a diffused mixture in 60 digits, and nothing but the density.
+"""An oracle for the oracle: the density of a diffused mixture in 60 digits, and nothing more.
 
-Scores, posteriors and divergences are derived from it by differences at high precision, so they share
-no formula with the package. `relative` measures a disagreement against the size of the truth.
+Scores, posteriors and divergences are derived from it by differences at high precision, so they
+share no formula with the package. `relative` measures a disagreement against the size of the truth.
 """
 
 import mpmath as mp
@@ -53,7 +53,7 @@ class Exact:
         up = [self.log_p(self._shift(z, (i, 1))) for i in range(d)]
         down = [self.log_p(self._shift(z, (i, -1))) for i in range(d)]
         centre = self.log_p(z)
-        score = mp.matrix([(u - l) / (2 * h) for u, l in zip(up, down, strict=True)])
+        score = mp.matrix([(plus - minus) / (2 * h) for plus, minus in zip(up, down, strict=True)])
         hessian = mp.zeros(d)
         for i in range(d):
             hessian[i, i] = (up[i] + down[i] - 2 * centre) / h**2

@@ -39,19 +39,20 @@ def test_flow_is_the_monotone_rearrangement(name, leg, rng):
     z = mixture.sample_diffused(24, *leg[0], rng)
     reference, result = quantile_flow(mixture, z, *leg), flow_map(mixture, z, *leg)
     actual = np.abs(result.z - reference).max(1)
-    size = np.abs(reference).max()
-    assert actual.max() < 2e-12 * size
+    # Rounding at either end: the points come as floats, and leave as floats.
+    bound = 5e-12 * np.abs(reference).max() + 2e-14 * np.abs(z).max()
+    assert actual.max() < bound
     # The estimate covers the error, which includes that of the other path, and is not idle.
-    assert (actual < 3 * result.error + 1e-14 * size).all()
-    assert result.error.max() < 1e-10 * size
-    # The control: the same points to a level one part in a billion away.
-    off = quantile_flow(mixture, z, leg[0], (leg[1][0] * (1 + 1e-9), leg[1][1]))
-    assert np.abs(off - result.z).max() > 1e-11 * size
+    assert (actual < 3 * result.error + 0.01 * bound).all()
+    assert result.error.max() < 20 * bound
+    # The control: the same ray, one part in a billion longer.
+    off = quantile_flow(mixture, z, leg[0], (leg[1][0] * (1 + 1e-9), leg[1][1] * (1 + 1e-9)))
+    assert np.abs(off - result.z).max() > 10 * bound
 
 
 @pytest.mark.parametrize("leg", [*LEGS, ((1, 0), (0, 1)), ((0.3, 0.3), (2.0, 2.0))], ids=str)
 def test_flow_of_one_gaussian_is_its_closed_form(leg, rng):
-    mean, covariance = np.array([4.0, -1.0]), np.array([[5.0, 0.3], [0.3, 1e-4]])
+    mean, covariance = np.array([4.0, -1.0]), np.array([[5.0, 0.01], [0.01, 1e-4]])
     mixture = GaussianMixture.full([1.0], mean[None], covariance[None])
     z = mixture.sample_diffused(10, *leg[0], rng)
     result = flow_map(mixture, z, *leg)
@@ -84,7 +85,7 @@ def test_flow_in_two_dimensions_against_extrapolation_in_25_digits(plane):
         truth = _march(eps, z, 3, 2, 20)
     result = flow_map(plane, z, start, stop)
     assert np.abs(result.z - truth).max() < 1e-12
-    assert np.abs(_march(eps, z, 3, 2, 2) - truth).max() > 1e-12  # the control: a coarse march
+    assert np.abs(_march(eps, z, 3, 2, 1) - truth).max() > 1e-12  # the control: a coarse march
 
 
 def _march(field, z, begin, end, steps):
@@ -162,7 +163,8 @@ def test_chunks_single_points_and_nothing(plane, rng):
     np.testing.assert_allclose(one.z, many.z[299], atol=1e-11)
     assert np.abs(one.z - many.z[298]).max() > 1e-6
     assert flow_map(plane, np.zeros((0, 2)), (0, 1), (1, 0)).z.shape == (0, 2)
-    np.testing.assert_array_equal(flow_map(plane, z[:3], (0.8, 0.6), (0.8, 0.6)).z, z[:3])
+    still = flow_map(plane, z[:3], (0.8, 0.6), (0.8, 0.6)).z
+    np.testing.assert_allclose(still, z[:3], rtol=1e-14)
 
 
 @pytest.mark.parametrize(

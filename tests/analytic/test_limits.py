@@ -95,7 +95,7 @@ def test_singular_laws_at_sigma_zero_are_the_limit():
 def test_rotated_singular_support_is_met_up_to_rounding():
     u = np.array([3.0, 4.0]) / 5
     mixture = GaussianMixture.full([1.0], [[1e3, -7.0]], [np.outer(u, u)])
-    on, off = mixture.means + 0.3 * u, mixture.means + [[1e-6, 0.0]]
+    on, off = mixture.means + 0.3 * u, mixture.means + np.array([1e-6, 0.0])
     assert mixture.log_density(on)[0] == np.inf
     assert mixture.log_density(off)[0] == -np.inf
 

@@ -1,4 +1,4 @@
-"""The fields of a diffused mixture against its density in 60 digits, quadrature and the equations."""
+"""The fields of a diffused mixture against its density in 60 digits and the equations."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,8 @@ def test_every_field_agrees_with_the_density_in_60_digits(mixture, exact, relati
         truth = oracle.fields(z)
         for name in FIELDS:
             assert relative(getattr(mixture, name)(z, *level), truth[name]) < 2e-10, name
-        # The control: a level one per cent off is seen, at every level, by all but the posterior of x,
-        # which may not depend on it to the last digit.
+        # The control: a level one per cent off is seen, at every level, by all but the posterior
+        # of x, which may not depend on it to the last digit.
         wrong = (level[0] * 1.01, level[1] * 0.98)
         for name in FIELDS if level == (0.5, 0.5) else set(FIELDS) - POSTERIOR:
             assert relative(getattr(mixture, name)(z, *wrong), truth[name]) > 2e-10, name

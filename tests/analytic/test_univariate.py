@@ -13,9 +13,11 @@ PROBABILITIES = [1e-300, 1e-20, 1e-3, 0.25, 0.5, 0.9, 1 - 1e-3, 1 - 1e-15]
 
 def exact_cdf(mixture, x):
     x = mp.mpf(float(x))
-    total = mp.mpf(0)
+    total, whole = mp.mpf(0), mp.fsum(mixture.weights.tolist())  # which is not 1 to the last digit
     for w, m, s in zip(mixture.weights, mixture.means[:, 0], mixture.spectra[:, 0], strict=True):
-        total += mp.mpf(float(w)) * mp.ncdf((x - mp.mpf(float(m))) / mp.sqrt(mp.mpf(float(s))))
+        total += (
+            mp.mpf(float(w)) / whole * mp.ncdf((x - mp.mpf(float(m))) / mp.sqrt(mp.mpf(float(s))))
+        )
     return total
 
 
