@@ -250,7 +250,7 @@ def dpm_solver_multistep(
 
 @method(
     "Lu et al. 2022, arXiv 2211.01095, section 6 (SDE-DPM-Solver-1 and -2M)",
-    Traits(order=1, stochastic=True, exact_on_points=False),
+    lambda order, **_: Traits(order=min(order, 2), stochastic=True, exact_on_points=False),
 )
 def sde_dpm_solver(
     model: Model,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dfbench.levels import Grid, Level
+from dfbench.samplers.ancestral import noisier
 from dfbench.samplers.base import Model, Noise, Traits, method
 from dfbench.samplers.dpm_solver import (
     check,
@@ -116,12 +117,17 @@ def dpm_solver_pp_multistep(
         lower_order_final, euler_at_final: see `dpm_solver.step_orders`.
     """
     orders = step_orders(grid, order, lower_order_final, euler_at_final)
-    return _multistep(model, z, grid, noise, order, orders, solver_type, halved, 0.0)
+    return _multistep(model, z, grid, noise, order, orders, solver_type, halved, 0.0, 1.0)
 
 
 @method(
     "Lu et al. 2022, arXiv 2211.01095, section 6 (SDE-DPM-Solver++1 and ++2M)",
-    Traits(order=1, stochastic=True),
+    lambda order, eta, s_noise, **_: Traits(
+        order=min(order, 2),
+        stochastic=eta > 0 and s_noise > 0,
+        exact_on_points=not noisier(s_noise, eta > 0),
+        biased=noisier(s_noise, eta > 0),
+    ),
 )
 def sde_dpm_solver_pp(
     model: Model,
@@ -132,22 +138,24 @@ def sde_dpm_solver_pp(
     order: int = 2,
     solver_type: str = "midpoint",
     eta: float = 1.0,
+    s_noise: float = 1.0,
     halved: bool = False,
     lower_order_final: bool = False,
     euler_at_final: bool = False,
 ) -> Any:
     """SDE-DPM-Solver++(2M): the reverse SDE in x̂ (`dpmpp_2m_sde`, `dpmpp_3m_sde` of k-diffusion).
 
-    The outputs carry the noise of their states, so that no order brings the error in law below
-    that of order 1 in h; it makes the constant smaller.
+    Of order 2 in law with two outputs or three: the slope taken from them carries the noise of
+    the step before instead of that of its own, which the sum over steps forgives.
 
     Args:
         order: outputs used. The paper has 1 and 2; 3 is k-diffusion's.
+        s_noise: factor on the noise.
         eta: the SDE whose score term is (1 + η)/2 g² and whose noise is √η g; the paper's is 1.
         solver_type, halved, lower_order_final, euler_at_final: as in `dpm_solver_pp_multistep`.
     """
     orders = step_orders(grid, order, lower_order_final, euler_at_final)
-    return _multistep(model, z, grid, noise, order, orders, solver_type, halved, eta)
+    return _multistep(model, z, grid, noise, order, orders, solver_type, halved, eta, s_noise)
 
 
 def _multistep(
@@ -160,6 +168,7 @@ def _multistep(
     solver_type: str,
     halved: bool,
     eta: float,
+    s_noise: float,
 ) -> Any:
     check(order, solver_type, ("midpoint", "heun"))
     past: list[tuple[Level, Any]] = []
@@ -175,6 +184,6 @@ def _multistep(
             z = z + t.alpha * (-math.expm1(-big) / 2 if midpoint else big * phi(2, -big)) * d1
             if k == 3:
                 z = z + (1 if halved else 2) * t.alpha * big * phi(3, -big) * d2
-        if eta:
-            z = z + t.sigma * (-math.expm1(-2 * eta * h)) ** 0.5 * noise()
+        if eta * s_noise * t.sigma:
+            z = z + s_noise * t.sigma * (-math.expm1(-2 * eta * h)) ** 0.5 * noise()
     return z

@@ -25,12 +25,12 @@ Tau = float | Sequence[float] | Callable[[Level], float]
 def _traits(
     tau: Tau, predictor_order: int, corrector_order: int, predict_x0: bool, **options: Any
 ) -> Traits:
-    noisy = tau != 0
+    noisy = callable(tau) or bool(np.any(tau))
     order = predictor_order
     if corrector_order:  # through c points; the predicted one is of order p, times h
         order = min(corrector_order, predictor_order + 1)
     return Traits(
-        order=1 if noisy else multistep_order(order, options["lower_order_final"]),
+        order=min(order, 2) if noisy else multistep_order(order, options["lower_order_final"]),
         stochastic=noisy,
         exact_on_points=predict_x0 or not noisy,
     )
@@ -76,8 +76,7 @@ def sa_solver(
     predictor = step_orders(grid, predictor_order, lower_order_final)
     update = _data_update if predict_x0 else _noise_update
     past: list[tuple[Level, Any]] = []
-    xi: Any = None
-    start = z
+    start = xi = z
     for i, (s, t) in enumerate(grid.steps()):
         out = model(z, s)
         past.insert(0, (s, out.x if predict_x0 else out.eps))
@@ -87,7 +86,7 @@ def sa_solver(
             used = past[: min(corrector_order, i + 1, left)]
             z = update(start, last, s, taus[i - 1], used, few_steps, xi)
         start = z
-        xi = noise() if any(taus) else None
+        xi = noise() if taus[i] * t.sigma else 0.0 * z
         z = update(z, s, t, taus[i], past[: predictor[i]], few_steps, xi)
     return z
 
@@ -117,11 +116,11 @@ def _data_update(
     moments = [_moment(k, big) for k in range(len(outputs))]
     if few_steps and len(outputs) == 2:
         moments[1] = big / 2
-    kept = math.exp(-(tau**2) * h) if tau else 1.0
-    z = kept * t.sigma / s.sigma * z
+    lost = tau**2 * h if tau else 0.0
+    z = math.exp(-lost) * t.sigma / s.sigma * z
     for b, (_, x) in zip(_weights(outputs, s, t, moments), outputs, strict=True):
         z = z + t.alpha * float(b) * x
-    return z if not tau else z + t.sigma * (-math.expm1(-2 * tau**2 * h)) ** 0.5 * xi
+    return z + t.sigma * (-math.expm1(-2 * lost)) ** 0.5 * xi
 
 
 def _noise_update(
@@ -140,7 +139,7 @@ def _noise_update(
     z = t.alpha / s.alpha * z
     for b, (_, eps) in zip(_weights(outputs, s, t, moments), outputs, strict=True):
         z = z - (1 + tau**2) * float(b) * eps
-    return z if not tau else z + tau * (growth(s, t) * (t.alpha * s.ratio + t.sigma)) ** 0.5 * xi
+    return z + tau * (growth(s, t) * (t.alpha * s.ratio + t.sigma)) ** 0.5 * xi
 
 
 def _moment(k: int, big: float) -> float:

@@ -1,0 +1,205 @@
+"""Adams–Bashforth methods: LMS, DEIS, PNDM, iPNDM."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfbench.levels import Grid
+from dfbench.samplers import METHODS, adams
+from dfbench.schedules import Cosine, LinearVP
+from tests.samplers import convergence as c
+from tests.samplers import released
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    *(("lms", {"order": k}) for k in (1, 2, 3, 4)),
+    *(("deis", {"order": k, "variable": "log_rho"}) for k in (1, 2, 3, 4)),
+    ("deis", {"order": 3, "variable": "rho"}),
+    ("deis", {"order": 3, "variable": "log_rho", "lower_order_final": True}),
+    *(("ipndm", {"order": k}) for k in (1, 2, 3, 4)),
+    *(("pndm", {"order": k, "start": s}) for k in (1, 2, 4) for s in ("prk", "plms")),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_order(name: str, options: dict[str, Any]) -> None:
+    claimed = METHODS[name].traits_of(**options).order
+    measured = (
+        c.start_free_order(name, (128, 256, 512), **options)
+        if claimed > 2
+        else c.order(name, **options)
+    )
+    assert abs(measured - claimed) < 0.3
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_order_in_t(order: int) -> None:
+    """tAB-DEIS, on equal steps of λ of the schedule."""
+    schedule, errors, counts = LinearVP(), [], (128, 256, 512)
+    for n in counts:
+        rho = c.regular_grid(n, power=2.0 if order > 2 else 1.0).ratio
+        t = schedule.t_of_log_snr(-2 * np.log(rho))
+        grid = Grid(schedule.alpha(t), schedule.sigma(t), t, schedule)
+        z = grid.alpha[0] * c.STARTS * np.hypot(1, 10.0)
+        final = METHODS["deis"](c.model, z, grid, c.no_noise, order=order, variable="t")
+        errors.append(np.abs(final / grid.alpha[-1] - c.truth(10.0, 0.1)).max())
+    assert abs(-np.polyfit(np.log(counts), np.log(errors), 1)[0] - order) < 0.3
+
+
+def test_pndm_is_of_order_four_in_equal_steps_of_its_own() -> None:
+    """The classical weights are exact where the steps in σ/α are equal."""
+
+    def error(n: int) -> float:
+        grid = Grid.from_ratios(np.linspace(10.0, 0.1, n + 1))
+        return c.error("pndm", grid, halfway=[grid_middle(grid, i) for i in range(3)])
+
+    def grid_middle(grid: Grid, i: int) -> Any:
+        return Grid.from_ratios([(grid.sigma[i] + grid.sigma[i + 1]) / 2, 1.0])[0]
+
+    errors = [error(n) for n in (256, 512, 1024)]
+    slope = -np.polyfit(np.log([256, 512, 1024]), np.log(errors), 1)[0]
+    assert slope > 3.5
+
+
+def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that do not belong to the method: 16/12 for 15/12, and a wrong node."""
+    monkeypatch.setitem(adams.ADAMS_BASHFORTH, 3, (23 / 12, -15 / 12, 4 / 12))
+    assert abs(c.order("ipndm", order=3) - 2) > 0.3
+    exact = adams.lagrange_integrals
+    monkeypatch.setattr(adams, "lagrange_integrals", lambda x, a, b: exact(1.01 * x, a, b))
+    assert c.start_free_order("lms", order=3) < 2.3
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize("scale", ["ve", "vp", "flow"])
+@pytest.mark.parametrize("clean", [False, True])
+def test_exact_on_points(name: str, options: dict[str, Any], scale: str, clean: bool) -> None:
+    table = METHODS[name].table(c.awkward_grid(scale=scale, clean=clean), **options)
+    assert c.point_gap(table) < 1e-12
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_scale(name: str, options: dict[str, Any]) -> None:
+    assert c.scale_gap(name, c.awkward_grid(clean=True), **options) < 1e-11
+
+
+def quadrature(nodes: list[float], j: int, start: float, stop: float, of: Any, inverse: Any) -> Any:
+    """∫ l_j(of(ρ)) dρ over [start, stop] by mpmath, as an integral over u = of(ρ)."""
+    mpmath = pytest.importorskip("mpmath")
+    x = [of(rho) for rho in nodes]
+
+    def integrand(u: Any) -> Any:
+        basis = mpmath.fprod((u - x[i]) / (x[j] - x[i]) for i in range(len(x)) if i != j)
+        return basis * mpmath.diff(inverse, u)
+
+    return mpmath.quad(integrand, [of(start), of(stop)])
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("lms", None), ("deis", "rho"), ("deis", "log_rho")]
+)
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_weights_by_quadrature(name: str, variable: str | None, order: int) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    rho = [3.0, 2.2, 1.5, 0.8, 0.3]
+    options = {"variable": variable} if variable else {}
+    table = METHODS[name].table(Grid.from_ratios(rho), order=order, **options)
+    added = table.B[4] - table.B[3]
+    of, inverse = (mpmath.log, mpmath.exp) if variable == "log_rho" else (mpmath.mpf, lambda u: u)
+    nodes = rho[3::-1][:order]
+    expected = [float(quadrature(nodes, j, 0.8, 0.3, of, inverse)) for j in range(order)]
+    np.testing.assert_allclose(added[3::-1][:order], expected, rtol=1e-12)
+    np.testing.assert_allclose(added[: 4 - order], 0, atol=1e-15)
+
+
+def test_weights_in_t_by_quadrature() -> None:
+    schedule = Cosine()
+    t = np.array([0.8, 0.7, 0.55, 0.4])
+    grid = Grid(schedule.alpha(t), schedule.sigma(t), t, schedule)
+    table = METHODS["deis"].table(grid, order=3, variable="t").canonical().convert("eps")
+    fine = np.linspace(t[2], t[3], 4001)
+    rho = schedule.sigma(fine) / schedule.alpha(fine)
+    for j in range(3):
+        others = [t[i] for i in range(3) if i != j]
+        basis = np.prod([(fine - x) / (t[j] - x) for x in others], axis=0)
+        expected = np.sum((basis[1:] + basis[:-1]) / 2 * np.diff(rho))  # as the authors' code
+        assert (table.B[3] - table.B[2])[j] == pytest.approx(expected, abs=1e-6)
+
+
+def test_into_clean_data() -> None:
+    """∫ log ρ dρ exists at 0: the last step in log ρ to σ = 0, by hand."""
+    table = METHODS["deis"].table(Grid.from_ratios([2.0, 1.0, 0.0]), order=2, variable="log_rho")
+    # l(ρ) = −log ρ/log 2 of the older node, and ∫_1^0 log ρ dρ = 1
+    older = (table.B[2] - table.B[1])[0]
+    assert older == pytest.approx(1 / math.log(2), rel=1e-14)
+
+
+def test_same_methods() -> None:
+    grid = c.awkward_grid()
+    for k in (1, 2, 3, 4):
+        assert c.same("lms", {"order": k}, "deis", {"order": k, "variable": "rho"}, grid) < 1e-13
+    for k in (1, 2, 3):
+        exact = {"order": k, "solver_type": "heun"}
+        deis = {"order": k, "variable": "log_rho"}
+        assert c.same("deis", deis, "dpm_solver_multistep", exact, grid) < 1e-12
+    control = {"order": 3, "halved": True}
+    assert c.same("deis", deis, "dpm_solver_multistep", control, grid) > 1e-3
+    assert c.same("ipndm", {"order": 1}, "ddim", {}, grid) < 1e-14
+
+
+def test_pndm_by_hand() -> None:
+    """The start of latent diffusion's PLMS, on levels (1, σ): Heun, then weights 3/2 and −1/2."""
+    table = METHODS["pndm"].table(Grid.from_ratios([4.0, 2.0, 1.0]), start="plms")
+    expected = [
+        [1, 0, 0, 0],
+        [1, -2, 0, 0],
+        [1, -1, -1, 0],
+        [1, -1 + 1 / 2, -1, -3 / 2],
+    ]
+    np.testing.assert_allclose(table.rows, expected, atol=1e-14)
+    assert list(table.levels.sigma) == [4, 2, 2, 1]
+
+
+def test_pseudo_runge_kutta_by_hand() -> None:
+    table = METHODS["pndm"].table(Grid.from_ratios([4.0, 1.0]))
+    expected = [
+        [1, 0, 0, 0, 0],
+        [1, -2, 0, 0, 0],
+        [1, 0, -2, 0, 0],
+        [1, 0, 0, -3, 0],
+        [1, -0.5, -1, -1, -0.5],
+    ]
+    np.testing.assert_allclose(table.rows, expected, atol=1e-13)
+    np.testing.assert_allclose(table.levels.sigma, [4, 2, 2, 1, 1])
+
+
+def test_refusals() -> None:
+    grid = c.awkward_grid()
+    for name in ("lms", "deis", "pndm", "ipndm"):
+        with pytest.raises(ValueError, match="order"):
+            METHODS[name].table(grid, order=5)
+        with pytest.raises(ValueError, match="α = 0"):
+            METHODS[name].table(Grid(np.array([0.0, 0.5]), np.array([1.0, 0.5])))
+    with pytest.raises(ValueError, match="times and a schedule"):
+        METHODS["deis"].table(grid, variable="t")
+    with pytest.raises(ValueError, match="variable"):
+        METHODS["deis"].table(grid, variable="lambda")
+    with pytest.raises(ValueError, match="start"):
+        METHODS["pndm"].table(grid, start="euler")
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_released_deis(order: int) -> None:
+    options = {"order": order, "variable": "log_rho", "lower_order_final": True}
+    args = ("DEISMultistepScheduler", {"solver_order": order}, "deis", options)
+    assert released.gap(*args, c.awkward_grid(8), "eps") < 1e-11
+
+
+def test_released_lms() -> None:
+    """The released quadrature has a tolerance of 1e-4 and is exact on polynomials all the same."""
+    rho = c.awkward_grid(8).ratio
+    args = ("LMSDiscreteScheduler", {}, "lms", {"order": 4}, Grid.from_ratios(rho))
+    assert released.gap(*args, "eps") < 1e-11

@@ -1,0 +1,187 @@
+"""SA-Solver: stochastic Adams predictor and corrector."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfbench.levels import Grid
+from dfbench.samplers import METHODS, sa_solver
+from tests.samplers import convergence as c
+from tests.samplers import released
+
+ORDERS = [(1, 0), (1, 2), (2, 0), (2, 2), (2, 3), (3, 0), (3, 3), (3, 4)]
+FROM_NOISE = Grid(
+    np.array([0.0, 0.2, 0.5, 0.7, 0.9, 1.0]), np.array([1.0, 0.8, 0.5, 0.3, 0.1, 0.0])
+)
+
+
+def options(p: int, corrector: int, **others: Any) -> dict[str, Any]:
+    return {"predictor_order": p, "corrector_order": corrector, **others}
+
+
+@pytest.mark.parametrize(("p", "corrector"), [*ORDERS, (3, 1)])
+@pytest.mark.parametrize("predict_x0", [True, False])
+def test_order(p: int, corrector: int, predict_x0: bool) -> None:
+    """Without noise: p, and with a corrector through c outputs min(c, p + 1)."""
+    case = options(p, corrector, tau=0.0, predict_x0=predict_x0)
+    claimed = METHODS["sa_solver"].traits_of(**case).order
+    measure = c.start_free_order if claimed > 2 else c.order
+    # the leading term of (2, 2) and (3, 3) is small: its order shows late
+    counts = (256, 512, 1024) if corrector == p > 1 else (64, 128, 256)
+    assert abs(measure("sa_solver", counts, **case) - claimed) < 0.3
+
+
+def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    phi = sa_solver.phi
+    monkeypatch.setattr(sa_solver, "phi", lambda k, x: phi(k, x) * (1.01 if k == 2 else 1))
+    assert c.start_free_order("sa_solver", **options(3, 0, tau=0.0)) < 2.3
+    monkeypatch.setattr(sa_solver, "phi", lambda k, x: phi(k, x) * (1.1 if k == 2 else 1))
+    assert c.weak_order("sa_solver", **options(2, 0)) < 1.6
+
+
+@pytest.mark.parametrize(("p", "corrector"), [(1, 0), (2, 0), (2, 1), (3, 3)])
+@pytest.mark.parametrize("tau", [0.5, 1.0])
+def test_law(p: int, corrector: int, tau: float) -> None:
+    """With noise the error of the output's variance is of order 2 at best."""
+    case = options(p, corrector, tau=tau)
+    claimed = METHODS["sa_solver"].traits_of(**case).order
+    counts = (64, 128, 256, 512)
+    assert abs(c.weak_order("sa_solver", counts, **case) - claimed) < 0.3
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [c.awkward_grid(scale=s, clean=x) for s in ("ve", "vp", "flow") for x in (False, True)]
+    + [FROM_NOISE],
+)
+def test_exact_on_points(grid: Grid) -> None:
+    for (p, corrector), tau in itertools.product(ORDERS, (0.0, 0.6, 1.0)):
+        table = METHODS["sa_solver"].table(grid, "x", **options(p, corrector, tau=tau))
+        assert c.point_gap(table) < 1e-12
+
+
+def test_noise_prediction_is_not_exact_on_points() -> None:
+    method, grid = METHODS["sa_solver"], c.awkward_grid()
+    assert c.point_gap(method.table(grid, predict_x0=False, tau=0.0)) < 1e-12
+    assert c.point_gap(method.table(grid, predict_x0=False)) > 1e-2
+    assert not method.traits_of(predict_x0=False).exact_on_points
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.7])
+@pytest.mark.parametrize("predict_x0", [True, False])
+def test_scale(tau: float, predict_x0: bool) -> None:
+    for p, corrector in ORDERS:
+        case = options(p, corrector, tau=tau, predict_x0=predict_x0)
+        assert c.scale_gap("sa_solver", c.awkward_grid(), **case) < 1e-11
+        if predict_x0:
+            assert c.scale_gap("sa_solver", FROM_NOISE, **case) < 1e-11
+
+
+@pytest.mark.parametrize("predict_x0", [True, False])
+@pytest.mark.parametrize("tau", [0.0, 0.4, 1.0])
+def test_weights_by_quadrature(tau: float, predict_x0: bool) -> None:
+    """Eq. 15 and 17: the predictor of three outputs, the corrector of four, in VE levels."""
+    mpmath = pytest.importorskip("mpmath")
+    lam = [0.0, 0.5, 1.2, 1.6, 2.3]
+    sigma = np.exp(-np.array(lam))
+    grid = Grid.from_ratios(sigma)
+
+    def integrals(nodes: list[int], s: int) -> Any:
+        t, rate = s + 1, 1 + tau**2
+
+        def integrand(u: Any, j: int) -> Any:
+            basis = mpmath.fprod((u - lam[i]) / (lam[j] - lam[i]) for i in nodes if i != j)
+            if predict_x0:  # σ_t e^{−∫τ²} (1 + τ²) e^λ l_j
+                return (
+                    sigma[t] * mpmath.exp(-(tau**2) * (lam[t] - u)) * rate * mpmath.exp(u) * basis
+                )
+            return -rate * mpmath.exp(-u) * basis
+
+        w = np.zeros(5)
+        for j in nodes:
+            w[1 + j] = float(mpmath.quad(lambda u, j=j: integrand(u, j), lam[s : s + 2]))
+        return w
+
+    def carry(s: int) -> float:
+        h = lam[s + 1] - lam[s]
+        return float(np.exp(-(1 + tau**2) * h)) if predict_x0 else 1.0
+
+    z0 = np.eye(5)[0]
+    z1 = carry(0) * z0 + integrals([0], 0)
+    c1 = carry(0) * z0 + integrals([1, 0], 0)
+    z2 = carry(1) * c1 + integrals([1, 0], 1)
+    c2 = carry(1) * c1 + integrals([2, 1, 0], 1)
+    z3 = carry(2) * c2 + integrals([2, 1, 0], 2)
+    c3 = carry(2) * c2 + integrals([3, 2, 1, 0], 2)
+    z4 = carry(3) * c3 + integrals([3, 2, 1], 3)
+    case = options(3, 4, tau=tau, predict_x0=predict_x0)
+    table = METHODS["sa_solver"].table(grid, "x" if predict_x0 else "eps", **case)
+    np.testing.assert_allclose(table.rows[:, :5], [z0, z1, z2, z3, z4], atol=1e-13)
+    # the same draw for predictor and corrector: each state has one of its own, carried along
+    own = [table.C[j + 1, j] for j in range(4)] if tau else []
+    h = np.diff(lam)
+    expected = (
+        sigma[1:] * np.sqrt(-np.expm1(-2 * tau**2 * h))
+        if predict_x0
+        else tau * sigma[1:] * np.sqrt(np.expm1(2 * h))
+    )
+    np.testing.assert_allclose(own, expected if tau else [], rtol=1e-12)
+
+
+def test_same_methods() -> None:
+    grid = c.awkward_grid(clean=True)
+    for k in (1, 2, 3):
+        exact = {"order": k, "solver_type": "heun"}
+        case = options(k, 0, tau=0.0)
+        assert c.same("sa_solver", case, "dpm_solver_pp_multistep", exact, grid) < 1e-12
+        case = options(k, 0, tau=1.0)
+        assert c.same("sa_solver", case, "sde_dpm_solver_pp", exact, grid) < 1e-12
+    few = options(1, 2, tau=0.0, few_steps=True)
+    uni = {"order": 1, "variant": "bh1"}
+    assert c.same("sa_solver", few, "unipc", uni, grid) < 1e-12
+    assert c.same("sa_solver", options(1, 2, tau=0.0), "unipc", uni, grid) > 1e-3
+    # τ² is the η of the SDE family
+    case = options(2, 0, tau=0.5)
+    other = {"solver_type": "heun", "eta": 0.25}
+    assert c.same("sa_solver", case, "sde_dpm_solver_pp", other, grid) < 1e-12
+
+
+def test_tau() -> None:
+    """A function of the level at which the step starts, or one number for each step."""
+    grid = c.awkward_grid()
+    taus = [0.0, 0.0, 1.0, 1.0, 0.5, 0.0, 0.0]
+    by_level = {float(s): tau for s, tau in zip(grid.sigma[:-1], taus, strict=True)}
+    one = METHODS["sa_solver"].table(grid, "x", tau=taus)
+    two = METHODS["sa_solver"].table(grid, "x", tau=lambda level: by_level[level.sigma])
+    assert c.gap(one, two) == 0
+    assert one.n_draws == 3
+    assert c.point_gap(one) < 1e-12
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="σ = 0"):
+        METHODS["sa_solver"].table(c.awkward_grid(clean=True), predict_x0=False)
+    with pytest.raises(ValueError, match="7 entries"):
+        METHODS["sa_solver"].table(c.awkward_grid(), tau=[1.0])
+    with pytest.raises(ValueError, match="predictor_order"):
+        METHODS["sa_solver"].table(c.awkward_grid(), predictor_order=0)
+
+
+@pytest.mark.parametrize(("p", "corrector"), [(1, 1), (1, 2), (2, 2), (3, 3), (3, 4), (4, 2)])
+@pytest.mark.parametrize("kind", ["data_prediction", "noise_prediction"])
+@pytest.mark.parametrize("tau", [0.3, 1.0])
+def test_released(p: int, corrector: int, kind: str, tau: float) -> None:
+    config = {
+        "predictor_order": p,
+        "corrector_order": corrector,
+        "algorithm_type": kind,
+        "tau_func": lambda _: tau,
+    }
+    data = kind == "data_prediction"
+    case = options(p, corrector, tau=tau, predict_x0=data, few_steps=True, lower_order_final=True)
+    args = ("SASolverScheduler", config, "sa_solver", case, c.awkward_grid(8))
+    assert released.gap(*args, "x" if data else "eps") < 1e-9

@@ -1,0 +1,190 @@
+"""UniPC: predictor and corrector."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dfbench.levels import Grid
+from dfbench.samplers import METHODS, unipc
+from tests.samplers import convergence as c
+from tests.samplers import released
+
+CASES: list[dict[str, Any]] = [
+    {"order": k, "variant": b, "predict_x0": x, "corrector": corrector}
+    for k, b, x, corrector in itertools.product(
+        (1, 2, 3), ("bh1", "bh2"), (True, False), (True, False)
+    )
+]
+FROM_NOISE = Grid(
+    np.array([0.0, 0.2, 0.5, 0.7, 0.9, 1.0]), np.array([1.0, 0.8, 0.5, 0.3, 0.1, 0.0])
+)
+
+
+@pytest.mark.parametrize("options", CASES)
+def test_order(options: dict[str, Any]) -> None:
+    """p for the predictor alone, p + 1 with the corrector."""
+    claimed = METHODS["unipc"].traits_of(**options).order
+    assert claimed == options["order"] + options["corrector"]
+    counts = (128, 256, 512) if claimed < 4 else (64, 128, 256)
+    measure = c.start_free_order if claimed > 2 else c.order
+    assert abs(measure("unipc", counts, **options) - claimed) < 0.3
+
+
+@pytest.mark.parametrize(
+    "options", [{"order": 3, "lower_order_final": True}, {"disable_corrector": range(1000)}]
+)
+def test_order_lost(options: dict[str, Any]) -> None:
+    assert METHODS["unipc"].traits_of(**options).order == 2
+    assert abs(c.order("unipc", (64, 128, 256), **options) - 2) < 0.3
+
+
+def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    phi = unipc.phi
+    monkeypatch.setattr(unipc, "phi", lambda k, x: phi(k, x) * (1.01 if k == 2 else 1))
+    assert c.start_free_order("unipc", order=2) < 2.5
+    assert c.start_free_order("unipc", order=3) < 2.5
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [c.awkward_grid(scale=s, clean=x) for s in ("ve", "vp", "flow") for x in (False, True)],
+)
+def test_exact_on_points(grid: Grid) -> None:
+    for options in CASES:
+        assert c.point_gap(METHODS["unipc"].table(grid, **options)) < 1e-12
+
+
+def test_from_pure_noise() -> None:
+    for k in (1, 2, 3):
+        for options in (
+            {"variant": "bh2"},
+            {"variant": "bh1", "disable_corrector": [0]},
+            {"corrector": False},
+        ):
+            table = METHODS["unipc"].table(FROM_NOISE, "x", order=k, **options)
+            assert c.point_gap(table) < 1e-12
+            assert np.isfinite(table.rows).all()
+    with pytest.raises(ValueError, match="bh1"):
+        METHODS["unipc"].table(FROM_NOISE, "x", variant="bh1")
+    with pytest.raises(ValueError, match="α = 0"):
+        METHODS["unipc"].table(FROM_NOISE, "v", predict_x0=False)
+
+
+def test_limit_of_pure_noise() -> None:
+    """What happens at α = 0 is the limit α → 0."""
+    alpha = FROM_NOISE.alpha.copy()
+    alpha[0] = 1e-60
+    near = METHODS["unipc"].table(Grid(alpha, FROM_NOISE.sigma), "x", order=3)
+    table = METHODS["unipc"].table(FROM_NOISE, "x", order=3)
+    np.testing.assert_allclose(near.rows, table.rows, atol=0.05)  # as 1/log α
+
+
+@pytest.mark.parametrize("options", CASES)
+def test_scale(options: dict[str, Any]) -> None:
+    assert c.scale_gap("unipc", c.awkward_grid(clean=True), **options) < 1e-11
+
+
+def test_first_two_steps_by_hand() -> None:
+    """UniPC-1 with B = e^h − 1 in data prediction, on levels (1, e^{−λ})."""
+    a, b = 0.7, 0.4
+    rho = np.exp([0.0, -a, -a - b])
+    rows = METHODS["unipc"].table(Grid.from_ratios(rho), "x", order=1).rows
+    predicted = np.array([math.exp(-a), 1 - math.exp(-a), 0.0])
+    corrected = predicted + (1 - math.exp(-a)) / 2 * np.array([0.0, -1.0, 1.0])
+    final = math.exp(-b) * corrected + np.array([0.0, 0.0, 1 - math.exp(-b)])
+    np.testing.assert_allclose(rows, [[1, 0, 0], predicted, final], atol=1e-14)
+
+
+@pytest.mark.parametrize("variant", ["bh1", "bh2"])
+@pytest.mark.parametrize("predict_x0", [True, False])
+def test_third_order_by_quadrature(variant: str, predict_x0: bool) -> None:
+    """UniPC-3 integrates the polynomials through its nodes exactly, save where a single a = ½."""
+    mpmath = pytest.importorskip("mpmath")
+    lam = [0.0, 0.5, 1.2, 1.6, 2.3]
+    sign = -1 if predict_x0 else 1
+    grid = Grid.from_ratios(np.exp(-np.array(lam)))
+
+    def integrals(nodes: list[int], s: int) -> Any:
+        def basis(j: int, u: Any) -> Any:
+            return mpmath.fprod((u - lam[i]) / (lam[j] - lam[i]) for i in nodes if i != j)
+
+        w = np.zeros(5)
+        for j in nodes:
+            w[1 + j] = float(  # of ∫ e^{∓(λ_t − u)} l_j(u) du, with σ_t or α_t before it
+                mpmath.quad(
+                    lambda u, j=j: mpmath.exp(sign * (lam[s + 1] - u)) * basis(j, u), lam[s : s + 2]
+                )
+            )
+        return w if predict_x0 else -grid.sigma[s + 1] * w
+
+    def half(m: int, s: int) -> Any:  # D_m/r_m with a = ½
+        h = lam[s + 1] - lam[s]
+        size = 1.0 if predict_x0 else grid.sigma[s + 1]
+        b = sign * h if variant == "bh1" else math.expm1(sign * h)
+        w = integrals([s], s)
+        weight = -size * b / 2 / ((lam[m] - lam[s]) / h)
+        w[1 + m] += weight
+        w[1 + s] -= weight
+        return w
+
+    def carry(s: int) -> float:
+        return float(grid.sigma[s + 1] / grid.sigma[s]) if predict_x0 else 1.0
+
+    z0 = np.eye(5)[0]
+    z1 = carry(0) * z0 + integrals([0], 0)
+    c1 = carry(0) * z0 + half(1, 0)
+    z2 = carry(1) * c1 + half(0, 1)
+    c2 = carry(1) * c1 + integrals([2, 1, 0], 1)
+    z3 = carry(2) * c2 + integrals([2, 1, 0], 2)
+    c3 = carry(2) * c2 + integrals([3, 2, 1, 0], 2)
+    z4 = carry(3) * c3 + integrals([3, 2, 1], 3)
+    options = {"order": 3, "variant": variant, "predict_x0": predict_x0}
+    table = METHODS["unipc"].table(grid, "x" if predict_x0 else "eps", **options)
+    np.testing.assert_allclose(table.rows, [z0, z1, z2, z3, z4], atol=1e-13)
+
+
+def test_same_methods() -> None:
+    grid = c.awkward_grid(clean=True)
+    for k in (1, 2, 3):
+        predictor = {"order": k, "corrector": False}
+        assert c.same("unipc", predictor, "dpm_solver_pp_multistep", {"order": k}, grid) < 1e-12
+        noise = {"predict_x0": False, **predictor}
+        other = {"order": k}
+        assert c.same("unipc", noise, "dpm_solver_multistep", other, c.awkward_grid()) < 1e-12
+    released_3m = {"order": 3, "halved": True}
+    assert c.same("unipc", predictor, "dpm_solver_pp_multistep", released_3m, grid) > 1e-3
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="variant"):
+        METHODS["unipc"].table(c.awkward_grid(), variant="bh3")
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("variant", ["bh1", "bh2"])
+@pytest.mark.parametrize("predict_x0", [True, False])
+def test_released(order: int, variant: str, predict_x0: bool) -> None:
+    """Into σ = 0 the released bh1 gives NaN, as ∞ · 0."""
+    clean = predict_x0 and variant == "bh2"
+    config = {
+        "solver_order": order,
+        "solver_type": variant,
+        "predict_x0": predict_x0,
+        "disable_corrector": [2],
+        "final_sigmas_type": "zero" if clean else "sigma_min",
+    }
+    options = {
+        "order": order,
+        "variant": variant,
+        "predict_x0": predict_x0,
+        "disable_corrector": [2],
+        "lower_order_final": True,
+    }
+    grid = c.awkward_grid(8, clean=clean)
+    args = ("UniPCMultistepScheduler", config, "unipc", options, grid)
+    assert released.gap(*args, "x" if predict_x0 else "eps") < 1e-9
