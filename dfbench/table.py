@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 
+from dfbench.errors import Undefined
 from dfbench.levels import Array, Grid, Level
 from dfbench.predictions import affine
 
@@ -125,7 +126,7 @@ class Table:
         one unit lower triangular solve.
 
         Raises:
-            ValueError: the conversion does not exist at one of the levels.
+            Undefined: the conversion does not exist at one of the levels.
         """
         if prediction == self.prediction:
             return self
@@ -148,8 +149,33 @@ class Table:
         return list(self.levels)[:-1]
 
     def _affine(self, source: str, target: str, level: Level) -> tuple[float, float]:
-        c, d = affine(source, target, level.alpha, level.sigma, sigma_data=self.sigma_data)
+        try:
+            c, d = affine(source, target, level.alpha, level.sigma, sigma_data=self.sigma_data)
+        except ValueError as reason:
+            raise Undefined(str(reason)) from reason
         return float(c), float(d)
+
+    def on_levels(self, levels: Grid) -> Table:
+        """The same sampler with its states on the scale of other levels of the same ratios."""
+        scale = np.hypot(levels.alpha, levels.sigma)
+        return self.rescaled(scale / np.hypot(self.levels.alpha, self.levels.sigma))
+
+    def without_idle_draws(self) -> Table:
+        """Without the draws that no state uses."""
+        used = np.abs(self.C).max(axis=0, initial=0.0) > 0
+        keep = np.concatenate([np.ones(1 + self.nfe, dtype=bool), used])
+        cov = None if self.noise_cov is None else self.noise_cov[np.ix_(used, used)]
+        return replace(self, rows=self.rows[:, keep], noise_cov=cov)
+
+    def slopes(self, variance: ArrayLike = 0.0) -> Array:
+        """∂m/∂z of the exact model for data N(0, variance), shape (E,) + shape of variance."""
+        s = np.asarray(variance, dtype=np.float64)
+        found = []
+        for level in self.evaluated:
+            k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
+            c, w = self._affine("x", self.prediction, level)
+            found.append(c + w * k)
+        return np.array(found).reshape(self.nfe, *s.shape)
 
     def rescaled(self, factors: ArrayLike) -> Table:
         """The table of the states c_j z_j (z_T by c_0), outputs unchanged in meaning.
@@ -210,12 +236,11 @@ class Table:
         if not (np.isfinite(s).all() and np.isfinite(mu).all() and (s >= 0).all()):
             raise ValueError("variances must be finite and ≥ 0, means finite")
         e, d = self.nfe, len(s)
-        slope, shift = np.empty((e, d)), np.empty((e, d))
+        slope, shift = self.slopes(s), np.empty((e, d))
         for i, level in enumerate(self.evaluated):
             # E[x | z] = k z + (1 − α k) μ
             k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
-            c, w = self._affine("x", self.prediction, level)
-            slope[i], shift[i] = c + w * k, w * (1 - level.alpha * k) * mu
+            shift[i] = self._affine("x", self.prediction, level)[1] * (1 - level.alpha * k) * mu
         # adjoint recursion: total weight of output i in the sample, per direction
         weight = np.repeat(self.B[e][:, None], d, axis=1)
         for i in range(e - 1, 0, -1):

@@ -27,9 +27,8 @@ def _clipping(size: float) -> Sampler:
 def affine_check(subject: Sampler) -> Finding:
     """Superposition at unit amplitude; where it fails, at the amplitude that avoids clipping."""
     reading = subject.reading(STEPS)
-    derivation = "round-off: 1e-12 of the sum of the terms in float64, 1e-5 in float32"
-    single = reading.is_single
-    bound = 1e-5 if single else 1e-12
+    derivation = "round-off: 1e-12 of the sum of the terms, in float64"
+    bound = 1e-12
     if not math.isfinite(reading.offset):
         return judge(math.inf, bound, unit="relative", why="zero input gives a non-finite sample")
     if reading.violated_at is None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported
+
 Verdict = Literal["pass", "fail", "inconclusive", "skip"]
 
 #: Worst first: the verdict of a whole is the worst verdict of its parts.
@@ -91,7 +93,7 @@ class Claim:
     def __call__(self, subject: Any) -> Finding:
         """Check a subject: the finding, complete with statement, time and expectation."""
         start = time.perf_counter()
-        finding = self.check(subject)
+        finding = self._checked(subject)
         expected = subject.expected.get(self.id)
         why = finding.why
         if expected and finding.verdict == "pass":
@@ -106,6 +108,18 @@ class Claim:
             or (subject.snippet(self.id) if finding.verdict == "fail" else None),
             seconds=time.perf_counter() - start,
         )
+
+    def _checked(self, subject: Any) -> Finding:
+        """The check, with what the subject cannot do, or does wrong, turned into a verdict."""
+        try:
+            return self.check(subject)
+        except (Unsupported, Undefined) as reason:
+            return skip(str(reason))
+        except NotAffine as reason:
+            return inconclusive(f"it has no table: {reason}")
+        except SubjectError as error:
+            return judge(float("inf"), 0.0, unit="errors raised", why=str(error),
+                         derivation="none is allowed")  # fmt: skip
 
 
 CLAIMS: dict[str, Claim] = {}

@@ -70,14 +70,14 @@ def bookkeeping_check(subject: Sampler) -> Finding:
         except Unsupported:
             continue
         error = point_error(reading.table)
-        bound = accumulated(reading, TABLES)
-        derivation = "8 (step + 1) κ u: float32 tables, κ the condition of each state"
+        bound = accumulated(reading.table, TABLES)
+        derivation = "round-off of float32 tables carried through the steps (u = 2⁻²⁴)"
         if not subject.traits.exact_on_points:
             # the method itself does not keep the moments exactly: held to its reference
             reference = subject.reference(subject.session(n))
             if reference is None:
                 return skip("the method does not keep the moments by design; no reference known")
-            bound = bound + 1.001 * point_error(replace(reference, levels=reading.table.levels))
+            bound = bound + 1.001 * point_error(reference.table)
             derivation += ", plus the deviation of the reference method on the same levels"
         j = int(np.argmax(error / bound))
         finding = judge(

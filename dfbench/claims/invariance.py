@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dfbench.claims.base import Finding, claim, judge, skip
-from dfbench.claims.precision import TABLES, accumulated, condition
+from dfbench.claims.precision import TABLES, accumulated
+from dfbench.errors import Undefined, Unsupported
 from dfbench.levels import Grid
-from dfbench.subjects.base import Sampler, Unsupported
+from dfbench.subjects.base import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
 STEPS = 8
@@ -53,7 +54,7 @@ def scale_check(subject: Sampler) -> Finding:
             return skip(str(reason))
         table = reading.table.canonical()
         if first is None:
-            first, bound = table, 2 * accumulated(reading, TABLES)[:, None]
+            first, bound = table, 2 * accumulated(reading.table, TABLES)[:, None]
             continue
         gaps = table.gaps(first) / bound
         place = np.unravel_index(gaps.argmax(), gaps.shape)
@@ -97,10 +98,10 @@ def prediction_check(subject: Sampler) -> Finding:
         try:
             reading = subject.affine_reading(STEPS, prediction=prediction)
             tables[prediction] = reading.table.convert("x")
-        except (Unsupported, ValueError) as reason:
+        except (Unsupported, Undefined) as reason:
             reasons.append(f"{prediction}: {reason}")
             continue
-        bounds[prediction] = accumulated(reading, TABLES)
+        bounds[prediction] = accumulated(reading.table, TABLES)
     if len(tables) < 2:
         return skip("one prediction type only" + (f" ({'; '.join(reasons)})" if reasons else ""))
     names = list(tables)
@@ -110,7 +111,8 @@ def prediction_check(subject: Sampler) -> Finding:
         if (one.nfe, one.n_draws) != (two.nfe, two.n_draws):
             return judge(1.0, 0.0, unit="evaluations or draws", where=f"{names[0]} against {name}")
         bound = (bounds[names[0]] + bounds[name])[:, None]
-        bound = bound * np.maximum(1, condition(one))[:, None]
+        size = np.hypot(one.levels.alpha, one.levels.sigma)
+        bound = bound * np.maximum(1, np.abs(one.rows).sum(axis=1) / size)[:, None]
         gaps = two.gaps(one)
         row, column = np.unravel_index((gaps / bound).argmax(), gaps.shape)
         finding = judge(

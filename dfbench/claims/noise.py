@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import stats
 
 from dfbench.claims.base import Finding, claim, judge
-from dfbench.readout import SEED, GaussianDraws
+from dfbench.levels import Array
+from dfbench.readout import BROWNIAN, SEED, GaussianDraws, replaced
+from dfbench.samplers.base import brownian_covariance
 from dfbench.subjects.base import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
 STEPS = 6
-SHAPE = (64, 1, 16, 16)
+SHAPE = (16, 1, 16, 16)
 FALSE_ALARM = 1e-8  # of this check; a certificate has fewer than a hundred of them
 
 
@@ -25,8 +32,8 @@ def _ignores_generator(size: float) -> Sampler:
 
 @claim(
     "noise",
-    "Draws are standard normal, independent of each other and between rows, made from the "
-    "caller's generator: same seed, same sample; global random state untouched.",
+    "Draws are standard normal, independent between draws and rows (or increments of one Brownian "
+    "path), made from the caller's generator: same seed, same sample; global state untouched.",
     source="DESIGN: the noise contract is part of a method",
     control=_ignores_generator,
     control_size=1.0,
@@ -34,75 +41,130 @@ def _ignores_generator(size: float) -> Sampler:
 def noise_check(subject: Sampler) -> Finding:
     """Two real runs from one seed and one from another, and the draws they made."""
     problems: list[str] = []
-    one, draws, touched = _run(subject, 1)
+    one, kept, touched = _run(subject, 1)
     two, _, _ = _run(subject, 1)
     three, _, _ = _run(subject, 2)
     reading = subject.reading(STEPS)
-    details = {"unit": "problems", "derivation": f"false alarms below {FALSE_ALARM}"}
-    if touched:
+    details: dict[str, Any] = {"unit": "problems",
+                               "derivation": f"false alarms below {FALSE_ALARM}"}  # fmt: skip
+    if touched and subject.takes_generator:
         problems.append(f"the global random state of {' and '.join(touched)} changed")
     if not torch.equal(one, two):
         problems.append("the same seed gives another sample")
-    if not draws:
-        if subject.traits.stochastic:
+    changed = not torch.equal(one, three)
+    if subject.traits.stochastic:
+        if not kept.draws:
             problems.append("declared stochastic, draws nothing")
-        elif not torch.equal(one, three):
-            problems.append("declared deterministic, depends on the seed")
-    elif subject.traits.stochastic and torch.equal(one, three):
-        problems.append("another seed gives the same sample")
+        elif not changed:
+            problems.append("another seed gives the same sample")
+    elif changed:
+        problems.append("declared deterministic, depends on the seed")
     unseeded = [k for k, d in enumerate(reading.draws) if not d.seeded]
-    if unseeded and not subject.own_seed:
+    if unseeded and subject.takes_generator:
         problems.append(f"draws {unseeded[:5]} do not use the caller's generator")
     shared = [k for k, d in enumerate(reading.draws) if not d.per_row]
     if shared:
         shape = reading.draws[shared[0]].shape
         problems.append(f"draws {shared[:5]} have shape {shape}: rows share their noise")
-    if reading.other_random:
-        kinds = ", ".join(sorted(set(reading.other_random)))
-        problems.append(f"other random operations: {kinds}")
-    problems += _statistics(draws)
+    problems += _statistics(kept)
     if not problems:
         return judge(0, 0, **details)
     return judge(len(problems), 0, where="; ".join(problems[:4]), why=problems[0],
                  counterexample={"steps": STEPS, "seed": 1}, **details)  # fmt: skip
 
 
-def _run(subject: Sampler, seed: int) -> tuple[torch.Tensor, list[np.ndarray], list[str]]:
-    session = subject.session(STEPS)
-    before = torch.get_rng_state().clone(), np.random.get_state()[1].copy()
-    generator = torch.Generator().manual_seed(SEED + seed)
-    kept: list[np.ndarray] = []
+@dataclass
+class _Kept:
+    """The draws of a run, and the intervals of those that are increments of a Brownian path."""
 
-    def keep(operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
-        kept.append(out.detach().double().numpy().copy())
+    draws: list[Array] = field(default_factory=list)
+    spans: list[tuple[float, float] | None] = field(default_factory=list)
+    inside: bool = False
+
+    def gaussian(self, operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
+        if not self.inside:
+            self.add(out, None)
         return out
 
-    with torch.no_grad(), GaussianDraws(keep, generator):
+    def add(self, out: torch.Tensor, span: tuple[float, float] | None) -> None:
+        if out.numel() == np.prod(SHAPE):
+            self.draws.append(out.detach().double().numpy().copy())
+            self.spans.append(span)
+
+
+@contextmanager
+def _paths(kept: _Kept) -> Iterator[None]:
+    """Keeps the increments of torchsde's Brownian paths, not the draws they are made of."""
+    torchsde: Any = sys.modules.get("torchsde")
+    if torchsde is None:
+        yield
+        return
+
+    def watched(cls: Any) -> Any:
+        class Watched:
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                self.path = cls(*args, **kwargs)
+
+            def __call__(self, ta: Any, tb: Any) -> Any:
+                kept.inside = True
+                increment = self.path(ta, tb)
+                kept.inside = False
+                start, stop = float(ta), float(tb)
+                if stop != start:
+                    kept.add(increment / abs(stop - start) ** 0.5, (start, stop))
+                return increment
+
+        return Watched
+
+    with replaced(torchsde, {name: watched(getattr(torchsde, name)) for name in BROWNIAN}):
+        yield
+
+
+def _run(subject: Sampler, seed: int) -> tuple[torch.Tensor, _Kept, list[str]]:
+    session = subject.session(STEPS)
+    kept = _Kept()
+    generator = torch.Generator().manual_seed(SEED + seed)
+    outside = torch.get_rng_state()
+    if not subject.takes_generator:
+        torch.manual_seed(SEED + seed)
+    before = torch.get_rng_state().clone(), np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(_paths(kept))
+        stack.enter_context(GaussianDraws(kept.gaussian, generator))
         z = torch.zeros(SHAPE, dtype=torch.float64)
         sample = session(lambda z, call: torch.tanh(z), z, generator)
     touched = []
     if not torch.equal(before[0], torch.get_rng_state()):
         touched.append("torch")
-    if not np.array_equal(before[1], np.random.get_state()[1]):
+    if not np.array_equal(before[1], np.random.get_state()[1]):  # type: ignore[index]
         touched.append("numpy")
-    return sample, [draw for draw in kept if draw.size == np.prod(SHAPE)], touched
+    torch.set_rng_state(outside)
+    return sample, kept, touched
 
 
-def _statistics(draws: list[np.ndarray]) -> list[str]:
+def _statistics(kept: _Kept) -> list[str]:
     """Mean, variance, correlation between draws and between rows, at a fixed false-alarm rate."""
-    if not draws:
+    if not kept.draws:
         return []
+    cov = brownian_covariance(kept.spans)
     tests: list[tuple[str, float]] = []
-    for k, draw in enumerate(draws):
+    for k, draw in enumerate(kept.draws):
         n = draw.size
         tests.append((f"draw {k} has mean {draw.mean():.4f}", abs(draw.mean()) * n**0.5))
-        tests.append((f"draw {k} has variance {draw.var():.4f}",
-                      abs(draw.var() - 1) * (n / 2) ** 0.5))  # fmt: skip
+        variance = (draw**2).mean()
+        tests.append((f"draw {k} has variance {variance:.4f}",
+                      abs(variance - 1) * (n / 2) ** 0.5))  # fmt: skip
         rows = draw.reshape(len(draw), -1)
         between = (rows[:-1] * rows[1:]).sum() / rows[1:].size ** 0.5
         tests.append((f"rows of draw {k} are correlated", abs(between)))
-    for (i, one), (j, two) in itertools.combinations(enumerate(draws), 2):
-        tests.append((f"draws {i} and {j} are correlated", abs((one * two).sum()) / one.size**0.5))
+    for (i, one), (j, two) in itertools.combinations(enumerate(kept.draws), 2):
+        rho = 0.0 if cov is None else float(cov[i, j])
+        if abs(rho) > 1 - 1e-9:
+            continue
+        # the mean of n products of correlated normals has variance (1 + ρ²)/n
+        z = abs((one * two).mean() - rho) * (one.size / (1 + rho**2)) ** 0.5
+        tests.append((f"draws {i} and {j} have correlation {(one * two).mean():.3f}, "
+                      f"should be {rho:.3f}", z))  # fmt: skip
     limit = stats.norm.isf(FALSE_ALARM / (2 * len(tests)))
     return [what for what, z in tests if z > limit]
-

@@ -19,6 +19,7 @@ from dfbench.subjects.reference import MethodSampler
 
 STEPS = (6, 8, 12, 16, 24, 32, 48, 64, 96)
 NOISE, CLEAN = 10.0, 0.1  # σ/α between which orders are judged
+DATA = 0.3  # variance at which the floor of round-off is taken
 SLACK = 0.3  # an order this far below the claim is another order
 
 
@@ -54,8 +55,7 @@ def deterministic_error(subject: Sampler, n: int) -> tuple[float, float]:
     model = exact_model(target(), table.prediction, table.sigma_data)
     z = start * table.levels[0].alpha
     out = table.run(model, z) / table.levels[-1].alpha
-    u = unit_roundoff(torch.float32 if reading.is_single else torch.float64)
-    floor = float(accumulated(reading, u)[-1])
+    floor = float(accumulated(table, unit_roundoff(torch.float64), DATA)[-1])
     return float(np.sqrt(np.mean((out - end) ** 2))), floor
 
 
@@ -66,9 +66,8 @@ def weak_error(subject: Sampler, n: int) -> tuple[float, float]:
     level = reading.table.levels[-1]
     law = reading.table.law(variance)
     truth = level.alpha**2 * variance + level.sigma**2
-    u = unit_roundoff(torch.float32 if reading.is_single else torch.float64)
     error = np.abs(np.sqrt(law.variance / truth) - 1).max()
-    return float(error), float(accumulated(reading, u)[-1])
+    return float(error), float(accumulated(reading.table, unit_roundoff(torch.float64), DATA)[-1])
 
 
 def fit(steps: Array, error: Array, floor: Array) -> tuple[float, float, int]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from scipy.linalg import solve_triangular
 
 from dfbench.levels import Array, Grid
-from dfbench.readout import Reading
 from dfbench.table import Table
 
 #: Unit round-off of the tables that released samplers keep (float32), whatever the state's dtype.
@@ -20,48 +20,42 @@ def unit_roundoff(dtype: torch.dtype) -> float:
     return float(torch.finfo(dtype).eps) / 2
 
 
-def condition(table: Table) -> Array:
-    """How much larger the terms of each state are than the state, shape (E + 1,).
+def accumulated(table: Table, u: float, variance: float = 0.0) -> Array:
+    """Bound on the round-off in every state, in units of the state, shape (E + 1,).
 
-    κ_j = Σ |coefficient| · |what it multiplies| / √(α_j² + σ_j²), for data, noise and draws of
-    unit size. Relative errors u in the coefficients change state j by at most u κ_j.
+    Step j (`Table.steps`) rounds its terms: δ_j = 8 u (|carry_j| S_{j−1} + Σ |weights| + S_j),
+    eight operations on inputs of unit size, S_j = √(α_j² + σ_j²). What it leaves is passed on
+    by the steps after it and by the exact model, whose slope is that for data of the given
+    variance: the states obey z = L z + …, so the error of state j is at most Σ_i |(I − L)⁻¹|_ji δ_i.
     """
-    levels = table.levels
-    size = np.hypot(levels.alpha, levels.sigma)
-    output = np.ones(table.nfe)
-    for j, level in enumerate(table.evaluated):
-        # a score is −ε/σ; the other predictions are of unit size
-        output[j] = 1 / level.sigma if table.prediction == "score" else 1.0
-    terms = np.abs(table.rows).copy()
-    terms[:, 0] *= size[0]
-    terms[:, 1 : 1 + table.nfe] *= output
-    return np.array(terms.sum(axis=1) / size)
-
-
-def accumulated(reading: Reading, u: float) -> Array:
-    """Bound on the error of each state when every step rounds with unit u, shape (E + 1,).
-
-    A state passes through as many steps as came before it; each rounds a handful of operations
-    (8 is counted) on terms that are at most the largest κ so far.
-    """
-    kappa = np.maximum.accumulate(condition(reading.table))
-    step = np.array([*reading.steps, reading.steps[-1] + 1 if reading.steps else 1])
-    return np.array(8 * u * (step + 1) * kappa)
+    size = np.hypot(table.levels.alpha, table.levels.sigma)
+    slopes, e = table.slopes(variance), table.nfe
+    local, delta = np.zeros((e + 1, e + 1)), np.zeros(e + 1)
+    for j, step in enumerate(table.steps()):
+        before = size[j - 1] if j else size[0]
+        if j:
+            local[j, j - 1] = step.carry
+        delta[j] = abs(step.carry) * before + size[j]
+        for i, weight in step.outputs.items():
+            local[j, i] += weight * slopes[i]
+            delta[j] += abs(weight)
+        delta[j] += sum(map(abs, step.draws.values()))
+    gain = np.abs(solve_triangular(np.eye(e + 1) - local, np.eye(e + 1), lower=True))
+    return np.asarray(8 * u * (gain @ delta) / size)
 
 
 def rounding_gain(table: Table, amplitude: float = 0.25) -> float:
-    """Error of the sample per unit round-off, when outputs and draws are given numbers.
+    """Root-sum-square round-off of the sample per unit u, when outputs are given numbers.
 
-    Step j rounds terms of size T_j = |carry| S_{j−1} + Σ |weights| (S the root-sum-square size
-    of a state, inputs of size `amplitude`, draws of size 1), and what it leaves is carried to
-    the sample by a_E/a_j: √(Σ_j (T_j a_E/a_j)²).
+    As `accumulated`, but nothing comes back through the model, inputs have size `amplitude`, and
+    the errors of the steps add in squares.
     """
     weight = np.full(table.rows.shape[1], amplitude)
     weight[1 + table.nfe :] = 1.0
     size = np.sqrt(((table.rows * weight) ** 2).sum(axis=1))
     total, before = 0.0, amplitude
     for j, step in enumerate(table.steps()):
-        terms = abs(step.carry) * before
+        terms = abs(step.carry) * before + size[j]
         terms += amplitude * sum(map(abs, step.outputs.values()))
         terms += sum(map(abs, step.draws.values()))
         carried = table.a[-1] / table.a[j] if table.a[j] else 1.0

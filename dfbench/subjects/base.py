@@ -11,22 +11,11 @@ from typing import Any, Protocol
 import torch
 
 from dfbench import readout
+from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported, Unusable
 from dfbench.levels import Grid
 from dfbench.readout import Call, Reading
 from dfbench.samplers.base import Method, Traits
 from dfbench.table import Difference, Table
-
-
-class Unsupported(Exception):
-    """The subject has no way to do what was asked (a grid, a prediction); the message says so."""
-
-
-class Unusable(Exception):
-    """The subject cannot be certified at all, or the call is wrong; the message is for the user."""
-
-
-class NotAffine(Exception):
-    """The sampler has no table: superposition fails at every amplitude."""
 
 
 class Session(readout.Session, Protocol):
@@ -95,7 +84,7 @@ class Sampler(ABC):
         traits: what it claims of itself.
         predictions: kinds of model output it can be configured for, its own first.
         scale: "vp", "ve" or "flow": of the levels it can be made to visit.
-        own_seed: seeds its noise by an argument of its own, not by the caller's generator.
+        takes_generator: accepts a generator; otherwise its noise follows the global seed.
         ascending: visits the levels from clean to noise.
         expected: claim id → reason, for failures that are by design.
     """
@@ -110,7 +99,7 @@ class Sampler(ABC):
     predictions: tuple[str, ...]
     expected: dict[str, str]
     scale: str = "vp"
-    own_seed: bool = False
+    takes_generator: bool = True
     ascending: bool = False
 
     @property
@@ -188,3 +177,9 @@ class Sampler(ABC):
             f"superposition is off by {reading.superposition:.1e} at evaluation "
             f"{reading.violated_at} of {n} steps: no table"
         )
+
+
+__all__ = [
+    "NotAffine", "Reference", "Sampler", "Session", "SubjectError", "Undefined", "Unsupported",
+    "Unusable",
+]  # fmt: skip

@@ -1,0 +1,400 @@
+"""The command line: `dfbench certify`, `report`, `self-test` and `list`.
+
+Nothing heavy is imported before it is needed, so that `dfbench --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="dfbench",
+    help="Certify diffusion and flow-matching code against closed-form truth.",
+    epilog="Exit status: 0 all passed; 1 something failed, or could not be decided; 2 the call or "
+    "its input is unusable.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status. Errors are one line on stderr, never a traceback.
+
+    With DFBENCH_TRACEBACK=1 in the environment the traceback of an unexpected error is shown.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that has not got a character shows a substitute
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        status = app(given or ["--help"], prog_name="dfbench", standalone_mode=False)
+        if not given:
+            return _error("missing command")
+        return status if isinstance(status, int) else 0
+    except (typer.Abort, KeyboardInterrupt):
+        return _error("interrupted", INTERRUPTED)
+    except SystemExit as exit:
+        if isinstance(exit.__context__, BrokenPipeError):
+            return FAILED
+        return _unexpected(f"the code under certification called sys.exit({exit.code!r})")
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error: click's, wherever typer keeps it
+            return _error(error.format_message())
+        if isinstance(error, Refused) or type(error).__name__ == "Unusable":
+            return _error(str(error))
+        return _unexpected(f"{type(error).__name__}: {error}")
+
+
+def _unexpected(message: str) -> int:
+    if os.environ.get("DFBENCH_TRACEBACK") == "1":
+        traceback.print_exc()
+    return _error(f"{message} (DFBENCH_TRACEBACK=1 shows where)")
+
+
+def _error(message: str, status: int = UNUSABLE) -> int:
+    print(f"dfbench: error: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+class Refused(Exception):
+    """The call cannot be carried out; the message is for the user."""
+
+
+def _refuse(message: str) -> NoReturn:
+    raise Refused(message)
+
+
+def _refuse_file(error: OSError) -> NoReturn:
+    _refuse(f"{error.filename}: {(error.strerror or str(error)).lower()}")
+
+
+# Options ------------------------------------------------------------------------------------------
+
+
+def _json_object(option: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        _refuse(f"{option} is not JSON: {error}")
+    if not isinstance(value, dict):
+        _refuse(f'{option} must be a JSON object, like {{"eta": 1.0}}')
+    return value
+
+
+def _claims(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name for name in text.replace(",", " ").split() if name]
+    if not names:
+        _refuse("--select names no claim")
+    return names
+
+
+def _outputs(*paths: Path | None) -> None:
+    """Refuse files that cannot be written, and one file for two things, before the work starts."""
+    from dfbench.report.files import check_writable
+
+    given = [path.resolve() for path in paths if path is not None]
+    for path in given:
+        if given.count(path) > 1:
+            _refuse(f"{path.name} is asked for twice")
+    for wanted in paths:
+        if wanted is not None:
+            try:
+                check_writable(wanted)
+            except OSError as error:
+                _refuse_file(error)
+
+
+def _write(path: Path | None, text: Callable[[], str]) -> None:
+    """Write a file that was asked for."""
+    from dfbench.report.files import write
+
+    if path is not None:
+        try:
+            write(path, text())
+        except OSError as error:
+            _refuse_file(error)
+
+
+class Configs(StrEnum):
+    """Which configurations of a library's subjects are certified."""
+
+    default = "default"
+    all = "all"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import dfbench
+
+        print(f"dfbench {dfbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+# certify ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def certify(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SUBJECT",
+            help="LIBRARY, LIBRARY:NAME, package.module:NAME or path/to/file.py:NAME.",
+            show_default=False,
+        ),
+    ],
+    config: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Arguments of the constructor, an object.")
+    ] = None,
+    call: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Arguments of the sampling call, an object.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the certificate.")
+    ] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page.")
+    ] = None,
+    junit_file: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE.xml", help="Write JUnit XML.")
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(metavar="IDS", help="Only these claims, separated by commas; see `list`."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
+    configs: Annotated[
+        Configs, typer.Option(help="Configurations of a library's subjects.")
+    ] = Configs.default,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default, as many as are useful.")
+    ] = None,
+) -> int:
+    """Run every check that applies, and say what is wrong and where."""
+    constructor, calling = _json_object("--config", config), _json_object("--call", call)
+    chosen = _claims(select)
+    _outputs(json_file, report_file, junit_file)
+
+    from dataclasses import replace
+
+    import dfbench
+
+    with _progress("certifying") as progress:
+        certificate = dfbench.certify(
+            subjects,
+            config=constructor,
+            call=calling,
+            select=chosen,
+            seed=seed,
+            configs=configs.value,
+            progress=progress,
+            workers=workers,
+        )
+    known = {"seed": seed} | certificate.environment
+    certificate = replace(certificate, environment=known | {"command": _command()})
+
+    from dfbench.report import html, junit, serial, terminal
+
+    try:
+        _write(json_file, lambda: serial.dumps(certificate))
+        _write(report_file, lambda: html.render(certificate))
+        _write(junit_file, lambda: junit.render(certificate))
+    finally:
+        terminal.summary(certificate, _console())
+    # where every claim was skipped, nothing was shown
+    return 0 if certificate.verdict == "pass" else FAILED
+
+
+def _command() -> str:
+    import shlex
+
+    return shlex.join(["dfbench", *sys.argv[1:]])
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+class _progress:
+    """Progress on stderr: a bar on a terminal, elsewhere a line each tenth of the way."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.shown = 0
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        self.bar: Any = None
+        if sys.stderr.isatty():
+            from rich import progress
+
+            self.bar = progress.Progress(
+                progress.TextColumn("{task.description}", markup=False),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+                console=_console(stderr=True),
+                transient=True,
+            )
+            self.task = self.bar.add_task(self.title, total=None)
+            self.bar.start()
+        return self
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        from dfbench.report.labels import clean
+
+        if self.bar is not None:
+            self.bar.update(self.task, description=clean(name), completed=done, total=total)
+            return
+        tenth = 10 * done // total if total else 0
+        if tenth > self.shown and done < total:
+            self.shown = tenth
+            print(f"dfbench: {self.title}: {done} of {total}", file=sys.stderr, flush=True)
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+# report -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def report(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            help="Certificates, or directories of them; several are merged.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.", show_default=False)],
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    notes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="What a person made of the findings: a list of objects with title, verdict, text.",
+        ),
+    ] = None,
+) -> None:
+    """Make one self-contained page of what other commands wrote with --json."""
+    _outputs(out)
+    from dfbench.report import html, serial
+
+    files = [file for path in paths for file in _files(path)]
+    certificate = serial.merge(serial.load(file) for file in files)
+    remarks = _notes(notes) if notes else []
+    _write(out, lambda: html.render(certificate, title=title, notes=remarks))
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.json"))
+    return found or _refuse(f"{path}: no .json file in this directory")
+
+
+def _notes(path: Path) -> list[dict[str, str]]:
+    keys = ("title", "verdict", "text")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        _refuse_file(error)
+    except (ValueError, RecursionError) as error:
+        _refuse(f"{path}: not JSON ({error})")
+    if not isinstance(content, list) or not all(
+        isinstance(note, dict) and all(isinstance(note.get(key), str) for key in keys)
+        for note in content
+    ):
+        _refuse(f"{path}: must be a list of objects with strings {', '.join(keys)}")
+    return content
+
+
+# self-test ----------------------------------------------------------------------------------------
+
+
+@app.command("self-test")
+def self_test(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the outcome.")
+    ] = None,
+) -> int:
+    """Run every check on a defect it must see, and on methods known to be right."""
+    _outputs(json_file)
+    from dfbench.report import serial, terminal
+    from dfbench.self_test import self_test as run
+
+    with _progress("self-test") as progress:
+        outcome = run(progress=progress)
+    _write(json_file, lambda: serial.dumps(outcome))
+    terminal.outcome(outcome, _console())
+    return 0 if outcome.get("verdict") == "pass" else FAILED
+
+
+# list ---------------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    subjects = "subjects"
+    claims = "claims"
+    samplers = "samplers"
+    schedules = "schedules"
+    weightings = "weightings"
+    targets = "targets"
+    metrics = "metrics"
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        Kind | None, typer.Argument(help="What to list; by default, everything.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
+) -> None:
+    """Say what there is to certify, and to certify with."""
+    from dfbench.report import terminal
+    from dfbench.report.catalogue import catalogue
+    from dfbench.report.serial import dumps
+
+    kinds = [each.value for each in ([kind] if kind else Kind)]
+    content = {each: catalogue(each) for each in kinds}
+    if as_json:
+        sys.stdout.write(dumps(content))
+        return
+    terminal.catalogue(content, _console())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""What can go wrong with a subject, told apart so that each becomes the right verdict."""
+
+from __future__ import annotations
+
+
+class Unusable(Exception):
+    """The subject cannot be certified at all, or the call is wrong; the message is for the user."""
+
+
+class Unsupported(Exception):
+    """The subject has no way to do what was asked (a grid, a prediction); the message says so."""
+
+
+class SubjectError(Exception):
+    """The subject's own code raised, or returned what cannot be used; the message says what."""
+
+
+class NotAffine(Exception):
+    """The sampler has no table: superposition fails at every amplitude."""
+
+
+class Undefined(ValueError):
+    """A prediction does not exist at a level (noise at σ = 0, data at α = 0)."""

@@ -1,0 +1,102 @@
+"""The same checks as pytest items: one for each subject and claim.
+
+import dfbench
+
+@dfbench.parametrize_with_checks(["diffusers:DDIMScheduler", "my_package:MySampler"])
+def test_samplers(subject, check):
+    check(subject)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from dfbench.report import labels
+
+if TYPE_CHECKING:
+    from dfbench.claims.base import Claim, Finding
+
+
+@dataclass(frozen=True)
+class Check:
+    """A claim to call on a subject: passes, fails, skips or fails as expected, for pytest."""
+
+    claim: Claim
+    expected: str | None = None
+
+    def __call__(self, subject: Any) -> None:
+        """Hold the subject to the claim.
+
+        A declared failure is an xfail, and strict: should the claim hold, the test fails. An
+        inconclusive finding fails too, since nothing was shown.
+        """
+        __tracebackhide__ = True
+        finding = self.claim(subject)
+        reason = self.expected or subject.expected.get(self.claim.id)
+        if finding.verdict == "skip":
+            pytest.skip(finding.why or "does not apply")
+        if finding.verdict != "pass":
+            if reason:
+                pytest.xfail(reason)
+            fail(finding)
+        if reason:
+            pytest.fail(f"passes although a failure was declared: {reason}", pytrace=False)
+
+
+def fail(finding: Finding) -> NoReturn:
+    """Fail the test with the finding's text."""
+    __tracebackhide__ = True
+    raise AssertionError(labels.text(finding))
+
+
+def parametrize_with_checks(
+    subjects: Any,
+    *,
+    config: Mapping[str, Any] | None = None,
+    call: Mapping[str, Any] | None = None,
+    configs: str = "default",
+    select: Sequence[str] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+) -> Callable[[Any], Any]:
+    """Parametrise a test with every check that its subjects are held to.
+
+    Args:
+        subjects: names as on the command line ("LIBRARY:NAME", "path/to/file.py:NAME"), objects,
+            or a list of either.
+        config, call: arguments of the constructor, and of the sampling call.
+        configs: "default" or "all" configurations of a library's subjects.
+        select: claims to check; by default, all.
+        expected_failures: claim → reason, beside those that the subjects declare themselves.
+
+    Returns:
+        A decorator for a test of the arguments `subject` and `check`.
+
+    Raises:
+        Unusable: a subject cannot be certified, or a claim does not exist.
+    """
+    from dfbench.claims import CLAIMS
+    from dfbench.subjects import resolve
+    from dfbench.subjects.base import Unusable
+
+    declared = dict(expected_failures or {})
+    wanted = list(CLAIMS) if select is None else list(select)
+    unknown = [name for name in (*wanted, *declared) if name not in CLAIMS]
+    if unknown:
+        raise Unusable(f"no claim {', '.join(map(repr, unknown))}; there are {', '.join(CLAIMS)}")
+    specs = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
+    items = [
+        pytest.param(
+            subject,
+            Check(CLAIMS[name], declared.get(name)),
+            id=f"{labels.label(subject)}-{name}",
+        )
+        for spec in specs
+        for subject in resolve(spec, dict(config or {}), dict(call or {}), configs)
+        for name in wanted
+        if CLAIMS[name].kind == subject.kind
+    ]
+    return pytest.mark.parametrize(("subject", "check"), items)

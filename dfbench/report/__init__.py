@@ -1,0 +1,1 @@
+"""What a certificate becomes: JSON, a page, a summary on the terminal, JUnit XML."""

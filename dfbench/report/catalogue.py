@@ -1,0 +1,64 @@
+"""What there is to certify, and to certify with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from importlib import import_module
+from typing import Any
+
+Rows = list[dict[str, Any]]
+
+
+def catalogue(kind: str) -> Rows:
+    """The entries of a kind, each with its name and what is known of it; empty if none exist."""
+    if kind == "subjects":
+        from dfbench.subjects import libraries
+
+        return [
+            {"library": library, "name": name}
+            for library, names in libraries().items()
+            for name in names
+        ]
+    if kind == "claims":
+        from dfbench.claims import CLAIMS
+
+        return [
+            {"name": each.id, "kind": each.kind, "statement": each.statement, "source": each.source}
+            for each in CLAIMS.values()
+        ]
+    if kind == "samplers":
+        from dfbench.samplers import METHODS
+
+        return [_sampler(method) for method in METHODS.values()]
+    return _registry(f"dfbench.{kind}", kind.upper())
+
+
+def _sampler(method: Any) -> dict[str, Any]:
+    traits = method.traits_of()
+    return {
+        "name": method.name,
+        "source": method.source,
+        "order": traits.order,
+        "traits": {key: value for key, value in asdict(traits).items() if key != "order"},
+        "options": method.defaults,
+    }
+
+
+def _registry(module: str, name: str) -> Rows:
+    """The entries of a module's dictionary of that name; none where there is no such thing."""
+    try:
+        entries = getattr(import_module(module), name, {})
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return []
+    return [{"name": key, **_described(value)} for key, value in entries.items()]
+
+
+def _described(entry: Any) -> dict[str, Any]:
+    """The first line of the documentation, and the source where one is named."""
+    kind = entry if isinstance(entry, type) or callable(entry) else type(entry)
+    generated = is_dataclass(kind) and (kind.__doc__ or "").startswith(f"{kind.__name__}(")
+    lines = [] if generated else (kind.__doc__ or "").strip().splitlines()
+    source = getattr(entry, "source", None)
+    return {"what": lines[0].strip() if lines else ""} | ({"source": source} if source else {})

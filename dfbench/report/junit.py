@@ -1,0 +1,59 @@
+"""A certificate as JUnit XML, for the test reports of continuous integration."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.report import labels
+
+
+def render(certificate: Certificate) -> str:
+    """A suite a subject, a case a claim; declared failures and skips are skipped cases.
+
+    A finding that is inconclusive is a failure of type "inconclusive", as it is for the exit
+    status.
+    """
+    root = ElementTree.Element("testsuites", name="dfbench", time=f"{certificate.seconds:.3f}")
+    for report in certificate.subjects:
+        root.append(_suite(report))
+    for key in ("tests", "failures", "errors", "skipped"):
+        root.set(key, str(sum(int(suite.get(key, "0")) for suite in root)))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(report: SubjectReport) -> ElementTree.Element:
+    numbers = labels.counts(report.findings)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=labels.clean(labels.label(report)),
+        tests=str(len(report.findings)),
+        failures=str(numbers["fail"] + numbers["inconclusive"]),
+        errors="0",
+        skipped=str(numbers["expected"] + numbers["skip"]),
+        time=f"{report.seconds:.3f}",
+    )
+    for finding in report.findings:
+        suite.append(_case(report, finding))
+    return suite
+
+
+def _case(report: SubjectReport, finding: Finding) -> ElementTree.Element:
+    case = ElementTree.Element(
+        "testcase",
+        classname=labels.clean(labels.label(report)),
+        name=labels.clean(finding.claim),
+        time=f"{finding.seconds:.3f}",
+    )
+    status = labels.status(finding)
+    if status in ("fail", "inconclusive"):
+        failure = ElementTree.SubElement(case, "failure", type=status)
+        failure.set("message", labels.clean(finding.why or labels.evidence(finding) or status))
+        failure.text = labels.clean(labels.text(finding))
+    elif status == "expected":
+        message = labels.clean(f"expected failure: {finding.expected}")
+        ElementTree.SubElement(case, "skipped", message=message)
+    elif status == "skip":
+        ElementTree.SubElement(case, "skipped", message=labels.clean(finding.why or "skip"))
+    return case

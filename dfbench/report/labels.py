@@ -1,0 +1,154 @@
+"""The words, symbols and numbers that all reports share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Protocol
+
+from dfbench.claims.base import Finding
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+Status = Literal["pass", "fail", "inconclusive", "expected", "skip"]
+
+#: Verdicts as they are shown: a failure declared beforehand is told from one that was not.
+STATUSES: tuple[Status, ...] = ("fail", "inconclusive", "expected", "pass", "skip")
+
+SYMBOLS: dict[Status, str] = {
+    "fail": "✗",
+    "inconclusive": "?",
+    "expected": "△",
+    "pass": "✓",
+    "skip": "–",
+}
+
+WORDS: dict[Status, str] = {
+    "fail": "fail",
+    "inconclusive": "inconclusive",
+    "expected": "expected failure",
+    "pass": "pass",
+    "skip": "skip",
+}
+
+MEANINGS: dict[Status, str] = {
+    "fail": "the measured value is outside its bound",
+    "inconclusive": "could not be decided; the finding says what is missing",
+    "expected": "fails, and was declared to, with a reason: a design choice or a known limitation",
+    "pass": "the measured value is within its bound",
+    "skip": "does not apply to this subject; the finding says why",
+}
+
+
+def status(finding: Finding) -> Status:
+    """The verdict, with declared failures apart."""
+    return "expected" if finding.expected and finding.verdict != "pass" else finding.verdict
+
+
+def counts(findings: Iterable[Finding]) -> dict[Status, int]:
+    """How many findings of each status, in the order of `STATUSES`."""
+    found = Counter(status(finding) for finding in findings)
+    return {each: found[each] for each in STATUSES}
+
+
+def tally(numbers: Mapping[Status, int]) -> str:
+    """Counts in words: "12 pass, 1 fail"; those that are zero are left out."""
+    plural = {"expected": "expected failures"}
+    return ", ".join(
+        f"{n} {plural.get(each, WORDS[each]) if n > 1 else WORDS[each]}"
+        for each, n in numbers.items()
+        if n
+    )
+
+
+def number(value: float | None) -> str:
+    """Three significant digits; nothing for None."""
+    if value is None:
+        return ""
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """0.02 s, 12.3 s, 3 min 20 s, 2 h 5 min."""
+    if not math.isfinite(seconds):
+        return "unknown time"
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def evidence(finding: Finding) -> str:
+    """The measured value beside its bound, with their unit; empty where nothing was measured."""
+    numbers = {"measured": finding.measured, "bound": finding.bound}
+    known = ", ".join(f"{name} {number(n)}" for name, n in numbers.items() if n is not None)
+    return f"{known} ({finding.unit})" if known and finding.unit else known
+
+
+def settings(values: Mapping[str, Any]) -> str:
+    """Arguments in one line: "eta=1, clip_sample=False"."""
+    return ", ".join(f"{key}={_short(value)}" for key, value in values.items())
+
+
+def _short(value: Any, width: int = 40) -> str:
+    text = str(value)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+class Named(Protocol):
+    """A subject, or the report on one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def library(self) -> str: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+
+
+def split_name(report: Named) -> tuple[str, str]:
+    """The class a subject belongs to and what sets this configuration of it apart.
+
+    A name may carry its configuration ("DDIMScheduler eta=1", "DDIMScheduler[eta=1]") or leave
+    it to the constructor arguments; the library in front ("diffusers:") goes without saying.
+    """
+    name = report.name.strip()
+    bare = name.removeprefix(f"{report.library}:") or name
+    match = re.fullmatch(r"([^\s\[(]+)(?:\s+(.+)|\[(.+)\]|\((.+)\))", bare, re.DOTALL)
+    group, rest = (match[1], match[2] or match[3] or match[4]) if match else (bare, "")
+    return group, rest.strip() or settings(report.config)
+
+
+def label(report: Named) -> str:
+    """The subject's name with its configuration, in one line."""
+    group, rest = split_name(report)
+    return f"{group} {rest}" if rest else group
+
+
+def clean(text: object) -> str:
+    """Text without control characters, fit for a terminal and for XML."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text))
+
+
+def text(finding: Finding) -> str:
+    """The finding in plain text, a line a fact."""
+    facts = {
+        "claim": finding.statement,
+        "evidence": evidence(finding),
+        "bound": finding.derivation,
+        "where": finding.where,
+        "why": finding.why,
+        "counterexample": settings(finding.counterexample or {}),
+        "expected": finding.expected,
+    }
+    lines = [f"{finding.claim}: {WORDS[status(finding)]}"]
+    lines += [f"  {name}: {fact}" for name, fact in facts.items() if fact]
+    if finding.reproduce:
+        lines += ["  reproduce:", *(f"    {line}" for line in finding.reproduce.splitlines())]
+    return "\n".join(lines)

@@ -1,0 +1,27 @@
+const open = (node) => {
+  for (; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
+};
+const follow = () => {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  if (!target) return;
+  open(target);
+  target.scrollIntoView();
+};
+addEventListener("hashchange", follow);
+addEventListener("DOMContentLoaded", follow);
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => (d.open = true)));
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link && link.hash === location.hash) follow();
+  const button = event.target.closest("button.copy");
+  if (!button) return;
+  const code = button.parentElement.querySelector("code");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    button.textContent = "Press Ctrl+C";
+  }
+  setTimeout(() => (button.textContent = "Copy"), 1500);
+});

@@ -1,0 +1,89 @@
+"""Euler, LMS, Heun, DPM2, DPM-Solver SDE: variance-exploding state, a table of σ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfbench.subjects.diffusers.catalogue import STANDARD, Entry, Named, register
+from dfbench.subjects.diffusers.forms import (
+    EDM,
+    AncestralMidpoints,
+    Form,
+    Midpoints,
+    SDEMidpoints,
+    SigmasVE,
+    TwoCalls,
+)
+from dfbench.subjects.diffusers.solvers import Preconditioned
+
+CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
+
+
+class Exploding(Entry):
+    form_class: type[Form] = SigmasVE
+
+
+@register("EulerDiscreteScheduler")
+class Euler(Exploding):
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        churn = {key: float(call[key]) for key in CHURN if key in call}
+        if not churn.get("s_churn"):
+            return "euler", {}
+        return "edm", {**churn, "second_order": False}
+
+
+@register("EDMEulerScheduler")
+class EDMEuler(Preconditioned, Euler):
+    form_class = EDM
+
+
+@register("EulerAncestralDiscreteScheduler")
+class EulerAncestral(Exploding):
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        return "euler_ancestral", {}
+
+
+@register("LMSDiscreteScheduler")
+class LMS(Exploding):
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        return "lms", {"order": int(call.get("order", 4))}
+
+
+@register("HeunDiscreteScheduler")
+class Heun(Exploding):
+    form_class = TwoCalls
+
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        return "heun", {}
+
+
+class NoSample(Exploding):
+    """Takes "epsilon" and "v_prediction" only."""
+
+    def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
+        return {name: kind for name, kind in STANDARD.items() if name != "sample"}
+
+
+@register("KDPM2DiscreteScheduler")
+class DPM2(NoSample):
+    form_class = Midpoints
+
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        return "dpm2", {}
+
+
+@register("KDPM2AncestralDiscreteScheduler")
+class DPM2Ancestral(NoSample):
+    form_class = AncestralMidpoints
+
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        return "dpm2_ancestral", {}
+
+
+@register("DPMSolverSDEScheduler")
+class DPMSolverSDE(NoSample):
+    form_class = SDEMidpoints
+
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        options = {"s_noise": float(call["s_noise"])} if "s_noise" in call else {}
+        return "dpmpp_sde", options
