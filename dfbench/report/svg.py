@@ -96,7 +96,7 @@ def line_plot(
 
 
 def _shown(value: float, log: bool) -> bool:
-    return math.isfinite(value) and (value > 0 or not log)
+    return abs(value) < 1e100 and (value > 1e-100 or not log)  # a NaN is neither
 
 
 def axis(label: str, values: Sequence[float], log: bool, count: int) -> Axis:
@@ -106,8 +106,8 @@ def axis(label: str, values: Sequence[float], log: bool, count: int) -> Axis:
         if high < low * 1.5:
             low, high = low / 2, high * 2
         return Axis(label, low, high, True, _log_ticks(low, high, count))
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        pad = abs(low) / 2 or 1.0
+    if high - low <= max(1e-12 * max(abs(low), abs(high)), 1e-100):
+        pad = max(abs(low) / 2, 1e-3)
         low, high = low - pad, high + pad
     step = _round_up((high - low) / count)
     first = math.ceil(low / step - 1e-9)

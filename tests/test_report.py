@@ -1,0 +1,456 @@
+"""Certificates as JSON, pages, JUnit XML and terminal summaries."""
+
+import io
+import json
+import math
+import re
+import stat
+import threading
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.report import figures, files, html, junit, labels, serial, svg, terminal
+from dfbench.subjects.base import Unusable
+from tests import fake_certificate as fake
+
+# JSON ---------------------------------------------------------------------------------------------
+
+texts = st.text(max_size=8)
+maybe = st.none() | texts
+numbers = st.floats(allow_nan=False)
+objects = st.dictionaries(
+    texts,
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=4,
+    ),
+    max_size=3,
+)  # fmt: skip
+findings = st.builds(
+    Finding, claim=texts, verdict=st.sampled_from(["pass", "fail", "inconclusive", "skip"]),
+    statement=texts, measured=st.none() | numbers, bound=st.none() | numbers, unit=maybe,
+    derivation=maybe, where=maybe, why=maybe, counterexample=st.none() | objects, reproduce=maybe,
+    expected=maybe, series=st.none() | st.dictionaries(texts, st.lists(numbers, max_size=3)),
+    seconds=st.floats(0, 1e6),
+)  # fmt: skip
+reports = st.builds(
+    SubjectReport, name=texts, kind=texts, library=texts, version=texts, config=objects,
+    traits=objects, findings=st.lists(findings, max_size=3).map(tuple), seconds=st.floats(0, 1e6),
+    notes=st.lists(texts, max_size=2).map(tuple),
+)  # fmt: skip
+certificates = st.builds(
+    Certificate, st.lists(reports, max_size=3).map(tuple), objects, st.floats(0, 1e6)
+)
+
+
+@given(certificates)
+def test_a_certificate_survives_json(certificate):
+    again = serial.from_dict(json.loads(serial.dumps(certificate)))
+    assert again == certificate
+    assert again.verdict == certificate.verdict
+
+
+@settings(max_examples=50)
+@given(certificates)
+def test_every_certificate_can_be_shown(certificate):
+    page = html.render(certificate)
+    assert page.startswith("<!doctype html>")
+    ElementTree.fromstring(junit.render(certificate))
+    terminal.summary(certificate, Console(file=io.StringIO(), width=60))
+
+
+def test_the_schema():
+    content = json.loads(serial.dumps(fake.small("fail")))
+    assert list(content) == ["schema", "verdict", "subjects", "environment", "seconds"]
+    assert content["schema"] == "dfbench.certificate/1"
+    subject = content["subjects"][0]
+    assert {"name", "kind", "library", "version", "config", "traits", "verdict", "findings",
+            "seconds"} <= set(subject)  # fmt: skip
+    finding = subject["findings"][0]
+    assert {"claim", "verdict", "measured", "bound", "unit", "where", "why", "counterexample",
+            "reproduce"} <= set(finding)  # fmt: skip
+    assert finding["where"] is None
+    assert isinstance(finding["measured"], float)
+
+
+def test_numbers_that_are_not_finite_are_strings():
+    content = json.loads(serial.dumps(fake.nasty()))
+    finding = content["subjects"][0]["findings"][0]
+    assert finding["measured"] == "inf"
+    assert finding["bound"] == "nan"
+    assert "-inf" in finding["series"][f"{fake.NASTY}2"]
+    again = serial.from_dict(content).subjects[0].findings[0]
+    assert again.measured == math.inf
+    assert math.isnan(again.bound)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.float64(math.inf), "inf"),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.arange(3), [0, 1, 2]),
+        (torch.tensor([1.0, math.nan]), [1.0, "nan"]),
+        (torch.float64, "torch.float64"),
+        ({1: (2, {3})}, {"1": [2, [3]]}),
+        (labels.STATUSES, list(labels.STATUSES)),
+        (2**70, 2**70),
+    ],
+)
+def test_whatever_a_subject_holds_becomes_json(value, expected):
+    assert serial.plain(value) == expected
+    json.dumps(serial.plain(value), allow_nan=False)
+
+
+def broken(**change):
+    return {"schema": "dfbench.certificate/1", "subjects": []} | change
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "must be an object, not an array"),
+        ({}, "has no schema"),
+        (broken(schema="other/2"), "has schema 'other/2'"),
+        ({"schema": "dfbench.certificate/1"}, "subjects must be an array, not null"),
+        (broken(subjects={}), "subjects must be an array, not an object"),
+        (broken(subjects=[3]), r"subjects\[0\] must be an object, not the number 3"),
+        (broken(subjects=[{}]), r"subjects\[0\].name must be a string, not null"),
+        (broken(environment=[]), "environment must be an object"),
+        (broken(seconds="soon"), "seconds must be a number"),
+        (broken(subjects=[{"name": "a", "findings": [{"claim": "b", "verdict": "good"}]}]),
+         r"findings\[0\].verdict must be one of pass, fail, inconclusive, skip, not 'good'"),
+        (broken(subjects=[{"name": "a", "findings": [
+            {"claim": "b", "verdict": "pass", "series": {"x": [1, "y"]}}]}]),
+         r"findings\[0\].series.x must be a number"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_certificate_is_refused(content, message, tmp_path):
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(Unusable, match=message) as error:
+        serial.load(path)
+    assert "some.json" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000, b""])
+def test_a_file_that_is_not_json_is_refused(content, tmp_path):
+    (tmp_path / "some.json").write_bytes(content)
+    with pytest.raises(Unusable, match=r"some.json: not JSON"):
+        serial.load(tmp_path / "some.json")
+    with pytest.raises(Unusable, match="no such file"):
+        serial.load(tmp_path / "none.json")
+
+
+def test_only_what_the_schema_asks_for_is_needed():
+    minimal = broken(subjects=[{"name": "a", "findings": [{"claim": "b", "verdict": "fail"}]}])
+    assert serial.from_dict(minimal).verdict == "fail"
+
+
+def test_merging_keeps_subjects_and_lists_what_differs():
+    one, two = fake.small("pass"), replace(fake.small("fail"), environment={"seed": 1, "gpu": "x"})
+    merged = serial.merge([one, two])
+    assert [report.verdict for report in merged.subjects] == ["pass", "fail"]
+    assert merged.environment == {"seed": [0, 1], "gpu": "x"}
+    assert merged.seconds == pytest.approx(0.2)
+    assert serial.merge([one]) == one
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_complete_at_every_moment(tmp_path):
+    path = tmp_path / "deep" / "er" / "page.html"
+    texts = ["a" * 200_000, "b" * 200_000]
+    files.write(path, texts[0])
+    stop, seen = threading.Event(), set()
+
+    def read():
+        while not stop.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(40):
+        files.write(path, texts[i % 2])
+    stop.set()
+    reader.join()
+    assert seen <= set(texts)
+    assert [each.name for each in path.parent.iterdir()] == ["page.html"]
+    assert stat.S_IMODE(path.stat().st_mode) & 0o400
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    files.check_writable(tmp_path / "new" / "page.html")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "page.html"):
+        with pytest.raises(OSError, match="cannot write") as error:
+            files.check_writable(path)
+        assert error.value.filename == str(path)
+
+
+def test_checking_does_not_touch_what_is_there(tmp_path):
+    (tmp_path / "page.html").write_text("old")
+    files.check_writable(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text() == "old"
+
+
+def test_text_that_utf8_cannot_hold(tmp_path):
+    files.write(tmp_path / "a", "x\udcff")
+    assert (tmp_path / "a").read_text() == "x\\udcff"
+
+
+# Pages --------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """The elements, links and anchors of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.ids, self.events, self.text = [], [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for key, value in attrs:
+            if key == "href":
+                self.links.append(value)
+            if key == "id":
+                self.ids.append(value)
+            if key.startswith("on") or key == "src":
+                self.events.append((tag, key))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def large():
+    return html.render(fake.large())
+
+
+def test_a_large_page_is_less_than_2_mb(large):
+    assert len(large.encode()) < 2_000_000
+
+
+def test_a_page_needs_nothing_but_itself(large):
+    page = Page(large)
+    assert all(link.startswith("#") for link in page.links)
+    assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
+    assert page.tags.count("script") == 1
+    assert not re.search(r"url\(|@import|https?://", large)
+    assert "default-src 'none'" in large
+
+
+def test_links_lead_somewhere_and_anchors_are_unique(large):
+    page = Page(large)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+
+
+def test_hostile_strings_stay_text():
+    page = html.render(
+        fake.nasty(),
+        title=fake.NASTY,
+        notes=[{"title": fake.NASTY, "verdict": fake.NASTY, "text": fake.NASTY}],
+    )
+    parsed = Page(page)
+    assert parsed.tags.count("script") == 1
+    assert "img" not in parsed.tags
+    assert parsed.events == []
+    assert page.count("<script>") == 1
+    assert fake.NASTY in parsed.text
+
+
+def test_the_page_says_what_a_reader_asks():
+    certificate = fake.large(24)
+    page = Page(html.render(certificate, notes=[{"title": "T", "verdict": "V", "text": "a\n\nb"}]))
+    text = " ".join(page.text.split())
+    assert "2 of 24 subjects fail" in text
+    assert fake.ENVIRONMENT["command"] in text
+    assert "seed 0" in text.replace("seed0", "seed 0")
+    assert "biased by design, as its paper says" in text
+    assert "the sampler adds the noise of the next step" in text
+    assert "Adjudication" in text
+    for word in labels.WORDS.values():
+        assert word in text
+    for report in certificate.subjects:
+        assert labels.split_name(report)[0] in text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["pass"], "DDIMScheduler passes"),
+        (["fail"], "DDIMScheduler fails"),
+        (["inconclusive"], "DDIMScheduler could not be decided"),
+        (["skip"], "Nothing could be checked"),
+        ([], "Nothing could be checked"),
+        (["pass", "pass"], "All 2 subjects pass"),
+        (["pass", "skip"], "1 of 2 subjects passes, 1 could not be checked"),
+        (["fail", "pass", "inconclusive"], "1 of 3 subjects fails, 1 of 3 could not be decided"),
+        (["fail", "fail", "pass"], "2 of 3 subjects fail"),
+    ],
+)
+def test_headlines(verdicts, expected):
+    merged = Certificate(tuple(fake.small(each).subjects[0] for each in verdicts), {})
+    assert html.headline(merged) == expected
+
+
+def test_a_pass_that_was_to_fail_is_reported():
+    certificate = fake.small("pass")
+    finding = replace(certificate.subjects[0].findings[0], why="passes although declared")
+    subject = replace(certificate.subjects[0], findings=(finding,))
+    page = html.render(replace(certificate, subjects=(subject,)))
+    assert "Passes with a remark" in page
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "expected"),
+    [
+        ("diffusers:DDIMScheduler", {}, ("DDIMScheduler", "")),
+        ("diffusers:DDIMScheduler", {"eta": 1}, ("DDIMScheduler", "eta=1")),
+        ("diffusers:DDIMScheduler eta=1", {"a": 2}, ("DDIMScheduler", "eta=1")),
+        ("DDIMScheduler[eta=1]", {}, ("DDIMScheduler", "eta=1")),
+        ("DDIMScheduler(eta=(1, 2))", {}, ("DDIMScheduler", "eta=(1, 2)")),
+        ("path/to/file.py:Mine", {}, ("path/to/file.py:Mine", "")),
+        ("diffusers:", {}, ("diffusers:", "")),
+        ("", {}, ("", "")),
+    ],
+)
+def test_configurations_are_told_from_classes(name, config, expected):
+    assert labels.split_name(fake.subject(name, [], config=config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, ""), (0.0, "0"), (3.0, "3"), (1.23456e-7, "1.23e-07"), (math.nan, "nan"),
+     (-math.inf, "-inf"), (2.5e9, "2.5e+09")],
+)  # fmt: skip
+def test_numbers(value, expected):
+    assert labels.number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.0123, "0.012 s"), (12.34, "12.3 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_durations(seconds, expected):
+    assert labels.duration(seconds) == expected
+
+
+# Figures ------------------------------------------------------------------------------------------
+
+
+def drawn():
+    for report in fake.large(24).subjects:
+        for finding in report.findings:
+            if finding.series:
+                yield figures.figure(finding, report.traits)
+
+
+def test_plots_are_small_and_well_formed():
+    plots = list(drawn())
+    assert len(plots) > 40
+    for plot in plots:
+        assert len(plot.encode()) <= 2048
+        quoted = re.sub(r'(\s[\w-]+)=([^"\s/>]+)', r'\1="\2"', str(plot))
+        ElementTree.fromstring(quoted)
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats()), max_size=6), st.booleans(), st.booleans())
+def test_any_series_can_be_drawn(points, x_log, y_log):
+    plot = svg.line_plot([svg.Line("a", points)], x="x", y="y", title="t", x_log=x_log, y_log=y_log)
+    assert not re.search(r"nan|inf", plot)
+
+
+@given(st.floats(1e-30, 1e30), st.floats(1, 1e12))
+def test_ticks_are_on_the_axis(low, ratio):
+    for log in (True, False):
+        axis = svg.axis("", [low, low * ratio], log, 6)
+        assert 1 <= len(axis.ticks) <= 8
+        assert all(-1e-6 <= axis.at(tick) <= 1 + 1e-6 for tick in axis.ticks)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0, "0"), (0.05, "0.05"), (2000, "2000"), (1e-4, "10⁻⁴"), (3e-5, "3·10⁻⁵"), (-1e6, "−10⁶")],
+)
+def test_tick_texts(value, expected):
+    assert svg.tick_text(value) == expected
+
+
+def test_the_slope_of_the_declared_order_is_drawn():
+    finding = Finding(
+        "order", "pass", measured=1.9, bound=1.7, unit="order",
+        series={"steps": [8, 16, 32, 64], "error": [1e-2, 2.5e-3, 6e-4, 1.6e-4]},
+    )  # fmt: skip
+    assert "order 2" in figures.figure(finding, {"order": 2.0})
+    assert "order 2" not in figures.figure(finding, {"order": None})
+    assert figures.figure(replace(finding, series={"steps": [8.0], "error": [0.0]}), {}) == ""
+
+
+# JUnit and terminal -------------------------------------------------------------------------------
+
+
+def test_junit_counts_and_escapes():
+    root = ElementTree.fromstring(junit.render(fake.nasty()))
+    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("3", "2", "1")
+    failure = root.find(".//failure")
+    assert "<script>" in failure.text
+    assert {each.get("type") for each in root.iter("failure")} == {"fail", "inconclusive"}
+
+
+def printed(certificate, width=100, **options):
+    console = Console(
+        file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False, **options
+    )
+    terminal.summary(certificate, console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 60, 100, 200])
+def test_the_summary_fits_the_terminal(width):
+    text = printed(fake.large(12), width)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "fail" in text
+
+
+def test_the_summary_says_what_fails_and_why():
+    text = printed(fake.large(24), 120)
+    assert "UniPCMultistepScheduler eta=1 · dtype" in text
+    assert "bound 1e-06 (of the state's size)" in text
+    assert "state at evaluation 7" in text
+    assert "biased by design, as its paper says" in text
+    assert text.splitlines()[-1].startswith("✗ fail: 3 fail, 1 expected failure")
+
+
+def test_subjects_cannot_command_the_terminal():
+    assert "\x1b" not in printed(fake.nasty())
+    assert "[red]" in printed(fake.nasty(), 400)
+
+
+def test_no_color_is_respected(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[38" not in printed(fake.large(4), force_terminal=True)
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    assert "\x1b[" in printed(fake.large(4), force_terminal=True)
