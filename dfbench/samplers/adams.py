@@ -19,17 +19,20 @@ from scipy.special import gammainc
 
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers.base import Model, Noise, Traits, method
-from dfbench.samplers.dpm_solver import between, growth, multistep_order, need_signal
+from dfbench.samplers.dpm_solver import between, ddim_step, growth, multistep_order, need_signal
 
 Weights = Callable[[list[int], int], Sequence[float] | Array]
 
 
 def _integrate(model: Model, z: Any, grid: Grid, orders: Sequence[int], weights: Weights) -> Any:
     """z_t/α_t = z_s/α_s + Σ_j w_j ε̂_j, where w = weights(indices of the nodes, index of t)."""
-    need_signal(grid)
     outputs: list[Any] = []
     for i, ((s, t), k) in enumerate(zip(grid.steps(), orders, strict=True)):
-        outputs.append(model(z, s).eps)
+        out = model(z, s)
+        outputs.append(out.eps)
+        if s.alpha == 0:
+            z = ddim_step(out, z, s, t)
+            continue
         nodes = [i - j for j in range(k)]
         z = t.alpha / s.alpha * z
         for j, w in zip(nodes, weights(nodes, i + 1), strict=True):
@@ -38,13 +41,17 @@ def _integrate(model: Model, z: Any, grid: Grid, orders: Sequence[int], weights:
 
 
 def lagrange_integrals(nodes: Sequence[float] | Array, start: float, stop: float) -> list[float]:
-    """∫ l_j over [start, stop] of the Lagrange polynomials of at most 8 nodes (Gauss, exact)."""
+    """∫ l_j over [start, stop] of the Lagrange polynomials of at most 8 nodes (Gauss, exact).
+
+    A node at infinity (α = 0) drops out.
+    """
     roots, weights = np.polynomial.legendre.leggauss(4)
     x = (start + stop) / 2 + (stop - start) / 2 * roots
     total = []
     for j, a in enumerate(nodes):
-        l_j = np.prod([(x - b) / (a - b) for i, b in enumerate(nodes) if i != j] + [x**0], axis=0)
-        total.append(float((stop - start) / 2 * weights @ l_j))
+        others = [b for i, b in enumerate(nodes) if i != j and b < math.inf]
+        l_j = np.prod([x**0, *((x - b) / (a - b) for b in others)], axis=0)
+        total.append(float((stop - start) / 2 * weights @ l_j) if a < math.inf else 0.0)
     return total
 
 
@@ -113,7 +120,10 @@ def _log_weights(nodes: Array, start: float, stop: float) -> Array:
     """∫ l_j dρ with l_j polynomials in u = log(start/ρ); stop = 0 is legal.
 
     The moments are ∫_stop^start u^k dρ = start · k! P(k + 1, h), P the incomplete Γ function.
+    A node at infinity (α = 0) drops out.
     """
+    if np.isinf(nodes[-1]):
+        return np.append(_log_weights(nodes[:-1], start, stop), 0.0)
     u = np.log(start / nodes)
     h = math.inf if stop == 0 else math.log(start / stop)
     unit = -u[1] if len(u) > 1 else 1.0  # of u, so that the moments are of one size
@@ -145,7 +155,7 @@ ADAMS_BASHFORTH = {
 
 
 def _ddim(z: Any, s: Level, t: Level, eps: Any) -> Any:
-    """φ of 2202.09778, eq. 11: (α_t/α_s) z − α_t (ρ_s − ρ_t) ε̂."""
+    """φ of 2202.09778: (α_t/α_s) z − α_t (ρ_s − ρ_t) ε̂."""
     return t.alpha / s.alpha * z - growth(s, t) * eps
 
 
@@ -158,7 +168,7 @@ def _blend(outputs: list[Any], order: int) -> Any:
 
 
 @method(
-    "Liu et al. 2022, arXiv 2202.09778, eq. 11 to 13, algorithm 2",
+    "Liu et al. 2022, arXiv 2202.09778, the transfer φ, PRK and PLMS",
     # Weights of equal steps are applied to steps in ρ that are not: second order, as proved there.
     lambda order, **_: Traits(order=min(order, 2), evaluations=None),
 )
@@ -221,11 +231,14 @@ def ipndm(model: Model, z: Any, grid: Grid, noise: Noise, *, order: int = 4) -> 
         order: outputs used, 1 to 4; the first steps use those there are.
     """
     _check(order)
-    need_signal(grid)
     outputs: list[Any] = []
     for i, (s, t) in enumerate(grid.steps()):
-        outputs.append(model(z, s).eps)
-        z = _ddim(z, s, t, _blend(outputs, min(order, i + 1)))
+        out = model(z, s)
+        outputs.append(out.eps)
+        if i == 0:
+            z = ddim_step(out, z, s, t)
+        else:
+            z = _ddim(z, s, t, _blend(outputs, min(order, i + 1)))
     return z
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
+from dfbench.samplers.base import Model, Noise, Output, Traits, method
 from dfbench.schedules import SCALES, at_log_snr
 
 
@@ -35,6 +35,13 @@ def log_step(s: Level, t: Level) -> float:
 def growth(s: Level, t: Level) -> float:
     """σ_t (e^h − 1), finite at σ_t = 0 too."""
     return t.alpha * (s.ratio - t.ratio)
+
+
+def ddim_step(out: Output, z: Any, s: Level, t: Level) -> Any:
+    """(α_t/α_s) z − σ_t (e^h − 1) ε̂, which is α_t x̂ + σ_t ε̂ from α_s = 0, where x̂ is known."""
+    if s.alpha == 0:
+        return t.alpha * out.x + t.sigma * out.eps
+    return t.alpha / s.alpha * z - growth(s, t) * out.eps
 
 
 def between(grid: Grid, s: Level, t: Level, r: float) -> Level:
@@ -150,9 +157,9 @@ def check(order: int, solver_type: str, solver_types: tuple[str, str]) -> None:
 
 
 def need_signal(grid: Grid) -> None:
-    """Refuse α = 0: noise-prediction forms divide the state by α."""
+    """Refuse α = 0, for methods that need the state's signal there."""
     if (grid.alpha[:-1] == 0).any():
-        raise ValueError("a noise-prediction method cannot start at α = 0")
+        raise ValueError("this method cannot start at α = 0")
 
 
 @method(
@@ -184,7 +191,6 @@ def dpm_solver(
             (diffusers' singlestep scheduler, solver type "midpoint").
     """
     check(order, solver_type, ("dpmsolver", "taylor"))
-    need_signal(grid)
     for s, *stages, t in singlestep_blocks(grid, order, orders, (r1, r2), on_grid):
         z = _noise_step(model, z, [s, *stages, t], solver_type == "taylor", inner == "midpoint")
     return z
@@ -194,10 +200,11 @@ def _noise_step(model: Model, z: Any, levels: list[Level], taylor: bool, midpoin
     s, *stages, t = levels
     h = log_step(s, t)
     r = [log_step(s, u) / h for u in stages]
-    eps = model(z, s).eps
+    out = model(z, s)
+    eps = out.eps
 
     def first(u: Level) -> Any:
-        return u.alpha / s.alpha * z - growth(s, u) * eps
+        return ddim_step(out, z, s, u)
 
     def slope(u: Level, halved: bool) -> float:  # half of, or exactly, σ_u ∫ e^{h−v} v/h dv
         k = log_step(s, u)
@@ -293,12 +300,16 @@ def _multistep(
     eta: float,
 ) -> Any:
     check(order, solver_type, ("midpoint", "heun"))
-    need_signal(grid)
+    if eta:
+        need_signal(grid)
     past: list[tuple[Level, Any]] = []
     for (s, t), k in zip(grid.steps(), orders, strict=True):
-        past.append((s, model(z, s).eps))
+        out = model(z, s)
+        past.append((s, out.eps))
         h = log_step(s, t)
-        z = t.alpha / s.alpha * z - (1 + eta) * growth(s, t) * past[-1][1]
+        z = ddim_step(out, z, s, t)
+        if eta:
+            z = z - eta * growth(s, t) * out.eps
         if k > 1:
             d1, d2 = differences(past[-k:], h)
             midpoint = k == 2 and solver_type == "midpoint"

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
+from dfbench.samplers.base import Model, Noise, Output, Traits, method
 from dfbench.samplers.dpm_solver import (
-    growth,
+    ddim_step,
     log_step,
     multistep_order,
-    need_signal,
     phi,
     step_orders,
 )
@@ -51,15 +50,13 @@ def unipc(
     """
     if order < 1 or variant not in ("bh1", "bh2"):
         raise ValueError(f"order must be ≥ 1 and variant 'bh1' or 'bh2', got {order}, {variant!r}")
-    if not predict_x0:
-        need_signal(grid)
     orders = step_orders(grid, order, lower_order_final)
     update = _data_update if predict_x0 else _noise_update
-    past: list[tuple[Level, Any]] = []
+    past: list[tuple[Level, Output]] = []
     start, s_start = z, grid[0]
     for i, (s, t) in enumerate(grid.steps()):
         out = model(z, s)
-        now = (s, out.x if predict_x0 else out.eps)
+        now = (s, out)
         if i and corrector and i - 1 not in disable_corrector:
             z = update(start, s_start, s, [now, *past[: orders[i - 1]]], variant)
         past.insert(0, now)
@@ -69,23 +66,25 @@ def unipc(
 
 
 def _noise_update(
-    z: Any, s: Level, t: Level, outputs: list[tuple[Level, Any]], variant: str
+    z: Any, s: Level, t: Level, outputs: list[tuple[Level, Output]], variant: str
 ) -> Any:
     """(α_t/α_s) z − σ_t (e^h − 1) ε̂_s − σ_t B(h) Σ a_m D_m/r_m."""
-    h, eps = log_step(s, t), dict(outputs)[s]
-    z = t.alpha / s.alpha * z - growth(s, t) * eps
+    z = ddim_step(dict(outputs)[s], z, s, t)
     if len(outputs) == 1:
         return z
-    return z - t.sigma * _correction(s, t, h, outputs, variant)
+    eps = [(m, out.eps) for m, out in outputs]
+    return z - t.sigma * _correction(s, t, log_step(s, t), eps, variant)
 
 
-def _data_update(z: Any, s: Level, t: Level, outputs: list[tuple[Level, Any]], variant: str) -> Any:
+def _data_update(
+    z: Any, s: Level, t: Level, outputs: list[tuple[Level, Output]], variant: str
+) -> Any:
     """(σ_t/σ_s) z − α_t (e^{−h} − 1) x̂_s − α_t B(−h) Σ a_m D_m/r_m."""
-    h, x = log_step(s, t), dict(outputs)[s]
+    h, x = log_step(s, t), dict(outputs)[s].x
     z = t.sigma / s.sigma * z - t.alpha * math.expm1(-h) * x
     if len(outputs) == 1:
         return z
-    return z - t.alpha * _correction(s, t, -h, outputs, variant)
+    return z - t.alpha * _correction(s, t, -h, [(m, out.x) for m, out in outputs], variant)
 
 
 def _correction(
@@ -98,7 +97,7 @@ def _correction(
     """
     b = x if variant == "bh1" else math.expm1(x)
     if math.isinf(b):
-        raise ValueError("bh1 cannot correct a step from α = 0: put 0 in disable_corrector")
+        raise ValueError("a step from α = 0 cannot be corrected: put 0 in disable_corrector")
     here = dict(outputs)[s]
     r = {m: 1.0 if m == t else log_step(s, m) / log_step(s, t) for m, _ in outputs if m != s}
     used = [(m, out) for m, out in outputs if m != s and math.isfinite(r[m])]

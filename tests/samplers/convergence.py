@@ -16,6 +16,9 @@ from dfbench.table import Table
 WEIGHTS, MEANS, VARIANCES = np.array([[0.3, 0.5, 0.2], [-1.4, 0.3, 1.7], [0.09, 0.25, 0.16]])
 STARTS = np.array([-1.7, -0.8, -0.1, 0.4, 1.1, 2.0])  # z/α in units of √(1 + ρ²)
 
+NOISE_TO_DATA = np.array([[0.0, 0.2, 0.5, 0.7, 0.9, 1.0], [1.0, 0.8, 0.5, 0.3, 0.1, 0.0]])
+FROM_NOISE = Grid(*NOISE_TO_DATA)
+
 
 def denoise(y: Any, rho: float) -> Any:
     """E[x | x + ρ ε = y] for the mixture of three Gaussians on the line."""

@@ -81,6 +81,19 @@ def test_exact_on_points(name: str, options: dict[str, Any], scale: str, clean: 
     assert c.point_gap(table) < 1e-12
 
 
+def test_from_pure_noise() -> None:
+    """With a prediction that knows x̂ at α = 0 the first step is DDIM's; the limit of α → 0."""
+    alpha = c.FROM_NOISE.alpha.copy()
+    alpha[0] = 1e-12
+    for name in ("lms", "deis", "ipndm"):
+        table = METHODS[name].table(c.FROM_NOISE, "v", order=3)
+        assert c.point_gap(table) < 1e-12
+        near = METHODS[name].table(Grid(alpha, c.FROM_NOISE.sigma), "v", order=3)
+        np.testing.assert_allclose(near.rows, table.rows, atol=1e-3)
+    table = METHODS["deis"].table(c.FROM_NOISE, "v", order=3, variable="log_rho")
+    assert c.point_gap(table) < 1e-12
+
+
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_scale(name: str, options: dict[str, Any]) -> None:
     assert c.scale_gap(name, c.awkward_grid(clean=True), **options) < 1e-11
@@ -181,8 +194,10 @@ def test_refusals() -> None:
     for name in ("lms", "deis", "pndm", "ipndm"):
         with pytest.raises(ValueError, match="order"):
             METHODS[name].table(grid, order=5)
-        with pytest.raises(ValueError, match="α = 0"):
-            METHODS[name].table(Grid(np.array([0.0, 0.5]), np.array([1.0, 0.5])))
+        with pytest.raises(ValueError, match="0"):  # ε̂ = z says nothing of x̂ at α = 0
+            METHODS[name].table(c.FROM_NOISE, "eps")
+    with pytest.raises(ValueError, match="α = 0"):
+        METHODS["pndm"].table(c.FROM_NOISE, "v")
     with pytest.raises(ValueError, match="times and a schedule"):
         METHODS["deis"].table(grid, variable="t")
     with pytest.raises(ValueError, match="variable"):
@@ -203,3 +218,44 @@ def test_released_lms() -> None:
     rho = c.awkward_grid(8).ratio
     args = ("LMSDiscreteScheduler", {}, "lms", {"order": 4}, Grid.from_ratios(rho))
     assert released.gap(*args, "eps") < 1e-11
+
+
+@pytest.mark.parametrize("start", ["plms", "prk"])
+def test_released_pndm(start: str) -> None:
+    diffusers = pytest.importorskip("diffusers")
+    import torch
+
+    n, rng = 8, np.random.default_rng(0)
+    levels = c.awkward_grid(2 * n)  # every other one is half-way
+    alphas = torch.tensor(levels.alpha[::-1] ** 2)
+    grid = Grid(levels.alpha[::2], levels.sigma[::2])
+    total = n if start == "plms" else 2 * n
+    scheduler = diffusers.PNDMScheduler(
+        total, trained_betas=[0.1] * total, skip_prk_steps=start == "plms"
+    )
+    scheduler.set_timesteps(n)
+    scheduler.alphas_cumprod = alphas[2::2] if start == "plms" else alphas[2:]
+    scheduler.final_alpha_cumprod = alphas[0]
+    table = METHODS["pndm"].table(grid, start=start, halfway=[levels[i] for i in (1, 3, 5)])
+    outputs = rng.standard_normal((table.nfe, 4))
+    z = state = rng.standard_normal(4)
+    assert len(scheduler.timesteps) == table.nfe
+    for m, t in zip(outputs, scheduler.timesteps, strict=True):
+        state = scheduler.step(torch.tensor(m), t, torch.tensor(state)).prev_sample.numpy()
+    np.testing.assert_allclose(table.a[-1] * z + table.weights() @ outputs, state, atol=1e-12)
+
+
+def test_released_ipndm() -> None:
+    diffusers = pytest.importorskip("diffusers")
+    import torch
+
+    grid, rng = c.awkward_grid(clean=True), np.random.default_rng(0)
+    scheduler = diffusers.IPNDMScheduler()
+    scheduler.set_timesteps(grid.n_steps)
+    scheduler.alphas, scheduler.betas = torch.tensor(grid.alpha), torch.tensor(grid.sigma)
+    table = METHODS["ipndm"].table(grid, "v")
+    outputs = rng.standard_normal((table.nfe, 4))
+    z = state = rng.standard_normal(4)
+    for m, t in zip(outputs, scheduler.timesteps, strict=True):
+        state = scheduler.step(torch.tensor(m), t, torch.tensor(state)).prev_sample.numpy()
+    np.testing.assert_allclose(table.a[-1] * z + table.weights() @ outputs, state, atol=1e-12)

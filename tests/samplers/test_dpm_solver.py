@@ -174,10 +174,19 @@ def test_sde_converges_in_law() -> None:
     assert abs(c.weak_order("sde_dpm_solver", order=2) - 2) < 0.3
 
 
+def test_from_pure_noise() -> None:
+    """With a prediction that knows x̂ at α = 0 the first step is DDIM's."""
+    for name, cases in (("dpm_solver", SINGLESTEP), ("dpm_solver_multistep", MULTISTEP)):
+        for options in cases:
+            assert c.point_gap(METHODS[name].table(c.FROM_NOISE, "v", **options)) < 1e-12
+
+
 def test_refusals() -> None:
-    grid = Grid(np.array([0.0, 0.5, 1.0]), np.array([1.0, 0.5, 0.1]))
+    grid = Grid(c.FROM_NOISE.alpha[:-1], c.FROM_NOISE.sigma[:-1])
+    with pytest.raises(ValueError, match="x"):
+        METHODS["dpm_solver"].table(grid, "eps")
     with pytest.raises(ValueError, match="α = 0"):
-        METHODS["dpm_solver"].table(grid)
+        METHODS["sde_dpm_solver"].table(grid, "v")
     with pytest.raises(ValueError, match="σ = 0"):
         METHODS["sde_dpm_solver"].table(c.awkward_grid(clean=True))
     with pytest.raises(ValueError, match="sum to 7"):

@@ -30,9 +30,6 @@ MULTISTEP = [
     {"order": 3, "lower_order_final": True},
     {"order": 3, "euler_at_final": True},
 ]
-FROM_NOISE = Grid(
-    np.array([0.0, 0.2, 0.5, 0.7, 0.9, 1.0]), np.array([1.0, 0.8, 0.5, 0.3, 0.1, 0.0])
-)
 
 
 @pytest.mark.parametrize("options", SINGLESTEP)
@@ -62,7 +59,7 @@ def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "grid",
     [c.awkward_grid(scale=s, clean=x) for s in ("ve", "vp", "flow") for x in (False, True)]
-    + [FROM_NOISE],
+    + [c.FROM_NOISE],
 )
 def test_exact_on_points(grid: Grid) -> None:
     for name, cases in (
@@ -88,7 +85,7 @@ def test_scale(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["dpm_solver_pp_multistep", "sde_dpm_solver_pp"])
-@pytest.mark.parametrize("grid", [c.awkward_grid(clean=True), FROM_NOISE])
+@pytest.mark.parametrize("grid", [c.awkward_grid(clean=True), c.FROM_NOISE])
 def test_multistep_scale(name: str, grid: Grid) -> None:
     for options in MULTISTEP:
         assert c.scale_gap(name, grid, **options) < 1e-11

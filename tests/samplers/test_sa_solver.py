@@ -14,9 +14,6 @@ from tests.samplers import convergence as c
 from tests.samplers import released
 
 ORDERS = [(1, 0), (1, 2), (2, 0), (2, 2), (2, 3), (3, 0), (3, 3), (3, 4)]
-FROM_NOISE = Grid(
-    np.array([0.0, 0.2, 0.5, 0.7, 0.9, 1.0]), np.array([1.0, 0.8, 0.5, 0.3, 0.1, 0.0])
-)
 
 
 def options(p: int, corrector: int, **others: Any) -> dict[str, Any]:
@@ -56,7 +53,7 @@ def test_law(p: int, corrector: int, tau: float) -> None:
 @pytest.mark.parametrize(
     "grid",
     [c.awkward_grid(scale=s, clean=x) for s in ("ve", "vp", "flow") for x in (False, True)]
-    + [FROM_NOISE],
+    + [c.FROM_NOISE],
 )
 def test_exact_on_points(grid: Grid) -> None:
     for (p, corrector), tau in itertools.product(ORDERS, (0.0, 0.6, 1.0)):
@@ -78,7 +75,7 @@ def test_scale(tau: float, predict_x0: bool) -> None:
         case = options(p, corrector, tau=tau, predict_x0=predict_x0)
         assert c.scale_gap("sa_solver", c.awkward_grid(), **case) < 1e-11
         if predict_x0:
-            assert c.scale_gap("sa_solver", FROM_NOISE, **case) < 1e-11
+            assert c.scale_gap("sa_solver", c.FROM_NOISE, **case) < 1e-11
 
 
 @pytest.mark.parametrize("predict_x0", [True, False])
