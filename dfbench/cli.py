@@ -16,6 +16,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from dfbench.errors import Unusable
+
 app = typer.Typer(
     name="dfbench",
     help="Certify diffusion and flow-matching code against closed-form truth.",
@@ -41,9 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
-        status = app(given or ["--help"], prog_name="dfbench", standalone_mode=False)
+        status = app(given or ["--help"], prog_name="dfbench", standalone_mode=False, obj=given)
         if not given:
             return _error("missing command")
+        if status == INTERRUPTED:
+            return _error("interrupted", INTERRUPTED)
         return status if isinstance(status, int) else 0
     except (typer.Abort, KeyboardInterrupt):
         return _error("interrupted", INTERRUPTED)
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error: click's, wherever typer keeps it
             return _error(error.format_message())
-        if isinstance(error, Refused) or type(error).__name__ == "Unusable":
+        if isinstance(error, Refused | Unusable):
             return _error(str(error))
         return _unexpected(f"{type(error).__name__}: {error}")
 
@@ -162,6 +166,7 @@ def _top(
 
 @app.command()
 def certify(
+    context: typer.Context,
     subjects: Annotated[
         list[str],
         typer.Argument(
@@ -218,7 +223,7 @@ def certify(
             workers=workers,
         )
     known = {"seed": seed} | certificate.environment
-    certificate = replace(certificate, environment=known | {"command": _command()})
+    certificate = replace(certificate, environment=known | {"command": _command(context)})
 
     from dfbench.report import html, junit, serial, terminal
 
@@ -232,10 +237,10 @@ def certify(
     return 0 if certificate.verdict == "pass" else FAILED
 
 
-def _command() -> str:
+def _command(context: typer.Context) -> str:
     import shlex
 
-    return shlex.join(["dfbench", *sys.argv[1:]])
+    return shlex.join(["dfbench", *context.obj])
 
 
 def _console(stderr: bool = False) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from dfbench.errors import Unusable
 from dfbench.report import labels
 
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ def parametrize_with_checks(
     """
     from dfbench.claims import CLAIMS
     from dfbench.subjects import resolve
-    from dfbench.subjects.base import Unusable
 
     declared = dict(expected_failures or {})
     wanted = list(CLAIMS) if select is None else list(select)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.errors import Unusable
 from dfbench.report import figures, files, html, junit, labels, serial, svg, terminal
-from dfbench.subjects.base import Unusable
 from tests import fake_certificate as fake
 
 # JSON ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from dfbench.claims.base import Certificate, Finding, SubjectReport, Verdict
+from dfbench.errors import Unusable
 
 #: The fields of a finding in the order in which they are written.
 FINDING = (
@@ -219,8 +220,6 @@ def _kind(value: Any) -> str:
 
 
 def _unusable(message: str) -> NoReturn:
-    from dfbench.subjects.base import Unusable
-
     raise Unusable(message)
 
 

@@ -1,0 +1,141 @@
+"""The checks as pytest items."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from dfbench.claims.base import CLAIMS, Claim, Finding
+from dfbench.errors import Unusable
+from dfbench.pytest_plugin import Check, parametrize_with_checks
+
+
+class Subject:
+    kind, library, config = "sampler", "some", {}
+
+    def __init__(self, name="some:Sampler", expected=()):
+        self.name, self.expected = name, dict(expected)
+
+    def snippet(self, claim):
+        return f"reproduce({claim!r})\n"
+
+
+def claim(finding, name="a-claim", kind="sampler"):
+    return Claim(
+        name, "It is so.", "paper", (), kind, lambda subject: finding, lambda size: None, 1
+    )
+
+
+def outcome(verdict, *, expected=None, declared=None, **details):
+    """The exception that a check of this finding raises, if any."""
+    check = Check(claim(Finding("", verdict, **details)), declared)
+    subject = Subject(expected={"a-claim": expected} if expected else {})
+    try:
+        check(subject)
+    except BaseException as raised:
+        return raised
+    return None
+
+
+def test_outcomes():
+    assert outcome("pass") is None
+    failed = outcome("fail", measured=0.5, bound=0.1, unit="order", where="step 7", why="so it is")
+    assert type(failed) is AssertionError
+    for text in ("a-claim: fail", "measured 0.5, bound 0.1 (order)", "step 7", "so it is",
+                 "It is so.", "reproduce('a-claim')"):  # fmt: skip
+        assert text in str(failed)
+    undecided = outcome("inconclusive", why="too few steps")
+    assert type(undecided) is AssertionError
+    assert "too few steps" in str(undecided)
+    skipped = outcome("skip", why="draws no noise")
+    assert isinstance(skipped, pytest.skip.Exception)
+    assert "draws no noise" in str(skipped)
+
+
+@pytest.mark.parametrize("how", ["expected", "declared"])
+def test_declared_failures(how):
+    for verdict in ("fail", "inconclusive"):
+        raised = outcome(verdict, **{how: "by design"})
+        assert isinstance(raised, pytest.xfail.Exception)
+        assert "by design" in str(raised)
+    raised = outcome("pass", **{how: "by design"})
+    assert isinstance(raised, pytest.fail.Exception)
+    assert "passes although a failure was declared: by design" in str(raised)
+    assert isinstance(outcome("skip", **{how: "by design"}), pytest.skip.Exception)
+
+
+@pytest.fixture
+def subjects(monkeypatch):
+    """Two subjects of one name each, and two claims of which one applies."""
+    calls = []
+
+    def resolve(spec, config, call, configs):
+        calls.append((spec, config, call, configs))
+        return [spec if isinstance(spec, Subject) else Subject(spec)]
+
+    for name in list(CLAIMS):
+        monkeypatch.delitem(CLAIMS, name)
+    monkeypatch.setitem(CLAIMS, "one", claim(Finding("", "pass"), "one"))
+    monkeypatch.setitem(CLAIMS, "two", claim(Finding("", "fail"), "two", kind="loss"))
+    monkeypatch.setitem(CLAIMS, "three", claim(Finding("", "fail"), "three"))
+    monkeypatch.setattr("dfbench.subjects.resolve", resolve, raising=False)
+    return calls
+
+
+def items(*arguments, **options):
+    mark = parametrize_with_checks(*arguments, **options).mark
+    assert mark.args[0] == ("subject", "check")
+    return {item.id: item.values for item in mark.args[1]}
+
+
+def test_an_item_for_each_subject_and_claim(subjects):
+    own = Subject("mine.py:Own")
+    found = items(["some:Sampler", own], config={"a": 1}, call={"eta": 1}, configs="all")
+    assert list(found) == ["Sampler-one", "Sampler-three", "mine.py:Own-one", "mine.py:Own-three"]
+    assert found["mine.py:Own-one"][0] is own
+    assert subjects[0] == ("some:Sampler", {"a": 1}, {"eta": 1}, "all")
+    assert list(items("some:Sampler")) == ["Sampler-one", "Sampler-three"]
+    assert list(items(own, select=["three"])) == ["mine.py:Own-three"]
+
+
+def test_claims_must_exist(subjects):
+    with pytest.raises(Unusable, match="no claim 'four'; there are one, two, three"):
+        items("some:Sampler", select=["four"])
+    with pytest.raises(Unusable, match="no claim 'four'"):
+        items("some:Sampler", expected_failures={"four": "why not"})
+
+
+pytest_plugins = ["pytester"]
+
+
+def test_in_a_session_of_its_own(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    pytester.makepyfile(
+        textwrap.dedent("""
+        import dfbench
+        from dfbench.subjects.reference import MethodSampler
+        import dfbench.subjects
+
+        dfbench.subjects.resolve = lambda spec, config, call, configs: [spec]
+        right = MethodSampler("ddim")
+        wrong = MethodSampler("ddim", claimed={"order": 2.0})
+
+        @dfbench.parametrize_with_checks([right], select=["affine", "order"])
+        def test_right(subject, check):
+            check(subject)
+
+        @dfbench.parametrize_with_checks([wrong], select=["order"])
+        def test_wrong(subject, check):
+            check(subject)
+
+        @dfbench.parametrize_with_checks(
+            [wrong], select=["affine", "order"],
+            expected_failures={"order": "first order", "affine": "so I thought"},
+        )
+        def test_declared(subject, check):
+            check(subject)
+        """)
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rA")
+    result.assert_outcomes(passed=2, failed=2, xfailed=1)
+    result.stdout.fnmatch_lines(["*ddim*order*", "*first order*"])
