@@ -74,7 +74,7 @@ def lms(model: Model, z: Any, grid: Grid, noise: Noise, *, order: int = 4) -> An
 
 
 @method(
-    "Zhang & Chen 2022, arXiv 2204.13902, eq. 14 and 15 (tAB), section 3.3 (ρAB)",
+    "Zhang & Chen 2022, arXiv 2204.13902: tAB-DEIS and ρAB-DEIS",
     lambda order, lower_order_final, **_: Traits(order=multistep_order(order, lower_order_final)),
 )
 def deis(
@@ -168,7 +168,7 @@ def _blend(outputs: list[Any], order: int) -> Any:
 
 
 @method(
-    "Liu et al. 2022, arXiv 2202.09778, the transfer φ, PRK and PLMS",
+    "Liu et al. 2022, arXiv 2202.09778: F-PNDM and S-PNDM",
     # Weights of equal steps are applied to steps in ρ that are not: second order, as proved there.
     lambda order, **_: Traits(order=min(order, 2), evaluations=None),
 )
@@ -221,7 +221,7 @@ def _halfway(grid: Grid, i: int) -> Level:
 
 
 @method(
-    "Zhang & Chen 2022, arXiv 2204.13902, section 4 (improved PNDM)",
+    "Zhang & Chen 2022, arXiv 2204.13902: iPNDM",
     lambda order: Traits(order=min(order, 2)),
 )
 def ipndm(model: Model, z: Any, grid: Grid, noise: Noise, *, order: int = 4) -> Any:

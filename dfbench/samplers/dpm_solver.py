@@ -93,7 +93,7 @@ def multistep_order(order: int, lower_order_final: bool, euler_at_final: bool = 
 def fast_orders(evaluations: int, order: int = 3) -> list[int]:
     """How DPM-Solver-fast spends an odd number of evaluations: steps of 3, then 2 and 1.
 
-    (2206.00927, section 3.4; steps of 2, then 1, for order 2.)
+    (2206.00927; steps of 2, then 1, for order 2.)
     """
     n = evaluations
     if order == 3:
@@ -139,13 +139,22 @@ def singlestep_blocks(
         yield [s, *(between(grid, s, t, r) for r in given), t]
 
 
-def singlestep_traits(order: int, orders: Sequence[int] | None, on_grid: bool) -> Traits:
-    """One or two steps of a lower order k have an error of h^{k+1}, which is of order k + 1."""
+def singlestep_traits(
+    order: int, orders: Sequence[int] | None, on_grid: bool, r2: float | None
+) -> Traits:
+    """One or two steps of a lower order k have an error of h^{k+1}, which is of order k + 1.
+
+    The first inner stage of order 3 is a step of order 1, and only r2 = ⅔ keeps the error of it
+    out of the result.
+    """
+    evaluations = None if on_grid or orders is not None else order
+    if order == 3 and r2 is not None and not math.isclose(r2, 2 / 3):
+        order = 2
     if orders is not None:
         order = min(k if list(orders).count(k) > 2 else k + 1 for k in {*orders, order})
     elif on_grid:  # `fast_orders` ends with a step of order 1 at most step counts
         order = min(order, 2)
-    return Traits(order=order, evaluations=None if on_grid or orders is not None else order)
+    return Traits(order=order, evaluations=evaluations)
 
 
 def check(order: int, solver_type: str, solver_types: tuple[str, str]) -> None:
@@ -163,8 +172,8 @@ def need_signal(grid: Grid) -> None:
 
 
 @method(
-    "Lu et al. 2022, arXiv 2206.00927, eq. 3.7, algorithms 4 and 5",
-    lambda order, orders, on_grid, **_: singlestep_traits(order, orders, on_grid),
+    "Lu et al. 2022, arXiv 2206.00927: DPM-Solver-1, and -2 and -3 with general r1, r2",
+    lambda order, orders, on_grid, r2, **_: singlestep_traits(order, orders, on_grid, r2),
 )
 def dpm_solver(
     model: Model,
@@ -183,7 +192,8 @@ def dpm_solver(
     """DPM-Solver-1, -2 and -3, singlestep.
 
     Args:
-        order, r1, r2: of every step; its inner levels, ½ for 2, ⅓ and ⅔ for 3.
+        order, r1, r2: of every step; its inner levels, ½ for 2, ⅓ and ⅔ for 3 (which is of order
+            2 with another r2).
         solver_type: "dpmsolver" as in the paper; "taylor" integrates the interpolating
             polynomial exactly (released code).
         orders, on_grid: see `singlestep_blocks`.
@@ -256,7 +266,7 @@ def dpm_solver_multistep(
 
 
 @method(
-    "Lu et al. 2022, arXiv 2211.01095, section 6 (SDE-DPM-Solver-1 and -2M)",
+    "Lu et al. 2022, arXiv 2211.01095: SDE-DPM-Solver-1 and -2M",
     lambda order, **_: Traits(order=min(order, 2), stochastic=True, exact_on_points=False),
 )
 def sde_dpm_solver(

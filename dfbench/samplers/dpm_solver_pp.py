@@ -30,7 +30,7 @@ from dfbench.samplers.dpm_solver import (
 
 @method(
     "Lu et al. 2022, arXiv 2211.01095, algorithm 1 (2S); 3S from the authors' code",
-    lambda order, orders, on_grid, **_: singlestep_traits(order, orders, on_grid),
+    lambda order, orders, on_grid, r2, **_: singlestep_traits(order, orders, on_grid, r2),
 )
 def dpm_solver_pp(
     model: Model,
@@ -49,7 +49,8 @@ def dpm_solver_pp(
     """DPM-Solver++(2S) and (3S), singlestep.
 
     Args:
-        order, r1, r2: of every step; its inner levels, ½ for 2, ⅓ and ⅔ for 3.
+        order, r1, r2: of every step; its inner levels, ½ for 2, ⅓ and ⅔ for 3 (which is of order
+            2 with another r2).
         solver_type: "midpoint" as in the paper; "heun" integrates the interpolating polynomial
             exactly ("taylor" of the authors' code).
         orders, on_grid: see `dpm_solver.singlestep_blocks`.
@@ -121,7 +122,7 @@ def dpm_solver_pp_multistep(
 
 
 @method(
-    "Lu et al. 2022, arXiv 2211.01095, section 6 (SDE-DPM-Solver++1 and ++2M)",
+    "Lu et al. 2022, arXiv 2211.01095: SDE-DPM-Solver++1 and ++2M",
     lambda order, eta, s_noise, **_: Traits(
         order=min(order, 2),
         stochastic=eta > 0 and s_noise > 0,

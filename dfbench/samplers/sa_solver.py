@@ -36,7 +36,7 @@ def _traits(
     )
 
 
-@method("Xue et al. 2023, arXiv 2309.05019, eq. 14 to 17, algorithm 1", _traits)
+@method("Xue et al. 2023, arXiv 2309.05019: SA-Predictor and SA-Corrector, algorithm 1", _traits)
 def sa_solver(
     model: Model,
     z: Any,

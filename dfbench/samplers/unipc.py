@@ -20,7 +20,7 @@ from dfbench.samplers.dpm_solver import (
 
 
 @method(
-    "Zhao et al. 2023, arXiv 2302.04867, algorithms 1 and 2, appendix for data prediction",
+    "Zhao et al. 2023, arXiv 2302.04867: UniP-p and UniC-p in multistep form",
     lambda order, corrector, lower_order_final, disable_corrector, **_: Traits(
         # UniC raises the order by one where it is applied.
         order=multistep_order(order + (corrector and not disable_corrector), lower_order_final)
@@ -92,8 +92,8 @@ def _correction(
 ) -> Any:
     """B(x) Σ_m a_m D_m/r_m with D_m = m_m − m_s and r_m = (λ_m − λ_s)/h, x = ±h.
 
-    a solves Σ_m a_m r_m^{k−1} = x k! φ_{k+1}(x)/B(x), k = 1 …; a single a is ½ (2302.04867,
-    after theorem 3.1). An output at α = 0 lies infinitely far back and drops out.
+    a solves Σ_m a_m r_m^{k−1} = x k! φ_{k+1}(x)/B(x), k = 1 …; a single a is ½, enough for any B.
+    An output at α = 0 lies infinitely far back and drops out.
     """
     b = x if variant == "bh1" else math.expm1(x)
     if math.isinf(b):

@@ -22,6 +22,8 @@ SINGLESTEP = [
     {"order": 3},
     {"order": 3, "solver_type": "taylor"},
     {"order": 3, "inner": "midpoint"},
+    {"order": 3, "r1": 0.2, "r2": 0.4},
+    {"order": 3, "r1": 0.2, "r2": 0.4, "solver_type": "taylor"},
 ]
 MULTISTEP = [
     {"order": 1},
@@ -92,7 +94,7 @@ def test_multistep_scale(name: str) -> None:
 
 
 def test_second_order_by_hand() -> None:
-    """Algorithm 4 of the paper, one step from α = 0.6 to α = 0.8, r1 = ½."""
+    """DPM-Solver-2 of the paper, one step from α = 0.6 to α = 0.8, r1 = ½."""
     grid = Grid(np.array([0.6, 0.8]), np.array([0.8, 0.6]))
     h = math.log(0.8 / 0.6) - math.log(0.6 / 0.8)
     alpha, sigma = math.sqrt(0.5), math.sqrt(0.5)  # λ = 0 lies half-way
@@ -107,7 +109,7 @@ def test_second_order_by_hand() -> None:
 
 
 def test_third_order_by_hand() -> None:
-    """Algorithm 5 of the paper, one step with h = 0.9 in z/α."""
+    """DPM-Solver-3 of the paper, one step with h = 0.9 in z/α."""
     h, a, b = 0.9, math.exp(-0.3), math.exp(-0.6)  # σ at the inner levels; 1 at the first
     table = METHODS["dpm_solver"].table(Grid.from_ratios([1.0, math.exp(-h)]), order=3)
     second = b * 2 * ((math.exp(0.6) - 1) / 0.6 - 1)
@@ -133,7 +135,7 @@ def test_fast_spends_what_it_says() -> None:
     for n in range(3, 20):
         blocks = dpm_solver.fast_orders(n)
         assert sum(blocks) == n
-        assert len(blocks) == n // 3 + 1  # section 3.4
+        assert len(blocks) == n // 3 + 1
     table = METHODS["dpm_solver"].table(c.regular_grid(4), orders=dpm_solver.fast_orders(9))
     assert table.nfe == 9
 

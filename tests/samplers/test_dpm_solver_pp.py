@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.interpolate import RectBivariateSpline
 
 from dfbench.levels import Grid
 from dfbench.samplers import METHODS, dpm_solver_pp
@@ -20,6 +21,8 @@ SINGLESTEP = [
     {"order": 3},
     {"order": 3, "solver_type": "heun"},
     {"order": 3, "inner": "midpoint"},
+    {"order": 3, "r1": 0.2, "r2": 0.4},
+    {"order": 3, "r1": 0.2, "r2": 0.4, "solver_type": "heun"},
 ]
 MULTISTEP = [
     {"order": 1},
@@ -221,3 +224,45 @@ def test_released_singlestep(order: int, kind: str) -> None:
     for n in (6, 7, 8):
         args = ("DPMSolverSinglestepScheduler", config, "dpm_solver_pp", options)
         assert released.gap(*args, c.awkward_grid(n, clean=True)) < 1e-11
+
+
+def weak_error(n: int, **options: Any) -> float:
+    """|E φ(output) − E φ| on the mixture, without Monte Carlo.
+
+    u(z, m) = E[φ(output) | state z, output before it m] goes backwards through the steps, each of
+    them z' = a z + b x̂(z) + b' m + c ξ: Gauss–Hermite over ξ, a spline over (z, m).
+    """
+    grid = c.regular_grid(n)
+    table = METHODS["sde_dpm_solver_pp"].table(grid, "x", **options)
+    xi, weight = np.polynomial.hermite_e.hermegauss(9)
+    points, before = np.linspace(-6, 6, 301), np.linspace(-6, 6, 25)
+
+    def phi(z: Any, _: Any) -> Any:
+        return np.cos(1.7 * z + 0.4) + np.tanh(z)
+
+    u = phi
+    for i in reversed(range(n)):
+        row, now = table.rows[i + 1], table.rows[i]
+        a = row[0] / now[0]
+        rest = row - a * now
+        b, previous, noise = rest[1 + i], rest[i] if i else 0.0, rest[1 + n + i]
+        z = points * np.hypot(1, grid.sigma[i])
+        x = c.denoise(z, grid.sigma[i])
+        end = (a * z + b * x)[:, None, None] + previous * before[:, None] + noise * xi
+        mean = u(end, np.broadcast_to(x[:, None, None], end.shape)) @ weight / weight.sum()
+        u = RectBivariateSpline(z, before, mean, kx=5, ky=5).ev
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+
+    def under_marginal(f: Any, sigma: float) -> float:
+        z = c.MEANS[:, None] + np.sqrt(c.VARIANCES + sigma**2)[:, None] * nodes
+        return float((c.WEIGHTS[:, None] * weights * f(z, 0.0 * z)).sum() / weights.sum())
+
+    return abs(under_marginal(u, grid.sigma[0]) - under_marginal(phi, grid.sigma[-1]))
+
+
+@pytest.mark.parametrize("options", MULTISTEP[:3])
+def test_law_on_a_mixture(options: dict[str, Any]) -> None:
+    claimed = METHODS["sde_dpm_solver_pp"].traits_of(**options).order
+    counts = (12, 24, 48)
+    errors = [weak_error(n, **options) for n in counts]
+    assert abs(-np.polyfit(np.log(counts), np.log(errors), 1)[0] - claimed) < 0.3

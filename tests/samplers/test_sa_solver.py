@@ -81,7 +81,7 @@ def test_scale(tau: float, predict_x0: bool) -> None:
 @pytest.mark.parametrize("predict_x0", [True, False])
 @pytest.mark.parametrize("tau", [0.0, 0.4, 1.0])
 def test_weights_by_quadrature(tau: float, predict_x0: bool) -> None:
-    """Eq. 15 and 17: the predictor of three outputs, the corrector of four, in VE levels."""
+    """The integrals of the paper on VE levels, of three outputs and, corrected, of four."""
     mpmath = pytest.importorskip("mpmath")
     lam = [0.0, 0.5, 1.2, 1.6, 2.3]
     sigma = np.exp(-np.array(lam))
