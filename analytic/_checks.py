@@ -5,8 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-# Squares of levels are formed everywhere; inside this range they neither underflow nor overflow.
-SMALLEST, LARGEST = 1e-150, 1e150
+# Squares of products of levels and data are formed everywhere; inside this range none overflows.
+SMALLEST, LARGEST = 1e-70, 1e70
 
 
 def finite(name: str, value: ArrayLike) -> Array:
@@ -17,6 +17,8 @@ def finite(name: str, value: ArrayLike) -> Array:
     array = raw.astype(np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
+    if array.size and max(array.max(), -array.min()) > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST} in size")
     return array
 
 

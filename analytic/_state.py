@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic import _checks
-from analytic._checks import Array
+from analytic._checks import SMALLEST, Array
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -43,8 +43,8 @@ class Components:
         s = _checks.finite("variances", spectra)
         if s.shape not in ((size, dim), (size, 1)):
             raise ValueError(f"variances must have shape ({size}, {dim}), got {s.shape}")
-        if (s < 0).any():
-            raise ValueError("variances must be non-negative")
+        if (s < 0).any() or ((s > 0) & (s < SMALLEST**2)).any():
+            raise ValueError(f"variances must be non-negative, and zero or at least {SMALLEST**2}")
         v = None if bases is None else _checks.finite("bases", bases)
         if v is not None:
             if v.shape != (size, dim, dim):

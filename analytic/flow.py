@@ -21,6 +21,7 @@ from analytic._state import Components, State
 from analytic.mixture import GaussianMixture
 
 _FINE, _COARSE = 5e-14, 3e-13  # tolerances of the result and of the run that judges it
+_BUDGET = 12 * 1500  # evaluations: ten times what points of the law itself need
 _CHUNK = 256  # numbers integrated together: the step is chosen for all, so not too many
 
 
@@ -131,6 +132,10 @@ def _both(
     return runs[0], runs[1], float(mixture.dim * np.log(size_b / size_a))
 
 
+class _Stiff(Exception):
+    """The budget of evaluations is spent."""
+
+
 class _Circle:
     """The flow between two levels scaled to the unit circle, in the variable w."""
 
@@ -143,6 +148,7 @@ class _Circle:
         if components.singular:
             small = min(1e-9 * small, self.start)
         self.finish = components.singular and self.stop < small
+        self.scale = min(large, 1.0)
         self.small, self.large = min(small, 1.0), max(large, 10 * small, 1.0)
         self.length = np.log(self.large / self.small)
 
@@ -153,14 +159,37 @@ class _Circle:
 
     def run(self, z: Array, tolerance: float, likelihood: bool) -> Array:
         """End points, with the integrated divergence as a last column if `likelihood`."""
-        from scipy.integrate import solve_ivp
-
-        n, dim = z.shape
-        state = np.concatenate([z, np.zeros((n, 1))], axis=1) if likelihood else z
+        state = np.concatenate([z, np.zeros((len(z), 1))], axis=1) if likelihood else z
         begin = self.clock(self.start)
         end = self.clock(max(self.stop, self.small) if self.finish else self.stop)
+        if begin != end:
+            state = self.advance(state, begin, end, tolerance)
+        if self.finish:
+            cos, sin, _ = self.at(end)
+            angle = np.arctan(self.stop)
+            last = self.field(state, cos, sin)
+            state = last.combine(np.array([[np.cos(angle)]]), np.array([[np.sin(angle)]]))
+        return state
+
+    def advance(self, state: Array, begin: float, end: float, tolerance: float) -> Array:
+        """Explicit for all rows at once; rows that prove stiff, each alone and implicitly.
+
+        Stiff are points that no draw would give: between narrow components, towards the noise.
+        """
+        from scipy.integrate import solve_ivp
+
+        n, dim = len(state), self.components.dim
+        likelihood = state.shape[1] > dim
+        budget = _BUDGET
+        # Coordinates near zero are held to the scale of the data or of the noise, the smaller.
+        floor = np.full(state.shape, tolerance)
+        floor[:, :dim] *= self.scale
 
         def rate(w: float, flat: Array) -> Array:
+            nonlocal budget
+            budget -= 1
+            if budget < 0:
+                raise _Stiff
             cos, sin, speed = self.at(w)
             point = self.field(flat.reshape(n, -1)[:, :dim], cos, sin)
             a, b = np.array([[-sin * speed]]), np.array([[cos * speed]])
@@ -169,33 +198,37 @@ class _Circle:
                 return velocity.reshape(-1)
             return np.concatenate([velocity, point.divergence(a, b)[:, None]], axis=1).reshape(-1)
 
-        if begin != end:
-            # Coordinates near zero are held to the scale of the data or of the noise, the smaller.
+        def solve(method: str) -> Array:
             solved = solve_ivp(
                 rate,
                 *((begin, end), state.reshape(-1)),
-                method="DOP853",
+                method=method,
                 t_eval=[end],
                 rtol=tolerance,
-                atol=tolerance * min(1.0, self.large),
+                atol=floor.reshape(-1),
             )
             if not solved.success:
                 raise RuntimeError(f"the reference integration failed: {solved.message}")
-            state = solved.y[:, -1].reshape(n, -1)
-        if self.finish:
-            cos, sin, _ = self.at(end)
-            angle = np.arctan(self.stop)
-            last = self.field(state, cos, sin)
-            state = last.combine(np.array([[np.cos(angle)]]), np.array([[np.sin(angle)]]))
-        return state
+            final: Array = solved.y[:, -1].reshape(n, -1)
+            return final
+
+        try:
+            return solve("DOP853")
+        except _Stiff:
+            if n > 1:
+                rows = [self.advance(row[None], begin, end, tolerance) for row in state]
+                return np.concatenate(rows)
+        budget = 100 * _BUDGET
+        try:
+            return solve("Radau")
+        except _Stiff:
+            raise RuntimeError("the reference integration does not advance: too stiff") from None
 
     def at(self, w: float) -> tuple[float, float, float]:
         """cos phi, sin phi and dphi/dw."""
         a, b = self.small, self.large
         across, along = a * np.expm1(w), -np.expm1(w - self.length)
-        length = np.hypot(
-            across, along
-        )  # not cos(arctan2): near noise that loses the digits of cos
+        length = np.hypot(across, along)  # cos(arctan2) would lose its digits near noise
         cos, sin = float(along / length), float(across / length)
         return cos, sin, float((a * cos + sin) * (b * cos + sin) / (b - a))
 

@@ -11,6 +11,10 @@ class Unsupported(Exception):
     """The subject has no way to do what was asked (a grid, a prediction); the message says so."""
 
 
+class SetupError(Unsupported):
+    """The subject crashes while its steps are set (it does not refuse: it breaks)."""
+
+
 class SubjectError(Exception):
     """The subject's own code raised, or returned what cannot be used; the message says what."""
 

@@ -111,7 +111,8 @@ class Table:
         return self.rows[:, 1 + self.nfe :]
 
     @property
-    def _noise_cov(self) -> Array:
+    def covariance(self) -> Array:
+        """Covariance of the draws, shape (K, K)."""
         return np.eye(self.n_draws) if self.noise_cov is None else np.asarray(self.noise_cov)
 
     def weights(self, prediction: str | None = None) -> Array:
@@ -160,12 +161,19 @@ class Table:
         scale = np.hypot(levels.alpha, levels.sigma)
         return self.rescaled(scale / np.hypot(self.levels.alpha, self.levels.sigma))
 
-    def without_idle_draws(self) -> Table:
-        """Without the draws that no state uses."""
-        used = np.abs(self.C).max(axis=0, initial=0.0) > 0
-        keep = np.concatenate([np.ones(1 + self.nfe, dtype=bool), used])
-        cov = None if self.noise_cov is None else self.noise_cov[np.ix_(used, used)]
-        return replace(self, rows=self.rows[:, keep], noise_cov=cov)
+    def normal_draws(self, negligible: float = 0.0) -> Table:
+        """The same law with its draws in a standard form.
+
+        Without the draws whose weight in every state is at most `negligible` times its size, and
+        with the sign of each such that its first weight is positive.
+        """
+        weight = np.abs(self.C) / np.hypot(self.levels.alpha, self.levels.sigma)[:, None]
+        used = weight.max(axis=0, initial=0.0) > negligible
+        first = np.argmax(weight > negligible, axis=0)
+        sign = np.where(self.C[first, np.arange(self.n_draws)] < 0, -1.0, 1.0)[used]
+        rows = np.concatenate([self.rows[:, : 1 + self.nfe], self.C[:, used] * sign], axis=1)
+        cov = self.covariance[np.ix_(used, used)] * np.outer(sign, sign)
+        return replace(self, rows=rows, noise_cov=None if self.noise_cov is None else cov)
 
     def slopes(self, variance: ArrayLike = 0.0) -> Array:
         """∂m/∂z of the exact model for data N(0, variance), shape (E,) + shape of variance."""
@@ -208,7 +216,7 @@ class Table:
         first, e = self.levels[0], self.nfe
         mean = rows[:, 0] * first.alpha + rows[:, 1 : 1 + e].sum(axis=1)
         noise = rows[:, 1 + e :]
-        var = (rows[:, 0] * first.sigma) ** 2 + ((noise @ self._noise_cov) * noise).sum(axis=1)
+        var = (rows[:, 0] * first.sigma) ** 2 + ((noise @ self.covariance) * noise).sum(axis=1)
         return mean, var
 
     def law(
@@ -255,7 +263,7 @@ class Table:
         )
         gain = self.a[e] + self.a[:e] @ through
         noise = self.C[e][:, None] + self.C[:e].T @ through
-        spread = (noise * (self._noise_cov @ noise)).sum(axis=0)
+        spread = (noise * (self.covariance @ noise)).sum(axis=0)
         return Law(gain * z_mean + (weight * shift).sum(axis=0), gain**2 * z_var + spread)
 
     def run(

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from dfbench.claims.base import Finding, claim, judge
+from dfbench.errors import SetupError, SubjectError, Unsupported
 from dfbench.readout import Call
-from dfbench.subjects.base import Sampler, Unsupported
+from dfbench.subjects.base import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
-STEPS = (1, 2, 3, 4, 5, 7, 10, 13, 19, 37, 50, 101)
+STEPS = (1, 2, 3, 4, 5, 7, 10, 13, 19, 37, 50, 61, 101)
 
 
 def _breaks(size: float) -> Sampler:
@@ -32,10 +33,10 @@ def counts_check(subject: Sampler) -> Finding:
     for n in STEPS:
         try:
             session = subject.session(n)
-        except Unsupported:
+        except SetupError as error:
+            problems.append((n, str(error)))
             continue
-        except Exception as error:
-            problems.append((n, f"cannot be set up: {type(error).__name__}: {error}"))
+        except Unsupported:
             continue
         problems += [(n, p) for p in _run(subject, session, n)]
     details = {"unit": "problems", "derivation": "none is allowed"}
@@ -60,8 +61,8 @@ def _run(subject: Sampler, session: object, n: int) -> list[str]:
     try:
         with torch.no_grad():
             sample = session(model, z, generator)  # type: ignore[operator]
-    except Exception as error:
-        return [f"raises {type(error).__name__}: {error}"]
+    except SubjectError as error:
+        return [str(error)]
     problems = []
     if not torch.isfinite(sample).all():
         problems.append("the sample is not finite")

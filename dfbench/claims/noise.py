@@ -66,6 +66,8 @@ def noise_check(subject: Sampler) -> Finding:
     if shared:
         shape = reading.draws[shared[0]].shape
         problems.append(f"draws {shared[:5]} have shape {shape}: rows share their noise")
+    if len(kept.draws) == reading.table.n_draws:  # what no state uses may be anything
+        kept = kept.only(np.abs(reading.table.C).max(axis=0, initial=0.0) > 0)
     problems += _statistics(kept)
     if not problems:
         return judge(0, 0, **details)
@@ -80,6 +82,11 @@ class _Kept:
     draws: list[Array] = field(default_factory=list)
     spans: list[tuple[float, float] | None] = field(default_factory=list)
     inside: bool = False
+
+    def only(self, used: Array) -> _Kept:
+        """The draws that are marked as used."""
+        picked = np.flatnonzero(used)
+        return _Kept([self.draws[k] for k in picked], [self.spans[k] for k in picked])
 
     def gaussian(self, operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
         if not self.inside:
@@ -103,7 +110,9 @@ def _paths(kept: _Kept) -> Iterator[None]:
     def watched(cls: Any) -> Any:
         class Watched:
             def __init__(self, *args: Any, **kwargs: Any) -> None:
+                kept.inside = True
                 self.path = cls(*args, **kwargs)
+                kept.inside = False
 
             def __call__(self, ta: Any, tb: Any) -> Any:
                 kept.inside = True

@@ -166,7 +166,7 @@ def _order_strip(finding: Finding, declared: float | None, highest: float) -> Ma
 # All laws -----------------------------------------------------------------------------------------
 
 #: Relative errors at which the shade of a cell changes.
-SHADES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+SHADES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 COLUMNS = 17
 
 
@@ -185,6 +185,12 @@ def responses(findings: Iterable[tuple[Any, Finding]]) -> list[Strip]:
             picture = _heat([_pooled(values) for values in rows.values()])
             strips.append(Strip(place, finding, picture, _worst(deviations, rows)))
     return strips
+
+
+def shade_names() -> list[str]:
+    """What each shade stands for, lightest first."""
+    percent = [f"{number(100 * edge)} %" for edge in SHADES]
+    return [f"below {percent[0]}", *(f"from {each}" for each in percent)]
 
 
 def _worst(deviations: list[float], rows: Mapping[str, list[float]]) -> str:

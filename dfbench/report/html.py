@@ -71,6 +71,12 @@ class Part:
         return min((row.status for row in self.rows), key=labels.STATUSES.index, default="skip")
 
     @property
+    def remarks(self) -> list[Row]:
+        """The passes of which there is more to say than the table does."""
+        passes = [row for row in self.rows if row.status == "pass"]
+        return [row for row in passes if row.derivation or row.finding.counterexample]
+
+    @property
     def tally(self) -> str:
         return labels.tally(labels.counts(row.finding for row in self.rows)) or "no findings"
 
@@ -145,6 +151,7 @@ def render(
             ],
             declared=_declared(parts),
             orders=figures.orders((part, row.finding) for part in parts for row in part.rows),
+            shades=figures.shade_names(),
             responses=figures.responses((part, row.finding) for part in parts for row in part.rows),
             notes=notes,
             labels=labels,

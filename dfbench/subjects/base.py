@@ -156,8 +156,12 @@ class Sampler(ABC):
         kept: dict[Any, Reading] = self.__dict__.setdefault("_readings", {})
         key = (n, grid, prediction, amplitude, dtype)
         if key not in kept:
+            quiet = any(not r.draws and not r.single and not r.other_random for r in kept.values())
             kept[key] = readout.read_out(
-                lambda: self.session(n, grid, prediction), amplitude=amplitude, dtype=dtype
+                lambda: self.session(n, grid, prediction),
+                amplitude=amplitude,
+                dtype=dtype,
+                watch=not quiet,
             )
         return kept[key]
 

@@ -23,6 +23,13 @@ class Exploding(Entry):
     form_class: type[Form] = SigmasVE
 
 
+class NoSample(Exploding):
+    """Takes "epsilon" and "v_prediction" only."""
+
+    def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
+        return {name: kind for name, kind in STANDARD.items() if name != "sample"}
+
+
 @register("EulerDiscreteScheduler")
 class Euler(Exploding):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
@@ -38,7 +45,7 @@ class EDMEuler(Preconditioned, Euler):
 
 
 @register("EulerAncestralDiscreteScheduler")
-class EulerAncestral(Exploding):
+class EulerAncestral(NoSample):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         return "euler_ancestral", {}
 
@@ -55,13 +62,6 @@ class Heun(Exploding):
 
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         return "heun", {}
-
-
-class NoSample(Exploding):
-    """Takes "epsilon" and "v_prediction" only."""
-
-    def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
-        return {name: kind for name, kind in STANDARD.items() if name != "sample"}
 
 
 @register("KDPM2DiscreteScheduler")

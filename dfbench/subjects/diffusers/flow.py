@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from dfbench.levels import Level
+from dfbench.levels import Grid, Level
 from dfbench.subjects.diffusers.catalogue import Entry, Named, register
 from dfbench.subjects.diffusers.forms import FlowMatch, Form, TwoCallsFlow
 
@@ -71,6 +71,10 @@ class DataTimes(FlowMatch):
 
     def gap(self, told: Level, own: Level) -> float:
         return abs(told.sigma - own.sigma) * 1000
+
+    def impose(self, grid: Grid) -> None:
+        super().impose(grid)
+        self.s.timesteps = 1 - self.s.sigmas[:-1]
 
 
 @register("MiniMaxH3Scheduler")

@@ -75,6 +75,8 @@ class Form:
         def place(level: Level) -> float:
             if math.isinf(level.ratio):
                 return float(k[-1])
+            if level.ratio == 0:
+                return -1.0  # one step beyond the cleanest that is trained
             at = math.log(max(level.ratio, 1e-300))
             if at > log[-1] and len(log) > 1 and math.isfinite(log[-1]):
                 return float(k[-1] + (at - log[-1]) / (log[-1] - log[-2]))
@@ -135,9 +137,10 @@ class Discrete(Form):
         vp_alpha = 1 / np.hypot(1, grid.ratio)
         table = torch.tensor(vp_alpha[:-1][::-1] ** 2, dtype=torch.float64)
         self.s.alphas_cumprod = table
-        setattr(self.s, self._final_name, torch.tensor(float(vp_alpha[-1] ** 2)).double())
+        final = torch.tensor(vp_alpha[-1:] ** 2, dtype=torch.float64)
+        setattr(self.s, self._final_name, final[0])
         if hasattr(self.s, "alphas"):
-            before = torch.cat([torch.ones(1, dtype=torch.float64), table[:-1]])
+            before = torch.cat([final, table[:-1]])
             self.s.alphas = table / before
             self.s.betas = 1 - self.s.alphas
 

@@ -12,16 +12,18 @@ from typing import Any
 
 import torch
 
+from dfbench.errors import SetupError, SubjectError, Unsupported, Unusable
 from dfbench.levels import Grid, Level
 from dfbench.readout import Call, Network, TooManyInputs, grid_of
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Traits
-from dfbench.subjects.base import Reference, Sampler, SubjectError, Unsupported, Unusable
+from dfbench.subjects.base import Reference, Sampler
 from dfbench.subjects.diffusers.catalogue import Entry, entry_of
 from dfbench.subjects.diffusers.forms import Form
 from dfbench.table import Difference, Table
 
-KINDS = {"epsilon": "eps", "sample": "x", "v_prediction": "v", "flow_prediction": "u"}
+KINDS = {"epsilon": "eps", "sample": "x", "v_prediction": "v", "flow_prediction": "u",
+         "trigflow": "v"}  # fmt: skip
 
 #: Options that a clean grid must not have: they change the levels, the last steps, or clip.
 PLAIN = {
@@ -72,8 +74,7 @@ class SchedulerSession:
             config["prediction_type"] = name
         if grid is not None:
             config |= subject.plain | entry.clean(n)
-        with quiet():
-            self.scheduler = subject.cls(**config)
+        self.scheduler = subject.made(config)
         self.prediction = prediction or subject.predictions[0]
         self.form: Form = entry.form(self.scheduler, n)
         extra = int(grid is not None and self.form.extra_step)
@@ -109,7 +110,7 @@ class SchedulerSession:
             except ValueError as refusal:  # a count or a combination that it does not accept
                 raise Unsupported(f"{self.set_to} steps: {refusal}") from refusal
             except Exception as error:
-                raise SubjectError(
+                raise SetupError(
                     f"set_timesteps({self.set_to}) raises {type(error).__name__}: {error}"
                 ) from error
 
@@ -191,6 +192,15 @@ class SchedulerSampler(Sampler):
         self.ascending = entry.ascending
         self.traits = self._traits()
         self.expected = entry.expected(self.settings, call)
+
+    def made(self, config: dict[str, Any]) -> Any:
+        """A fresh scheduler; constructing some takes long, so that copies of one are handed out."""
+        kept: dict[str, Any] = self.__dict__.setdefault("_made", {})
+        key = repr(sorted(config.items()))
+        if key not in kept:
+            with quiet():
+                kept[key] = self.cls(**config)
+        return copy.deepcopy(kept[key])
 
     def _others(self, first: str) -> tuple[str, ...]:
         return tuple(kind for kind in self.prediction_names.values() if kind != first)
