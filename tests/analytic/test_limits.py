@@ -246,6 +246,8 @@ GOOD = ([0.5, 0.5], [[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
             lambda: GaussianMixture.spectral(*GOOD, np.ones((2, 3)), np.ones((2, 3, 3))),
             "orthonormal",
         ),
+        (lambda: GaussianMixture(*GOOD, 1e-200), "at least"),
+        (lambda: GaussianMixture.points([[1e200]]), "at most"),
         (lambda: GaussianMixture.points([["a"]]), "real numbers"),
         (lambda: GaussianMixture.points([[1j]]), "real numbers"),
     ],
