@@ -79,6 +79,7 @@ class Claim:
         check: holds a subject to it.
         control: makes a subject with a defect of the given relative size, which must fail.
         control_size: the size at which the control is run; `self-test` finds the smallest.
+        sized: whether the defect has a size, or is there or not.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Claim:
     check: Callable[[Any], Finding]
     control: Callable[[float], Any]
     control_size: float
+    sized: bool = True
 
     def __call__(self, subject: Any) -> Finding:
         """Check a subject: the finding, complete with statement, time and expectation."""
@@ -132,13 +134,14 @@ def claim(
     source: str,
     control: Callable[[float], Any],
     control_size: float,
+    sized: bool = True,
     rows: tuple[int, ...] = (),
     kind: str = "sampler",
 ) -> Callable[[Callable[[Any], Finding]], Claim]:
     """Register a check as a claim; see `Claim` for the arguments."""
 
     def register(check: Callable[[Any], Finding]) -> Claim:
-        made = Claim(id, statement, source, rows, kind, check, control, control_size)
+        made = Claim(id, statement, source, rows, kind, check, control, control_size, sized)
         CLAIMS[id] = made
         return made
 

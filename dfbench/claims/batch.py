@@ -82,6 +82,7 @@ def _upcasts(size: float) -> Sampler:
     source="DESIGN: tolerance from the dtype",
     control=_upcasts,
     control_size=1.0,
+    sized=False,
 )
 def dtype_check(subject: Sampler) -> Finding:
     """The run in each dtype with prescribed model outputs, against float64."""

@@ -26,6 +26,7 @@ def _breaks(size: float) -> Sampler:
     source="DESIGN: cost",
     control=_breaks,
     control_size=1.0,
+    sized=False,
 )
 def counts_check(subject: Sampler) -> Finding:
     """Runs at a dozen step counts with a bounded model; counts what went wrong."""

@@ -37,6 +37,7 @@ def _ignores_generator(size: float) -> Sampler:
     source="DESIGN: the noise contract is part of a method",
     control=_ignores_generator,
     control_size=1.0,
+    sized=False,
 )
 def noise_check(subject: Sampler) -> Finding:
     """Two real runs from one seed and one from another, and the draws they made."""
@@ -132,10 +133,10 @@ def _paths(kept: _Kept) -> Iterator[None]:
 def _run(subject: Sampler, seed: int) -> tuple[torch.Tensor, _Kept, list[str]]:
     session = subject.session(STEPS)
     kept = _Kept()
-    generator = torch.Generator().manual_seed(SEED + seed)
+    generator = torch.Generator().manual_seed(SEED + subject.seed + seed)
     outside = torch.get_rng_state()
     if not subject.takes_generator:
-        torch.manual_seed(SEED + seed)
+        torch.manual_seed(SEED + subject.seed + seed)
     before = torch.get_rng_state().clone(), np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())

@@ -136,7 +136,8 @@ def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Find
     stated = "no order is declared, so 1" if declared is None else f"declared {declared:g}"
     details: dict[str, Any] = {
         "unit": kind, "bound": bound, "measured": order,
-        "series": {"steps": list(steps), "error": list(error)},
+        "series": {"steps": list(steps), "error": list(error),
+                   "interval": [order - width, order + width]},
         "derivation": f"{stated}, less {SLACK}; 95 % interval ± {width:.2f} from {used} step "
         f"counts between σ/α = {NOISE:g} and {CLEAN:g}",
     }  # fmt: skip

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from dfbench.subjects.diffusers.catalogue import ENTRIES
+from dfbench.subjects.diffusers.configurations import configurations
 from dfbench.subjects.diffusers.excluded import EXCLUDED
 from dfbench.subjects.diffusers.sampler import SchedulerSampler
 
@@ -30,4 +31,4 @@ def classes() -> dict[str, type]:
     return {name: cls for name, cls in found.items() if isinstance(cls, type)}
 
 
-__all__ = ["ENTRIES", "EXCLUDED", "SchedulerSampler", "classes", "recognises"]
+__all__ = ["ENTRIES", "EXCLUDED", "SchedulerSampler", "classes", "configurations", "recognises"]

@@ -220,9 +220,6 @@ class CogVideoXDPM(CogVideoXDDIM):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         return "sde_dpm_solver_pp", {"order": 2, "euler_at_final": True}
 
-    def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
-        return 1
-
     def stepper(self, session: Any, generator: torch.Generator | None) -> Stepper:
         times, kept = session.form.times, None
 

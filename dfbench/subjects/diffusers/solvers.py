@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from dfbench.samplers.base import Traits
-from dfbench.samplers.dpm_solver import multistep_order
 from dfbench.subjects.diffusers.catalogue import STANDARD, Entry, Named, register
 from dfbench.subjects.diffusers.forms import EDM, Cosine, Form, SigmasFlow, SigmasVP
 
@@ -39,7 +38,7 @@ class MultistepOrder(Entry):
 
     def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
         if traits.stochastic:
-            return 1
+            return traits.order
         return float(settings.get("solver_order", 2))
 
 
@@ -80,6 +79,8 @@ class DPMSolverSinglestep(Solver):
             return None
         heun = settings.get("solver_type") == "heun"
         options: dict[str, Any] = {"order": settings["solver_order"], "on_grid": True}
+        if options["order"] == 3 and not heun:
+            options["inner"] = "midpoint"
         if session is not None:
             options["orders"] = blocks(session.scheduler.order_list)
         if kind == "dpmsolver":
@@ -140,9 +141,6 @@ class SASolver(Solver):
             "lower_order_final": settings["lower_order_final"],
         }  # fmt: skip
 
-    def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
-        return 1
-
 
 class Preconditioned(Entry):
     """EDM*: the raw network output, preconditioned with σ_data; "v_prediction" is its negative."""
@@ -173,6 +171,3 @@ class CosineDPMSolverMultistep(Preconditioned, DPMSolverMultistep):
 
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named | None:
         return super().method({**settings, "algorithm_type": "sde-dpmsolver++"}, call, session)
-
-
-__all__ = ["blocks", "final_orders", "multistep_order"]

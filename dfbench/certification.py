@@ -1,0 +1,184 @@
+"""Subjects × claims → certificate."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from dfbench import environment
+from dfbench.claims import CLAIMS
+from dfbench.claims.base import Certificate, Claim, Finding, SubjectReport
+from dfbench.errors import SubjectError, Unusable
+from dfbench.subjects import resolve
+from dfbench.subjects.base import Sampler
+
+PATIENCE = 30.0  # seconds that one check of one subject may take
+PER_WORKER = 40  # subjects that make another process worth its start
+
+Progress = Callable[[str, int, int], None]
+
+
+def certify(
+    subjects: Any,
+    *,
+    config: dict[str, Any] | None = None,
+    call: dict[str, Any] | None = None,
+    select: list[str] | None = None,
+    seed: int = 0,
+    configs: str = "default",
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Certificate:
+    """Hold subjects to every claim that applies.
+
+    Args:
+        subjects: a name, a class, an instance, or a list of them; see `dfbench.subjects.resolve`.
+        config, call: arguments of the constructor and of the sampling call.
+        select: claim ids; all by default.
+        seed: of all draws that the checks make.
+        configs: "default", or "all" configurations of a library's classes.
+        progress: called as (name, done, total) after each subject.
+        workers: processes; by default one for every 40 subjects, at most one per processor.
+
+    Returns:
+        The certificate; its findings come in the order of `dfbench.claims.CLAIMS`.
+
+    Raises:
+        Unusable: a subject, a claim or an argument is not usable; the message says which.
+    """
+    start = time.perf_counter()
+    given = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
+    if not given:
+        raise Unusable("no subject is given")
+    claims = _selected(select)
+    found = [(one, i, sampler) for one in given
+             for i, sampler in enumerate(resolve(one, config, call, configs))]  # fmt: skip
+    count = workers or min(os.cpu_count() or 1, max(1, len(found) // PER_WORKER))
+    named = all(isinstance(one, str) for one in given)
+    if count > 1 and len(found) > 1 and named:
+        reports = _in_processes(found, claims, config, call, configs, seed, progress, count)
+    else:
+        reports = []
+        for _, _, sampler in found:
+            reports.append(examine(sampler, claims, seed))
+            if progress:
+                progress(sampler.name, len(reports), len(found))
+    return Certificate(
+        tuple(reports),
+        environment.describe(seed=seed, configs=configs),
+        time.perf_counter() - start,
+    )
+
+
+def _selected(select: list[str] | None) -> list[str]:
+    unknown = [name for name in select or [] if name not in CLAIMS]
+    if unknown:
+        raise Unusable(f"no claim {', '.join(unknown)}; there are {', '.join(CLAIMS)}")
+    return [name for name in CLAIMS if select is None or name in select]
+
+
+def _in_processes(
+    found: list[tuple[Any, int, Sampler]],
+    claims: list[str],
+    config: dict[str, Any] | None,
+    call: dict[str, Any] | None,
+    configs: str,
+    seed: int,
+    progress: Progress | None,
+    workers: int,
+) -> list[SubjectReport]:
+    """The same in several processes: each resolves the names again and takes its share."""
+    from joblib import Parallel, delayed
+
+    jobs = (
+        delayed(_examine_named)(one, i, claims, config, call, configs, seed) for one, i, _ in found
+    )
+    reports: list[SubjectReport] = []
+    for report in Parallel(n_jobs=workers, return_as="generator", batch_size=1)(jobs):
+        reports.append(report)
+        if progress:
+            progress(report.name, len(reports), len(found))
+    return reports
+
+
+_resolved: dict[Any, list[Sampler]] = {}
+
+
+def _examine_named(
+    one: str, i: int, claims: list[str], config: Any, call: Any, configs: str, seed: int
+) -> SubjectReport:
+    key = (one, repr(config), repr(call), configs)
+    if key not in _resolved:
+        _resolved[key] = resolve(one, config, call, configs)
+    sampler = _resolved[key][i]
+    report = examine(sampler, claims, seed)
+    sampler.forget()
+    return report
+
+
+def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) -> SubjectReport:
+    """Hold one subject to claims, in one thread: with more, small operations take far longer."""
+    start = time.perf_counter()
+    sampler.seed = seed
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        findings = [_hold(CLAIMS[name], sampler) for name in claims or CLAIMS]
+    finally:
+        torch.set_num_threads(threads)
+    sampler.forget()
+    return SubjectReport(
+        name=sampler.name,
+        kind=sampler.kind,
+        library=sampler.library,
+        version=sampler.version,
+        config={**sampler.config, **({"call": sampler.call} if sampler.call else {})},
+        traits=asdict(sampler.traits),
+        findings=tuple(findings),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _hold(claim: Claim, sampler: Sampler) -> Finding:
+    start = time.perf_counter()
+    try:
+        with deadline(PATIENCE):
+            return claim(sampler)
+    except SubjectError as error:
+        verdict, why = "fail", str(error)
+    except Exception as error:  # the check itself broke: say so, and go on with the others
+        verdict, why = "inconclusive", f"the check broke: {type(error).__name__}: {error}"
+    return Finding(claim.id, verdict, claim.statement, why=why,  # type: ignore[arg-type]
+                   reproduce=sampler.snippet(claim.id),
+                   seconds=time.perf_counter() - start)  # fmt: skip
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Interrupts code that does not return; only in the main thread, where signals arrive.
+
+    Raises:
+        SubjectError: the time is up.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise SubjectError(f"it does not return within {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
