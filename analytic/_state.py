@@ -176,8 +176,8 @@ class State:
     def spreads(self) -> tuple[Array, Array]:
         """Deviations over components of E[x|z,k] and of the component scores, each (K, n, d).
 
-        They are tied by `alpha dm = sigma^2 ds`; each row takes the one that loses fewer digits to
-        subtraction (means at high noise, scores at low noise) and gets the other from it.
+        They are tied by `alpha dm = sigma^2 ds`; at high noise the scores are nearly equal and lose
+        their digits to subtraction, so there they are had from the means.
         """
         c = self.components
         means = c.out_of_basis(self.component_means())
@@ -190,11 +190,8 @@ class State:
         by_mean = (self.alpha * size_m <= variance * size_s) & (variance > 0)
         means -= mean
         scores -= score
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (
-                np.where(by_mean, means, variance / self.alpha * scores),
-                np.where(by_mean, self.alpha / variance * means, scores),
-            )
+        gain = self.alpha / np.where(variance > 0, variance, 1.0)
+        return means, np.where(by_mean, gain * means, scores)
 
     def divergence(self, a: Array, b: Array) -> Array:
         """Divergence of `combine(a, b)` in z, (n,)."""

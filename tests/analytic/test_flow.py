@@ -1,5 +1,6 @@
 """Reference trajectories against closed forms, the monotone rearrangement and another solver."""
 
+import importlib
 import time
 
 import mpmath as mp
@@ -198,11 +199,24 @@ def test_data_far_smaller_than_the_noise_keeps_relative_digits():
 
 
 def test_points_that_no_draw_would_give_are_carried_although_stiff():
-    """Between two narrow components towards the noise: contraction 1e5 times faster than the path."""
-    mixture, leg = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [1.0]], 1e-8), ((1, 1e-3), (0, 1))
+    """Between narrow components, towards noise: it contracts 1e5 times faster than it moves."""
+    mixture = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [1.0]], 1e-8)
+    leg = (1, 1e-3), (0, 1)
     z = np.array([[0.02], [0.999]])
     result = flow_map(mixture, z, *leg)
     actual = np.abs(result.z - quantile_flow(mixture, z, *leg)).max(1)
     assert (actual < 3 * result.error + 1e-14).all()
     assert result.error.max() < 1e-9
     assert np.abs(result.z[1] - result.z[0]) > 1e-3
+
+
+def test_when_the_budget_is_spent_an_implicit_method_gives_the_same_points(plane, rng, monkeypatch):
+    z = rng.normal(size=(2, 2))
+    explicit = flow_map(plane, z, (0, 1), (1, 0.1))
+    flow = importlib.import_module("analytic.flow")
+    monkeypatch.setattr(flow, "_BUDGET", 400)
+    implicit = flow_map(plane, z, (0, 1), (1, 0.1))
+    assert 0 < np.abs(implicit.z - explicit.z).max() < 1e-10  # not the same run, the same points
+    monkeypatch.setattr(flow, "_BUDGET", 0)
+    with pytest.raises(RuntimeError, match="too stiff"):
+        flow_map(plane, z, (0, 1), (1, 0.1))
