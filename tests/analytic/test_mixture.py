@@ -266,3 +266,14 @@ def test_moments(mixture, rng):
     within = np.diag(mixture.weights @ mixture.spectra)
     if mixture.size > 1:  # the control: leaving out the spread between components is seen
         assert np.abs(np.cov(x.T) - within).max() > 0.02 * scale**2
+
+
+def test_divergence_of_the_posterior_mean_at_high_noise_keeps_its_digits(mixture, rng):
+    """`div E[x|z] = (alpha/sigma^2) tr Cov[x|z]`, however small (row 4)."""
+    z = rng.normal(size=(5, mixture.dim))
+    for alpha in (0.5, 1e-3, 1e-9):
+        trace = np.trace(mixture.posterior_covariance(z, alpha, 1.1), axis1=1, axis2=2)
+        value = mixture.velocity_divergence(z, alpha, 1.1, 1.0, 0.0)
+        np.testing.assert_allclose(value, alpha / 1.1**2 * trace, rtol=1e-11)
+        wrong = mixture.velocity_divergence(z, alpha, 1.1, 1.0, 1e-6 * alpha)  # a little noise
+        assert np.abs(wrong / (alpha / 1.1**2 * trace) - 1).max() > 1e-8
