@@ -66,15 +66,16 @@ def bookkeeping_check(subject: Sampler) -> Finding:
     most: Finding | None = None
     for n in STEPS:
         try:
-            reading = subject.affine_reading(n)
+            reading, session = subject.affine_reading(n), subject.session(n)
         except Unsupported:
             continue
         error = point_error(reading.table)
-        bound = accumulated(reading.table, TABLES)
+        known = [session.precision(level) for level in reading.table.levels]
+        bound = accumulated(reading.table, TABLES, levels=known)
         derivation = "round-off of float32 tables carried through the steps (u = 2⁻²⁴)"
         if not subject.traits.exact_on_points:
             # the method itself does not keep the moments exactly: held to its reference
-            reference = subject.reference(subject.session(n))
+            reference = subject.reference(session)
             if reference is None:
                 return skip("the method does not keep the moments by design; no reference known")
             bound = bound + 1.001 * point_error(reference.table)

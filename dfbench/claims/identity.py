@@ -46,7 +46,8 @@ def identity_check(subject: Sampler) -> Finding:
             continue
         if reference is None:
             return skip("no published method is known for this class and these options")
-        finding = _compare(subject, n, reference)
+        known = np.array([session.precision(level) for level in session.grid])
+        finding = _compare(subject, n, reference, known)
         if finding.verdict != "pass":
             return finding
         if closest is None or _used(finding) > _used(closest):
@@ -58,7 +59,7 @@ def _used(finding: Finding) -> float:
     return (finding.measured or 0.0) / (finding.bound or 1.0)
 
 
-def _compare(subject: Sampler, n: int, reference: Reference) -> Finding:
+def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Finding:
     table = subject.affine_reading(n).table
     try:
         expected = reference.table
@@ -99,7 +100,7 @@ def _compare(subject: Sampler, n: int, reference: Reference) -> Finding:
     move: Callable[[Table], Table] = lambda t: t.on_levels(on) if neutral else t  # noqa: E731
     expected = move(expected)
     bound = 64 * TABLES * (1 + coefficient_sizes(expected)) + 4 * sensitivity(
-        lambda grid: move(build(grid)), reference.grid, TABLES
+        lambda grid: move(build(grid)), reference.grid, TABLES, known
     )
     brownian = table.noise_cov is not None or expected.noise_cov is not None
     if brownian and table.n_draws:

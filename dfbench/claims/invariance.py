@@ -6,7 +6,7 @@ import numpy as np
 
 from dfbench.claims.base import Finding, claim, judge, skip
 from dfbench.claims.precision import TABLES, accumulated
-from dfbench.errors import Undefined, Unsupported
+from dfbench.errors import SubjectError, Undefined, Unsupported
 from dfbench.levels import Grid
 from dfbench.subjects.base import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
@@ -101,6 +101,11 @@ def prediction_check(subject: Sampler) -> Finding:
         except (Unsupported, Undefined) as reason:
             reasons.append(f"{prediction}: {reason}")
             continue
+        except SubjectError:
+            if not _defined(subject, prediction):
+                reasons.append(f"{prediction} is not defined at its first level")
+                continue
+            raise
         bounds[prediction] = accumulated(reading.table, TABLES)
     if len(tables) < 2:
         return skip("one prediction type only" + (f" ({'; '.join(reasons)})" if reasons else ""))
@@ -126,6 +131,14 @@ def prediction_check(subject: Sampler) -> Finding:
             worst = finding
     assert worst is not None
     return worst
+
+
+def _defined(subject: Sampler, prediction: str) -> bool:
+    """Noise says nothing at α = 0, nor data at σ = 0."""
+    first = subject.session(STEPS, prediction=prediction).grid[0]
+    return not (first.alpha == 0 and prediction == "eps") and not (
+        first.sigma == 0 and prediction in ("x", "v")
+    )
 
 
 def _place(nfe: int, row: int, column: int) -> str:

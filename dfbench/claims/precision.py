@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 
 from dfbench.errors import Undefined
@@ -22,9 +23,12 @@ def unit_roundoff(dtype: torch.dtype) -> float:
     return float(torch.finfo(dtype).eps) / 2
 
 
-def accumulated(table: Table, u: float, variance: float = 0.0) -> Array:
+def accumulated(
+    table: Table, u: float, variance: float = 0.0, levels: ArrayLike = 1.0
+) -> Array:
     """Bound on the round-off in every state, in units of the state, shape (E + 1,).
 
+    `levels`: relative precision to which σ_j is known, in units of u (see `Form.precision`).
     A step may be computed in the model's own form, in x̂ or (EDM) in ε̂; the largest terms count.
 
     Step j (`Table.steps`) rounds its terms: δ_j = 8 u (|carry_j| S_{j−1} + Σ |weights| + S_j),
@@ -40,9 +44,10 @@ def accumulated(table: Table, u: float, variance: float = 0.0) -> Array:
             local[j, j - 1] = step.carry
         for i, weight in step.outputs.items():
             local[j, i] += weight * slopes[i]
+    known = np.broadcast_to(np.asarray(levels, dtype=np.float64), size.shape) * table.levels.sigma
     for form in working_forms(table):
         for j, step in enumerate(form.steps()):
-            terms = abs(step.carry) * (size[j - 1] if j else size[0]) + size[j]
+            terms = abs(step.carry) * (size[j - 1] if j else size[0]) + size[j] + known[j]
             terms += sum(map(abs, step.outputs.values())) + sum(map(abs, step.draws.values()))
             delta[j] = max(delta[j], terms)
     gain = np.abs(solve_triangular(np.eye(e + 1) - local, np.eye(e + 1), lower=True))
@@ -78,19 +83,25 @@ def rounding_gain(table: Table, amplitude: float = 0.25) -> float:
     return float(np.sqrt(total))
 
 
-def sensitivity(reference: Callable[[Grid], Table], grid: Grid, u: float, seed: int = 0) -> Array:
+def sensitivity(
+    reference: Callable[[Grid], Table],
+    grid: Grid,
+    u: float,
+    levels: ArrayLike = 1.0,
+    seed: int = 0,
+) -> Array:
     """How far coefficients move when the levels are known to relative precision u only.
 
     The largest change of every coefficient, in units of the state (`Table.gaps`), over random
-    perturbations of α and σ by ±4u; shape of the table's rows. Cancellation in formulas like
+    perturbations of α by ±4u and of σ by ±4u times `levels`; shape of the table's rows. Cancellation in formulas like
     e^h − 1 shows here as it does in the code that is certified.
     """
     rng = np.random.default_rng(seed)
     exact = reference(grid)
     largest = np.zeros_like(exact.rows)
     for _ in range(4):
-        up = 1 + 4 * u * rng.choice([-1.0, 1.0], size=(2, len(grid)))
-        moved = reference(Grid(grid.alpha * up[0], grid.sigma * up[1]))
+        up = 4 * u * rng.choice([-1.0, 1.0], size=(2, len(grid)))
+        moved = reference(Grid(grid.alpha * (1 + up[0]), grid.sigma * (1 + up[1] * levels)))
         if moved.n_draws == exact.n_draws:  # a draw of weight zero may come or go
             largest = np.maximum(largest, moved.gaps(exact))
     return np.asarray(largest)

@@ -12,7 +12,7 @@ import torch
 
 from dfbench import readout
 from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported, Unusable
-from dfbench.levels import Grid
+from dfbench.levels import Grid, Level
 from dfbench.readout import Call, Reading
 from dfbench.samplers.base import Method, Traits
 from dfbench.table import Difference, Table
@@ -23,6 +23,10 @@ class Session(readout.Session, Protocol):
 
     time_tolerance: float
     time_derivation: str
+
+    def precision(self, level: Level) -> float:
+        """Relative precision to which the subject's tables hold σ, in units of round-off."""
+        ...
 
     def again(self) -> Session:
         """The same object made ready for another run, as a user would."""

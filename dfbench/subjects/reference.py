@@ -73,7 +73,9 @@ class MethodSession:
                 xi = torch.randn(z.shape, generator=seeded, dtype=z.dtype, device=z.device)
             else:
                 path = path or self._path(z, generator)
-                xi = path(start, stop) / abs(stop - start) ** 0.5
+                # the path is asked forwards; the levels, and so the increments, go backwards
+                increment = path(min(start, stop), max(start, stop))
+                xi = (increment if start < stop else -increment) / abs(stop - start) ** 0.5
             draws += 1
             return self.defect.noise(xi, draws - 1)
 
@@ -91,6 +93,9 @@ class MethodSession:
     time_tolerance = 1e-9
     time_derivation = "the model is told the level itself: λ to round-off"
 
+    def precision(self, level: Level) -> float:
+        return 1.0
+
     def again(self) -> MethodSession:
         return self
 
@@ -98,10 +103,15 @@ class MethodSession:
         return abs(call.told.log_snr - call.own.log_snr)
 
 
-def default_grid(n: int) -> Grid:
-    """n steps on variance-preserving levels, regular in λ, σ/α from 20 to 0.02, then clean data."""
-    ratio = np.geomspace(20.0, 0.02, n) if n > 1 else np.array([20.0])
+def default_grid(n: int, clean: bool = True) -> Grid:
+    """n steps on variance-preserving levels, regular in λ, σ/α from 20 to 0.02, then clean data.
+
+    Without the last step onto clean data, all n of them are regular, if `clean` is False.
+    """
+    ratio = np.geomspace(20.0, 0.02, n + 1 - clean) if n > clean else np.array([20.0])
     alpha = 1 / np.hypot(1, ratio)
+    if not clean:
+        return Grid(alpha, ratio * alpha)
     return Grid(np.append(alpha, 1.0), np.append(ratio * alpha, 0.0))
 
 
@@ -134,7 +144,12 @@ class MethodSampler(Sampler):
         traits: Traits = self.method.traits_of(**self.config)
         self.traits = replace(traits, **(claimed or {}))
         self.expected = {}
-        if self.method.table(default_grid(2), "eps", **self.config).noise_cov is not None:
+        try:
+            self.clean, table = True, self.method.table(default_grid(2), **self.config)
+        except ValueError:  # not every method can land at σ = 0
+            table = self.method.table(default_grid(2, clean=False), **self.config)
+            self.clean = False
+        if table.noise_cov is not None:
             import torchsde  # noqa: F401 - loaded before a read-out looks for it
 
     @property
@@ -147,7 +162,7 @@ class MethodSampler(Sampler):
         return MethodSession(
             self.method,
             self.config,
-            grid or default_grid(n),
+            grid or default_grid(n, self.clean),
             prediction or self.predictions[0],
             self.defect,
         )

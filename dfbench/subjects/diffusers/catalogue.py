@@ -69,7 +69,7 @@ class Entry:
     def set_timesteps(self, scheduler: Any, n: int, options: dict[str, Any]) -> None:
         scheduler.set_timesteps(n, **options)
 
-    def output(self, session: Any, m: torch.Tensor) -> torch.Tensor:
+    def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
         """What is handed to `step` for the network's output m."""
         if session.scheduler.config.get("variance_type") in ("learned", "learned_range"):
             return torch.cat([m, torch.zeros_like(m)], dim=1)

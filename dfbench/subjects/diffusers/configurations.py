@@ -81,7 +81,7 @@ _FLOW = [({"shift": 3.0}, {}), ({"use_dynamic_shifting": True}, {"mu": 1.1}),
 
 _CONFIGURATIONS: dict[str, list[Pair]] = {
     "DDIMScheduler": _DDIM,
-    "DDIMParallelScheduler": _DDIM,
+    "DDIMParallelScheduler": [({"timestep_spacing": "trailing"}, {}), ({}, {"eta": 1.0})],
     "DDIMInverseScheduler": [*without(SPACINGS[1:], "x"), *BETAS, *TABLE, *OFFSET, *CLIPS[:1],
                              ({"set_alpha_to_one": False}, {}), *PREDICTIONS,
                              ({"rescale_betas_zero_snr": True,
@@ -92,7 +92,8 @@ _CONFIGURATIONS: dict[str, list[Pair]] = {
     "CogVideoXDPMScheduler": [*SPACINGS, *BETAS[1:], *TABLE, *OFFSET, *ZERO_SNR, *CLIPS,
                               ({"set_alpha_to_one": False}, {}), ({"snr_shift_scale": 1.0}, {})],
     "DDPMScheduler": _DDPM,
-    "DDPMParallelScheduler": _DDPM,
+    "DDPMParallelScheduler": [({"timestep_spacing": "trailing"}, {}),
+                              ({"variance_type": "fixed_large"}, {})],
     "DDPMWuerstchenScheduler": [({"scaler": 2.0}, {}), ({"scaler": 0.5}, {}), ({"s": 0.02}, {})],
     "UnCLIPScheduler": [({"variance_type": "learned_range"}, {}), *CLIPS,
                         ({"prediction_type": "sample"}, {}), ({"num_train_timesteps": 200}, {})],

@@ -80,7 +80,7 @@ class ConsistencyModels(Preconditioned):
     imposable = False
     why_fixed = "its steps are a fixed subset of the training steps"
 
-    def output(self, session: Any, m: torch.Tensor) -> torch.Tensor:
+    def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
         return m
 
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:

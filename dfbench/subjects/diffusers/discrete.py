@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Traits
+from dfbench.samplers.ddim import posterior_std
 from dfbench.subjects.base import Unsupported
 from dfbench.subjects.diffusers.catalogue import Entry, Named, Stepper, register
 from dfbench.subjects.diffusers.forms import Discrete, Form, Inverse, vp
@@ -55,9 +55,17 @@ class DDPM(DiscreteEntry):
         kind = settings.get("variance_type", "fixed_small")
         variance: str | float = {
             "fixed_small": "beta_tilde", "fixed_small_log": "beta_tilde",
-            "fixed_large": "beta", "fixed_large_log": "beta",
+            "fixed_large": "beta", "fixed_large_log": "beta", "learned": "beta_tilde",
         }.get(kind, 0.5)  # fmt: skip  # learned_range: the model answers 0, half way
         return "ddpm", {"variance": variance}
+
+    def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
+        """With a learned variance the network answers β̃ itself, or half way in the range."""
+        if session.scheduler.config.get("variance_type") != "learned":
+            return super().output(session, m, i)
+        form = session.form
+        to = form.own(i + 1) if i + 1 < session.calls else form.final
+        return torch.cat([m, torch.full_like(m, posterior_std(form.own(i), to) ** 2)], dim=1)
 
 
 @register("UnCLIPScheduler")

@@ -86,5 +86,5 @@ class MiniMaxH3(Flow):
 
     form_class = DataTimes
 
-    def output(self, session: Any, m: torch.Tensor) -> torch.Tensor:
+    def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
         return -m

@@ -59,6 +59,10 @@ class Form:
     def final(self) -> Level:
         raise NotImplementedError
 
+    def precision(self, level: Level) -> float:
+        """Relative precision to which the tables hold σ, in units of their round-off."""
+        return 1.0
+
     def impose(self, grid: Grid) -> None:
         """Make the scheduler visit these levels.
 
@@ -109,6 +113,10 @@ class Discrete(Form):
     """DDIM, DDPM, PNDM, LCM, TCD …: whole training steps, levels from `alphas_cumprod`."""
 
     final_names = ("final_alpha_cumprod", "one")
+
+    def precision(self, level: Level) -> float:
+        """σ² = 1 − ᾱ with ᾱ in float32: δσ/σ = u α²/(2 σ²), large where σ is small."""
+        return 1.0 if level.sigma == 0 else 1 + level.alpha**2 / (2 * level.sigma**2)
 
     def own(self, i: int) -> Level:
         cumprod = float(self.s.alphas_cumprod[int(self.times[i])])

@@ -119,6 +119,9 @@ class SchedulerSession:
         self._prepare()
         return self
 
+    def precision(self, level: Level) -> float:
+        return self.form.precision(level)
+
     def time_gap(self, call: Call) -> float:
         return self.form.gap(call.told, call.own)
 
@@ -142,7 +145,7 @@ class SchedulerSession:
                     seen = self._input(x, t)
                 m = model(seen, call)
                 with blamed(f"step {i} of {self.calls}"):
-                    x = step(i, entry.output(self, m), t, x)
+                    x = step(i, entry.output(self, m, i), t, x)
                 if not isinstance(x, torch.Tensor):
                     raise SubjectError(f"step {i} returns {type(x).__name__}, not a tensor")
                 if x.shape != z.shape:

@@ -153,7 +153,7 @@ class Preconditioned(Entry):
     def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
         return {}
 
-    def output(self, session: Any, m: Any) -> Any:
+    def output(self, session: Any, m: Any, i: int) -> Any:
         return -m if session.scheduler.config.prediction_type == "v_prediction" else m
 
 
