@@ -176,8 +176,11 @@ class _Recorder:
     ) -> None:
         self.capacity, self.amplitude, self.dtype, self.watch = capacity, amplitude, dtype, watch
         self.batch = PROBES + 1 + capacity
-        # probe coefficients of every input: few binary digits, so that float32 draws hold them
-        self.probe = np.random.default_rng(seed).integers(-64, 65, (PROBES, capacity)) / 32
+        # probe coefficients of every input: few binary digits, so that float32 draws hold them,
+        # and none near zero, so that no input a state consists of drops out of its probes
+        rng = np.random.default_rng(seed)
+        sign = rng.choice([-1.0, 1.0], (PROBES, capacity))
+        self.probe = sign * rng.integers(16, 65, (PROBES, capacity)) / 32
         self.inputs: list[str] = []
         self.states: list[Array] = []
         self.calls: list[Call] = []
