@@ -290,6 +290,8 @@ class Table:
         state = z
         for j, step in enumerate(steps):
             state = state * step.carry
+            if step.start:
+                state = state + step.start * z
             for i, weight in step.outputs.items():
                 state = state + weight * outputs[i]
             for k, weight in step.draws.items():
@@ -308,13 +310,16 @@ class Table:
     def steps(self) -> list[Step]:
         """Each state as the one before it plus the few outputs and draws that are new to it.
 
-        row_j = carry · row_{j−1} + Σ outputs + Σ draws, with round-off-sized entries dropped.
+        row_j = carry · row_{j−1} + Σ outputs + Σ draws, with round-off-sized entries dropped;
+        after a state that has lost z_T, also start · z_T.
         """
         e, eps = self.nfe, np.finfo(np.float64).eps
         steps, previous = [], np.zeros(self.rows.shape[1])
         previous[0] = 1.0
         for row in self.rows:
-            carry = row[0] / previous[0] if previous[0] else 0.0
+            begun = abs(previous[0]) > 8 * eps * np.abs(previous).max()
+            carry = row[0] / previous[0] if begun else 0.0
+            start = 0.0 if begun or abs(row[0]) <= 8 * eps * np.abs(row).max() else row[0]
             rest = row - carry * previous
             rest[np.abs(rest) <= 8 * eps * (np.abs(row) + np.abs(carry * previous))] = 0.0
             rest[0] = 0.0
@@ -324,6 +329,7 @@ class Table:
                     float(carry),
                     {int(i) - 1: float(rest[i]) for i in used if i <= e},
                     {int(k) - 1 - e: float(rest[k]) for k in used if k > e},
+                    float(start),
                 )
             )
             previous = row
@@ -358,12 +364,16 @@ class Table:
         if tolerance is None:
             row, column = np.unravel_index(int(np.argmax(gaps)), gaps.shape)
             return self._difference(expected, gaps, int(row), int(column))
-        excess = gaps / np.broadcast_to(np.asarray(tolerance, dtype=np.float64), gaps.shape)
-        bad = np.flatnonzero((excess > 1).any(axis=1))
-        if not len(bad):
+        bound = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), gaps.shape)
+        beyond = ~(gaps <= bound)
+        if not beyond.any():
             return None
-        row = int(bad[0])
-        return self._difference(expected, gaps, row, int(excess[row].argmax()))
+        row = int(np.flatnonzero(beyond.any(axis=1))[0])
+        excess = np.divide(gaps[row], bound[row], out=np.full(len(gaps[row]), np.inf),
+                           where=bound[row] > 0)  # fmt: skip
+        return self._difference(
+            expected, gaps, row, int(np.where(beyond[row], excess, -np.inf).argmax())
+        )
 
     def _difference(self, expected: Table, gap: Array, row: int, column: int) -> Difference:
         place = "the sample" if row == self.nfe else f"evaluation {row}"
@@ -380,8 +390,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Step:
-    """state ← carry · state + Σ outputs[i] m_i + Σ draws[k] ξ_k."""
+    """state ← carry · state + Σ outputs[i] m_i + Σ draws[k] ξ_k + start · z_T."""
 
     carry: float
     outputs: dict[int, float]
     draws: dict[int, float]
+    start: float = 0.0
