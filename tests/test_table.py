@@ -4,6 +4,7 @@ independently of `dfbench.table`.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -90,9 +91,8 @@ def test_execution_is_the_method(name: str) -> None:
         expected = direct(name, grid, z, draws, **options)
         got = table.run(model_of(prediction), z, draws.__getitem__)
         assert np.abs(got - expected).max() < 1e-12
-        on_torch = table.run(
-            model_of(prediction), torch.tensor(z), lambda k: torch.tensor(draws[k])
-        )
+        tensors = [torch.tensor(draw) for draw in draws]
+        on_torch = table.run(model_of(prediction), torch.tensor(z), tensors.__getitem__)
         assert on_torch.dtype == torch.float64
         assert np.abs(on_torch.numpy() - expected).max() < 1e-12
 
@@ -103,9 +103,7 @@ def test_execution_keeps_single_precision(name: str) -> None:
     table = METHODS[name].table(vp(7), "x")
     z = rng.standard_normal((4, 3)).astype(np.float32)
     draws = [rng.standard_normal(z.shape).astype(np.float32) for _ in range(table.n_draws)]
-    expected = table.run(
-        model_of("x"), z.astype(np.float64), lambda k: draws[k].astype(np.float64)
-    )
+    expected = table.run(model_of("x"), z.astype(np.float64), lambda k: draws[k].astype(np.float64))
     for got in (
         table.run(model_of("x"), z, draws.__getitem__),
         table.run(model_of("x"), torch.tensor(z), lambda k: torch.tensor(draws[k])).numpy(),
@@ -136,8 +134,32 @@ def test_execution_asks_for_every_draw_once_and_only_if_used() -> None:
 
     table.run(model_of("x"), np.ones(2), draws)
     assert asked == list(range(table.n_draws))
+    asked.clear()
+    again = Table(np.array([[1.0, 0, 0, 0, 0], [1, 0, 0, 1, 0], [1, 0, 0, 3, 1]]), vp(2), "x")
+    again.run(model_of("x"), np.ones(2), draws)
+    assert asked == [0, 1]
     with pytest.raises(ValueError, match="draws noise 6 times"):
         table.run(model_of("x"), np.ones(2))
+
+
+def test_execution_lets_go_of_what_is_used_up() -> None:
+    alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+    most = 0
+
+    def draws(k: int) -> torch.Tensor:
+        made = torch.ones(3, dtype=torch.float64)
+        alive.add(made)
+        return made
+
+    def model(z: torch.Tensor, level: Level) -> torch.Tensor:
+        nonlocal most
+        most = max(most, len(alive))
+        made = torch.tanh(z)
+        alive.add(made)
+        return made
+
+    METHODS["sde_dpm_solver_pp"].table(vp(30), "x").run(model, torch.ones(3), draws)
+    assert 0 < most <= 4  # two outputs, a draw, and what the loop still names
 
 
 @pytest.mark.parametrize("prediction", ["eps", "x", "v"])
@@ -328,6 +350,14 @@ def test_point_response(data: Any, grid: Grid, name: str) -> None:
         assert np.abs(variance - table.levels.sigma**2).max() <= 1e-11 * scale**2
 
 
+def test_point_response_of_correlated_draws() -> None:
+    cov = np.array([[1.0, -0.5], [-0.5, 1.0]])
+    table = Table(np.array([[1.0, 0, 0, 0], [0.0, 1.0, 2.0, 3.0]]), vp(1), "x", cov)
+    mean, variance = table.point_response()
+    assert mean == pytest.approx([vp(1).alpha[0], 1.0])
+    assert variance == pytest.approx([vp(1).sigma[0] ** 2, 4 + 9 - 6])
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if METHODS[n].traits_of().exact_on_points])
 def test_weights_obey_the_sum_rules(name: str) -> None:
     """Data at one point: the x-weights carry the mean, and without noise the ε-weights the
@@ -476,6 +506,7 @@ def test_draws_in_standard_form() -> None:
         (np.zeros((3, 2)), {}, r"got \(3, 2\)"),
         (np.zeros(3), {}, r"got \(3,\)"),
         (np.ones((3, 3)), {}, "an evaluation may use earlier outputs only"),
+        (np.array([[1.0, 0, 0], [1, 1, 1], [0, 0, 1]]), {}, "an evaluation may use earlier"),
         (np.eye(3, 5), {"noise_cov": np.eye(3)}, r"noise_cov must be \(2, 2\)"),
     ],
 )
