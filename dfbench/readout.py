@@ -24,6 +24,7 @@ from dfbench.levels import Array, Grid, Level
 from dfbench.samplers.base import brownian_covariance
 from dfbench.table import Table
 
+AFFINE = 1e-9  # superposition to this, relative to the sum of the terms: float64 with σ up to 1e4
 PROBES = 4  # rows of random combinations
 SEED = 20_100_612  # of the generator handed to samplers; no one else's by accident
 
@@ -246,7 +247,7 @@ class _Recorder:
         worst = off.max(axis=1)
         # noise drawn, or a sample returned, in a narrower type rounds the combinations
         exact = out.dtype == torch.float64 and all(d.dtype == out.dtype for d in self.draws)
-        bad = np.flatnonzero(worst > (1e-12 if exact else 1e-4))
+        bad = np.flatnonzero(worst > (AFFINE if exact else 1e-4))
         order = np.argsort([{"z": 0, "m": 1, "xi": 2}[kind] for kind in self.inputs], kind="stable")
         return Reading(
             table=Table(

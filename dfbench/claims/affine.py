@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dfbench.claims.base import Finding, claim, judge
+from dfbench.readout import AFFINE
 from dfbench.subjects.base import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
@@ -28,8 +29,8 @@ def affine_check(subject: Sampler) -> Finding:
     """Superposition at unit amplitude; where it fails, at the amplitude that avoids clipping."""
     reading = subject.reading(STEPS)
     narrow = any(draw.dtype != reading.output_dtype for draw in reading.draws)
-    bound = 1e-4 if narrow else 1e-12
-    derivation = "round-off: 1e-12 of the sum of the terms" + (
+    bound = 1e-4 if narrow else AFFINE
+    derivation = f"round-off: {AFFINE} of the sum of the terms" + (
         ", or 1e-4 where noise is drawn in a narrower type" if narrow else ""
     )
     if not math.isfinite(reading.offset):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dfbench.claims.base import Finding, claim, inconclusive, judge, skip
-from dfbench.claims.precision import TABLES, sensitivity
-from dfbench.errors import Undefined, Unsupported
+from dfbench.claims.precision import TABLES, sensitivity, working_forms
+from dfbench.errors import Unsupported
 from dfbench.levels import Array, Grid
 from dfbench.subjects.base import Reference, Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
@@ -63,7 +62,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Fi
     table = subject.affine_reading(n).table
     try:
         expected = reference.table
-    except ValueError as reason:
+    except (ValueError, ZeroDivisionError) as reason:  # two equal levels, for instance
         return inconclusive(f"{reference.name} does not exist on these levels: {reason}",
                             where=f"{n} steps")  # fmt: skip
     neutral = not _one_scale(table, expected)
@@ -142,15 +141,14 @@ def comparable(table: Table, neutral: bool) -> Table:
 
 
 def coefficient_sizes(table: Table) -> Array:
-    """Size of every coefficient, or of the largest of its row in the x-form, in units of gaps.
+    """Size of every coefficient, or of the largest of its row in a working form, as in gaps.
 
     Released code often works in x̂ whatever the model returns.
     """
     zero = replace(table, rows=np.zeros_like(table.rows))
     sizes = table.gaps(zero)
-    with contextlib.suppress(Undefined):
-        data = table.convert("x")
-        largest = data.gaps(replace(data, rows=np.zeros_like(data.rows))).max(axis=1)
+    for form in working_forms(table)[1:]:
+        largest = form.gaps(replace(form, rows=np.zeros_like(form.rows))).max(axis=1)
         sizes = np.maximum(sizes, largest[:, None])
     return sizes
 

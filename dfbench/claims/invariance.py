@@ -49,7 +49,8 @@ def scale_check(subject: Sampler) -> Finding:
         alpha = {"vp": 1 / np.hypot(1, ratio), "ve": np.ones_like(ratio), "flow": 1 / (1 + ratio)}
         grid = Grid(alpha[scale], ratio * alpha[scale])
         try:
-            reading = variant.affine_reading(STEPS, grid=grid)
+            form = "x" if "x" in variant.predictions else None
+            reading = variant.affine_reading(STEPS, grid=grid, prediction=form)
         except Unsupported as reason:
             return skip(str(reason))
         table = reading.table.canonical()
@@ -60,7 +61,7 @@ def scale_check(subject: Sampler) -> Finding:
         place = np.unravel_index(gaps.argmax(), gaps.shape)
         finding = judge(
             float(gaps.flat[gaps.argmax()] * bound[place[0], 0]), float(bound[place[0], 0]),
-            unit="of the state's size", where=f"{subject.scale} against {scale}, evaluation {place[0]}",
+            unit="of the state's size", where=f"{next(iter(scales))} against {scale}, evaluation {place[0]}",
             derivation="twice the accumulated round-off of float32 tables",
         )  # fmt: skip
         if worst is None or (finding.measured or 0) > (worst.measured or 0):

@@ -28,8 +28,8 @@ def accumulated(
 ) -> Array:
     """Bound on the round-off in every state, in units of the state, shape (E + 1,).
 
-    `levels`: relative precision to which σ_j is known, in units of u (see `Form.precision`).
-    A step may be computed in the model's own form, in x̂ or (EDM) in ε̂; the largest terms count.
+    `levels`: relative precision to which α_j and σ_j are known, in units of u, (E + 1, 2).
+    A step may be computed in the model's own form, in x̂, or (v, u, EDM) in ε̂; the largest count.
 
     Step j (`Table.steps`) rounds its terms: δ_j = 8 u (|carry_j| S_{j−1} + Σ |weights| + S_j),
     eight operations on inputs of unit size, S_j = √(α_j² + σ_j²). What it leaves is passed on
@@ -44,7 +44,8 @@ def accumulated(
             local[j, j - 1] = step.carry
         for i, weight in step.outputs.items():
             local[j, i] += weight * slopes[i]
-    known = np.broadcast_to(np.asarray(levels, dtype=np.float64), size.shape) * table.levels.sigma
+    relative = np.broadcast_to(np.asarray(levels, dtype=np.float64).T, (2, len(size)))
+    known = relative[0] * table.levels.alpha + relative[1] * table.levels.sigma
     for form in working_forms(table):
         for j, step in enumerate(form.steps()):
             terms = abs(step.carry) * (size[j - 1] if j else size[0]) + size[j] + known[j]
@@ -57,30 +58,10 @@ def accumulated(
 def working_forms(table: Table) -> list[Table]:
     """The table in the forms in which its steps may be computed, as far as they exist."""
     forms = [table]
-    for prediction in ("x", "eps") if table.prediction == "edm" else ("x",):
+    for prediction in ("x",) if table.prediction in ("x", "eps") else ("x", "eps"):
         with contextlib.suppress(Undefined):
             forms.append(table.convert(prediction))
     return forms
-
-
-def rounding_gain(table: Table, amplitude: float = 0.25) -> float:
-    """Root-sum-square round-off of the sample per unit u, when outputs are given numbers.
-
-    As `accumulated`, but nothing comes back through the model, inputs have size `amplitude`, and
-    the errors of the steps add in squares.
-    """
-    weight = np.full(table.rows.shape[1], amplitude)
-    weight[1 + table.nfe :] = 1.0
-    size = np.sqrt(((table.rows * weight) ** 2).sum(axis=1))
-    total, before = 0.0, amplitude
-    for j, step in enumerate(table.steps()):
-        terms = abs(step.carry) * before + size[j]
-        terms += amplitude * sum(map(abs, step.outputs.values()))
-        terms += sum(map(abs, step.draws.values()))
-        carried = table.a[-1] / table.a[j] if table.a[j] else 1.0
-        total += (terms * max(abs(carried), 1e-3)) ** 2
-        before = size[j]
-    return float(np.sqrt(total))
 
 
 def sensitivity(
@@ -93,15 +74,15 @@ def sensitivity(
     """How far coefficients move when the levels are known to relative precision u only.
 
     The largest change of every coefficient, in units of the state (`Table.gaps`), over random
-    perturbations of α by ±4u and of σ by ±4u times `levels`; shape of the table's rows. Cancellation in formulas like
+    perturbations of α and σ by ±4u times `levels`, (N + 1, 2); shape of the table's rows. Cancellation in formulas like
     e^h − 1 shows here as it does in the code that is certified.
     """
     rng = np.random.default_rng(seed)
     exact = reference(grid)
     largest = np.zeros_like(exact.rows)
     for _ in range(4):
-        up = 4 * u * rng.choice([-1.0, 1.0], size=(2, len(grid)))
-        moved = reference(Grid(grid.alpha * (1 + up[0]), grid.sigma * (1 + up[1] * levels)))
+        up = 4 * u * rng.choice([-1.0, 1.0], size=(len(grid), 2)) * np.asarray(levels)
+        moved = reference(Grid(grid.alpha * (1 + up[:, 0]), grid.sigma * (1 + up[:, 1])))
         if moved.n_draws == exact.n_draws:  # a draw of weight zero may come or go
             largest = np.maximum(largest, moved.gaps(exact))
     return np.asarray(largest)

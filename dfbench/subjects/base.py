@@ -24,8 +24,8 @@ class Session(readout.Session, Protocol):
     time_tolerance: float
     time_derivation: str
 
-    def precision(self, level: Level) -> float:
-        """Relative precision to which the subject's tables hold σ, in units of round-off."""
+    def precision(self, level: Level) -> tuple[float, float]:
+        """Relative precision to which the subject's tables hold α and σ, in units of round-off."""
         ...
 
     def again(self) -> Session:
@@ -90,6 +90,7 @@ class Sampler(ABC):
         seed: of the draws that checks make.
         scale: "vp", "ve" or "flow": of the levels it can be made to visit.
         takes_generator: accepts a generator; otherwise its noise follows the global seed.
+        most_steps: that make sense, the number of training steps for instance.
         ascending: visits the levels from clean to noise.
         expected: claim id → reason, for failures that are by design.
     """
@@ -106,6 +107,7 @@ class Sampler(ABC):
     scale: str = "vp"
     seed: int = 0
     takes_generator: bool = True
+    most_steps: int | None = None
     ascending: bool = False
 
     @property

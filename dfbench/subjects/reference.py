@@ -93,8 +93,8 @@ class MethodSession:
     time_tolerance = 1e-9
     time_derivation = "the model is told the level itself: λ to round-off"
 
-    def precision(self, level: Level) -> float:
-        return 1.0
+    def precision(self, level: Level) -> tuple[float, float]:
+        return 1.0, 1.0
 
     def again(self) -> MethodSession:
         return self

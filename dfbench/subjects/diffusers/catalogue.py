@@ -33,7 +33,6 @@ class Entry:
     """The knowledge of one class, or of a family; the defaults are those of most classes."""
 
     form_class: type[Form] = Discrete
-    traits = Traits(order=None)
     imposable = True
     why_fixed = ""
     ascending = False
@@ -54,6 +53,14 @@ class Entry:
     def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
         """The order that the class declares, where it is not that of the method."""
         return traits.order
+
+    def unknown_traits(self, settings: dict[str, Any]) -> Traits:
+        """What is held against a class whose method is not known."""
+        return Traits(order=None, scale_invariant=False)
+
+    def channels(self, settings: dict[str, Any]) -> int | None:
+        """The number of channels that the class insists on; None: any."""
+        return None
 
     def kind(self, kind: str) -> str:
         return kind
@@ -89,11 +96,19 @@ class Entry:
 
     def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
         """Failures that are by design: claim id → reason."""
+        known = {}
         clips = [k for k in ("clip_sample", "clip_denoised", "thresholding") if settings.get(k)]
-        if not clips:
-            return {}
-        return {"affine": f"{clips[0]}=True clips the predicted x₀, as documented: a trait, not a "
-                "defect; the table is read inside the clipping range"}  # fmt: skip
+        if clips:
+            known["affine"] = (
+                f"{clips[0]}=True clips the predicted x₀, as documented: a trait, not a defect; "
+                "the table is read inside the clipping range"
+            )
+        if settings.get("rescale_betas_zero_snr") and self.form_class is not Discrete:
+            known["told-level"] = (
+                "zero terminal SNR is approximated by ᾱ = 2⁻²⁴ (σ/α = 4096), as the code says, "
+                "because σ = ∞ cannot be kept; the network is told the time of α = 0"
+            )
+        return known
 
     def companions(self, session: Any) -> dict[str, Callable[..., Any]]:
         """`add_noise`, `get_velocity`, `scale_noise` of this run and of a fresh object."""

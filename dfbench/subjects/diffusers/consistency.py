@@ -83,6 +83,13 @@ class ConsistencyModels(Preconditioned):
     def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
         return m
 
+    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
+        known = super().expected(settings, call)
+        if settings.get("s_noise", 1.0) != 1.0:
+            reason = "s_noise ≠ 1 adds noise of another size than the level has, as documented"
+            known |= dict.fromkeys(("bookkeeping", "identity"), reason)
+        return known
+
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         low, data = float(settings["sigma_min"]), float(settings["sigma_data"])
         if session is None:
@@ -129,6 +136,13 @@ class SCM(Entry):
     """The sample is in units of the data; the network sees it, and answers, in units of σ_data."""
 
     form_class = Trigonometric
+
+    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
+        return {
+            "bookkeeping": "max_timesteps is π/2 rounded up to 1.57080, where cos t = −3.7e-6: "
+            "the start is a state with that much signal, of the wrong sign"
+        }
+
     default_prediction = "v_prediction"
     special = True
 

@@ -84,6 +84,12 @@ class DPM2Ancestral(NoSample):
 class DPMSolverSDE(NoSample):
     form_class = SDEMidpoints
 
+    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
+        known = super().expected(settings, call)
+        if settings.get("noise_sampler_seed") is not None:
+            known["noise"] = "noise_sampler_seed fixes the noise of every run, as documented"
+        return known
+
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         options = {"s_noise": float(call["s_noise"])} if "s_noise" in call else {}
         return "dpmpp_sde", options

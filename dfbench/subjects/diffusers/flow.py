@@ -21,6 +21,10 @@ class Flow(Entry):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         return "flow_matching", {"solver": "euler"}
 
+    def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
+        """With `invert_sigmas` the velocity points from noise to data."""
+        return -m if session.scheduler.config.get("invert_sigmas") else m
+
 
 @register("FlowMatchEulerDiscreteScheduler")
 class FlowMatchEuler(Flow):

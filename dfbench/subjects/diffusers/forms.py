@@ -59,9 +59,9 @@ class Form:
     def final(self) -> Level:
         raise NotImplementedError
 
-    def precision(self, level: Level) -> float:
-        """Relative precision to which the tables hold σ, in units of their round-off."""
-        return 1.0
+    def precision(self, level: Level) -> tuple[float, float]:
+        """Relative precision to which the tables hold α and σ, in units of their round-off."""
+        return 1.0, 1.0
 
     def impose(self, grid: Grid) -> None:
         """Make the scheduler visit these levels.
@@ -114,9 +114,9 @@ class Discrete(Form):
 
     final_names = ("final_alpha_cumprod", "one")
 
-    def precision(self, level: Level) -> float:
+    def precision(self, level: Level) -> tuple[float, float]:
         """σ² = 1 − ᾱ with ᾱ in float32: δσ/σ = u α²/(2 σ²), large where σ is small."""
-        return 1.0 if level.sigma == 0 else 1 + level.alpha**2 / (2 * level.sigma**2)
+        return 1.0, 1.0 if level.sigma == 0 else 1 + level.alpha**2 / (2 * level.sigma**2)
 
     def own(self, i: int) -> Level:
         cumprod = float(self.s.alphas_cumprod[int(self.times[i])])
@@ -214,6 +214,11 @@ class Sigmas(Form):
 class SigmasVP(Sigmas):
     """DPM-Solver, DEIS, UniPC, SA-Solver: ratios in the table, variance-preserving state."""
 
+    def precision(self, level: Level) -> tuple[float, float]:
+        """They work with λ = log(α/σ) in float32: δλ = u |λ|."""
+        size = abs(level.half_log_snr)
+        return 1.0, max(1.0, size) if math.isfinite(size) else 1.0
+
 
 class SigmasFlow(Sigmas):
     """The same with `use_flow_sigmas`: σ in the table, α = 1 − σ; the time is T σ."""
@@ -225,6 +230,12 @@ class SigmasFlow(Sigmas):
         return Level(1 - sigma, sigma)
 
     landed = level
+
+    def precision(self, level: Level) -> tuple[float, float]:
+        """α = 1 − σ with σ in float32: δα/α = u/α; and δλ = u |λ|."""
+        size = abs(level.half_log_snr)
+        alpha = 1 / level.alpha if level.alpha else 1.0
+        return alpha, max(1.0, size) if math.isfinite(size) else 1.0
 
     def told(self, i: int) -> Level:
         sigma = float(self.times[i]) / self.s.config.num_train_timesteps
@@ -238,7 +249,19 @@ class SigmasFlow(Sigmas):
 
 
 class FlowMatch(SigmasFlow):
-    """FlowMatch*: the time is T σ in floating point."""
+    """FlowMatch*: the time is T σ in floating point; with `invert_sigmas` σ stands for α."""
+
+    @property
+    def inverted(self) -> bool:
+        return bool(self.s.config.get("invert_sigmas", False))
+
+    def level(self, sigma: float) -> Level:
+        return Level(sigma, 1 - sigma) if self.inverted else Level(1 - sigma, sigma)
+
+    landed = level
+
+    def told(self, i: int) -> Level:
+        return self.level(float(self.times[i]) / self.s.config.num_train_timesteps)
 
     time_tolerance = 1e-3
     time_derivation = "the time is T σ in float32: 1e-3 of a training step"
@@ -248,6 +271,25 @@ class SigmasVE(Sigmas):
     """Euler, LMS, Heun, DPM2, DPM-Solver SDE: variance-exploding state, scaled for the network."""
 
     landed_scale = "ve"
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the time is ¼ log σ, as EDM has it, and not a training step."""
+        config = self.s.config
+        return bool(
+            config.get("timestep_type") == "continuous"
+            and config.get("prediction_type") == "v_prediction"
+        )
+
+    def told(self, i: int) -> Level:
+        if self.continuous:
+            return self.level(math.exp(4 * float(self.times[i])))
+        return super().told(i)
+
+    def gap(self, told: Level, own: Level) -> float:
+        if self.continuous:
+            return abs(math.log(told.ratio / own.ratio))
+        return super().gap(told, own)
 
     def landed(self, sigma: float) -> Level:
         return Level(1.0, sigma)

@@ -90,6 +90,12 @@ class SchedulerSession:
         self.time_derivation = self.form.time_derivation
         if self.calls == 0:
             raise Unsupported(f"makes no time steps for {n} steps")
+        try:
+            self._levels(extra, grid)
+        except ValueError as error:
+            raise SetupError(f"set_timesteps({n}) leaves unusable levels: {error}") from error
+
+    def _levels(self, extra: int, grid: Grid | None) -> None:
         starts = [i for i in range(self.calls) if i == 0 or self._step(i) != self._step(i - 1)]
         final = self.form.final if not extra else self._landing(grid)
         self.grid = grid_of([*(self.form.own(i) for i in starts), final])
@@ -119,7 +125,7 @@ class SchedulerSession:
         self._prepare()
         return self
 
-    def precision(self, level: Level) -> float:
+    def precision(self, level: Level) -> tuple[float, float]:
         return self.form.precision(level)
 
     def time_gap(self, call: Call) -> float:
@@ -136,8 +142,8 @@ class SchedulerSession:
         entry, times = self.subject.entry, self.form.times[: self.calls]
         own = [self.form.own(i) for i in range(self.calls)]
         told = [self.form.told(i) for i in range(self.calls)]
-        x = z * self._enter(times[0])
-        step = entry.stepper(self, generator)
+        x = self._channels(z) * self._enter(times[0])
+        start, step = x, entry.stepper(self, generator)
         with quiet():
             for i, t in enumerate(times):
                 call = Call(float(t), told[i], own[i], self._step(i))
@@ -148,11 +154,16 @@ class SchedulerSession:
                     x = step(i, entry.output(self, m, i), t, x)
                 if not isinstance(x, torch.Tensor):
                     raise SubjectError(f"step {i} returns {type(x).__name__}, not a tensor")
-                if x.shape != z.shape:
+                if x.shape != start.shape:
                     raise SubjectError(
-                        f"step {i} turns shape {tuple(z.shape)} into {tuple(x.shape)}"
+                        f"step {i} turns shape {tuple(start.shape)} into {tuple(x.shape)}"
                     )
-        return x
+        return x if x.shape == z.shape else x[:, :1].expand_as(z)
+
+    def _channels(self, z: torch.Tensor) -> torch.Tensor:
+        """As many channels as the scheduler insists on, copies of the first."""
+        wanted = self.subject.entry.channels(self.subject.settings)
+        return z if wanted is None else z[:, :1].repeat(1, wanted, 1, 1)
 
     def _enter(self, t: Any) -> float:
         """Scale of the sample over that of the network's input at the first time."""
@@ -193,6 +204,7 @@ class SchedulerSampler(Sampler):
         self.scale = entry.form(scheduler, 1).scale
         self.takes_generator = "generator" in inspect.signature(cls.step).parameters
         self.ascending = entry.ascending
+        self.most_steps = self.settings.get("num_train_timesteps")
         self.traits = self._traits()
         self.expected = entry.expected(self.settings, call)
 
@@ -229,7 +241,7 @@ class SchedulerSampler(Sampler):
     def _traits(self) -> Traits:
         named = self.entry.method(self.settings, self.call, None)
         if named is None:
-            return self.entry.traits
+            return self.entry.unknown_traits(self.settings)
         name, options = named
         traits: Traits = METHODS[name].traits_of(**options)
         return self.entry.adjust(traits, self.settings)

@@ -12,11 +12,20 @@ from dfbench.subjects.diffusers.forms import EDM, Cosine, Form, SigmasFlow, Sigm
 class Solver(Entry):
     """Ratios, or flow's σ under `use_flow_sigmas`."""
 
+    form_class: type[Form] = SigmasVP
+
     def form(self, scheduler: Any, n: int) -> Form:
         flow = scheduler.config.get("use_flow_sigmas", False)
         return (SigmasFlow if flow else SigmasVP)(scheduler, n)
 
+    def channels(self, settings: dict[str, Any]) -> int | None:
+        """With a learned variance the first three channels of the output are the prediction."""
+        learned = settings.get("variance_type") in ("learned", "learned_range")
+        return 3 if learned and settings.get("prediction_type", "epsilon") == "epsilon" else None
+
     def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
+        if self.channels(settings):
+            return {"epsilon": "eps"}
         noise = settings.get("algorithm_type") in ("dpmsolver", "sde-dpmsolver", "noise_prediction")
         if settings.get("use_flow_sigmas") and not noise:
             return {**STANDARD, "flow_prediction": "u"}
@@ -76,7 +85,7 @@ class DPMSolverSinglestep(Solver):
     ) -> Named | None:
         kind = settings.get("algorithm_type", "dpmsolver++")
         if kind == "sde-dpmsolver++":
-            return None
+            return None  # no paper has a singlestep SDE solver
         heun = settings.get("solver_type") == "heun"
         options: dict[str, Any] = {"order": settings["solver_order"], "on_grid": True}
         if options["order"] == 3 and not heun:
@@ -86,6 +95,9 @@ class DPMSolverSinglestep(Solver):
         if kind == "dpmsolver":
             return "dpm_solver", {**options, "solver_type": "taylor" if heun else "dpmsolver"}
         return "dpm_solver_pp", {**options, "solver_type": "heun" if heun else "midpoint"}
+
+    def unknown_traits(self, settings: dict[str, Any]) -> Traits:
+        return Traits(order=1, stochastic=True)
 
     def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
         return float(settings["solver_order"])
@@ -130,7 +142,8 @@ class UniPC(Solver):
 @register("SASolverScheduler")
 class SASolver(Solver):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        tau: Any = 1.0
+        # the default τ is 1 between the training steps 200 and 800, and 0 elsewhere
+        tau: Any = 1.0 if settings["num_train_timesteps"] > 200 else 0.0
         if session is not None:
             tau = [float(session.scheduler.tau_func(t)) for t in session.form.times]
         return "sa_solver", {
