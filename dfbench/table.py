@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 
+from dfbench import predictions
 from dfbench.errors import Undefined
 from dfbench.levels import Array, Grid, Level
-from dfbench.predictions import affine
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Table:
         if prediction == self.prediction:
             return self
         e = self.nfe
-        factors = [self._affine(prediction, self.prediction, level) for level in self.evaluated]
+        factors = [self.affine(prediction, self.prediction, level) for level in self.evaluated]
         c, d = np.array(factors, dtype=np.float64).reshape(e, 2).T
         base = self.rows.copy()
         base[:, 1 : 1 + e] *= d
@@ -149,9 +149,14 @@ class Table:
         """The levels of the E evaluations."""
         return list(self.levels)[:-1]
 
-    def _affine(self, source: str, target: str, level: Level) -> tuple[float, float]:
+    def affine(self, source: str, target: str, level: Level) -> tuple[float, float]:
+        """(c, d) with target = c z + d source at a level.
+
+        Raises:
+            Undefined: there is none.
+        """
         try:
-            c, d = affine(source, target, level.alpha, level.sigma, sigma_data=self.sigma_data)
+            c, d = predictions.affine(source, target, level.alpha, level.sigma, sigma_data=self.sigma_data)
         except ValueError as reason:
             raise Undefined(str(reason)) from reason
         return float(c), float(d)
@@ -181,7 +186,7 @@ class Table:
         found = []
         for level in self.evaluated:
             k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
-            c, w = self._affine("x", self.prediction, level)
+            c, w = self.affine("x", self.prediction, level)
             found.append(c + w * k)
         return np.array(found).reshape(self.nfe, *s.shape)
 
@@ -248,7 +253,7 @@ class Table:
         for i, level in enumerate(self.evaluated):
             # E[x | z] = k z + (1 − α k) μ
             k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
-            shift[i] = self._affine("x", self.prediction, level)[1] * (1 - level.alpha * k) * mu
+            shift[i] = self.affine("x", self.prediction, level)[1] * (1 - level.alpha * k) * mu
         # adjoint recursion: total weight of output i in the sample, per direction
         weight = np.repeat(self.B[e][:, None], d, axis=1)
         for i in range(e - 1, 0, -1):

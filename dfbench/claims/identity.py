@@ -98,7 +98,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Fi
     on = table.levels
     move: Callable[[Table], Table] = lambda t: t.on_levels(on) if neutral else t  # noqa: E731
     expected = move(expected)
-    bound = 64 * TABLES * (1 + coefficient_sizes(expected)) + 4 * sensitivity(
+    bound = 64 * TABLES * (1 + coefficient_sizes(expected)) + 8 * sensitivity(
         lambda grid: move(build(grid)), reference.grid, TABLES, known
     )
     brownian = table.noise_cov is not None or expected.noise_cov is not None
@@ -117,7 +117,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Fi
     ratio = gaps / bound
     details: dict[str, Any] = {
         "unit": "of the state's size",
-        "derivation": "64 u (1 + coefficient) + 4 × the change of the reference when its levels move by 4u "
+        "derivation": "64 u (1 + coefficient) + 8 × the change of the reference when its levels move by 4u "
         f"(u = 2⁻²⁴: tables in float32); reference {reference.name}",
     }
     different = table.compare(expected, bound)

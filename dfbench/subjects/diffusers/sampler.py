@@ -96,9 +96,11 @@ class SchedulerSession:
             raise SetupError(f"set_timesteps({n}) leaves unusable levels: {error}") from error
 
     def _levels(self, extra: int, grid: Grid | None) -> None:
+        self.own = [self.form.own(i) for i in range(self.calls)]
+        self.told = [self.form.told(i) for i in range(self.calls)]
         starts = [i for i in range(self.calls) if i == 0 or self._step(i) != self._step(i - 1)]
         final = self.form.final if not extra else self._landing(grid)
-        self.grid = grid_of([*(self.form.own(i) for i in starts), final])
+        self.grid = grid_of([*(self.own[i] for i in starts), final])
 
     def _landing(self, grid: Grid | None) -> Level:
         assert grid is not None
@@ -140,8 +142,7 @@ class SchedulerSession:
         self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         entry, times = self.subject.entry, self.form.times[: self.calls]
-        own = [self.form.own(i) for i in range(self.calls)]
-        told = [self.form.told(i) for i in range(self.calls)]
+        own, told = self.own, self.told
         x = self._channels(z) * self._enter(times[0])
         start, step = x, entry.stepper(self, generator)
         with quiet():
