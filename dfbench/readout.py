@@ -184,6 +184,7 @@ class _Recorder:
         self.probe = sign * rng.integers(16, 65, (PROBES, capacity)) / 32
         self.inputs: list[str] = []
         self.states: list[Array] = []
+        self.known: list[int] = []  # inputs there were at every state
         self.calls: list[Call] = []
         self.draws: list[Draw] = []
 
@@ -203,6 +204,7 @@ class _Recorder:
 
     def model(self, z: torch.Tensor, call: Call) -> torch.Tensor:
         self.states.append(self.column_of(z))
+        self.known.append(len(self.inputs))
         self.calls.append(call)
         return self.shaped(self.new_input("m", self.dtype), z.to(self.dtype))
 
@@ -222,9 +224,9 @@ class _Recorder:
         z = self.new_input("z", self.dtype).reshape(-1, 1, 1, 1)
         generator = torch.Generator().manual_seed(SEED)
         mode = GaussianDraws(self.draw, generator, self.batch)
-        with torch.no_grad(), preserved_random_state(), _brownian(self):
-            with mode if self.watch else contextlib.nullcontext():
-                out = run(self.model, z, generator)
+        watch = mode if self.watch else contextlib.nullcontext()
+        with torch.no_grad(), preserved_random_state(), _brownian(self), watch:
+            out = run(self.model, z, generator)
         if tuple(out.shape) != tuple(z.shape):
             raise SubjectError(
                 f"the sample has shape {tuple(out.shape)}, its start {tuple(z.shape)}"
@@ -245,6 +247,10 @@ class _Recorder:
         off = np.abs(probes - expected) / np.where(size == 0, 1.0, size)
         off[~np.isfinite(off)] = np.inf
         worst = off.max(axis=1)
+        # what is there before its input is: rows differ by themselves, at random for instance
+        early = np.arange(n) >= np.array([*self.known, n])[:, None]
+        worst = np.maximum(worst, np.abs(np.where(early, units[:, :n], 0.0)).max(axis=1))
+        units[:, :n][early] = 0.0
         # noise drawn, or a sample returned, in a narrower type rounds the combinations
         exact = out.dtype == torch.float64 and all(d.dtype == out.dtype for d in self.draws)
         bad = np.flatnonzero(worst > (AFFINE if exact else 1e-4))
@@ -320,15 +326,17 @@ class GaussianDraws(TorchDispatchMode):
             isinstance(g, torch.Generator) and g.initial_seed() == self.generator.initial_seed()
             for g in (*args, *kwargs.values())
         )
-        mean, std = 0.0, 1.0
-        if name == "normal_":
-            mean, std = (*args[1:3], *(kwargs.get("mean", 0.0), kwargs.get("std", 1.0)))[:2]
-        elif name == "normal":
-            mean, std = args[0], args[1] if len(args) > 1 else 1.0
+        mean: Any = 0.0
+        std: Any = 1.0
+        if name.startswith("normal"):
+            given = args[1:3] if name == "normal_" else args[:2]
+            mean = given[0] if given else kwargs.get("mean", 0.0)
+            std = given[1] if len(given) > 1 else kwargs.get("std", 1.0)
         draw = self.replace(name, (out - mean) / std if name.startswith("normal") else out, seeded)
         if name.startswith("normal"):
             draw = draw * std + mean
-        return args[0].copy_(draw) if name == "normal_" else draw
+        into = args[0] if name == "normal_" else kwargs.get("out")
+        return draw if into is None else into.copy_(draw)
 
 
 @contextlib.contextmanager
@@ -340,14 +348,25 @@ def _brownian(recorder: _Recorder) -> Iterator[None]:
         return
 
     class Path:
-        def __init__(self, t0: Any, t1: Any, size: Any = None, **options: Any) -> None:
-            w0 = options.get("w0")
-            self.size = tuple(size if size is not None else w0.shape)
-            self.dtype = options.get("dtype") or (w0.dtype if w0 is not None else torch.float32)
+        """BrownianInterval(t0, t1, size …), or BrownianTree and BrownianPath(t0, w0 …)."""
 
-        def __call__(self, ta: Any, tb: Any) -> torch.Tensor:
+        def __init__(self, *given: Any, **options: Any) -> None:
+            self.t0 = given[0] if given else options["t0"]
+            tensors = [x for x in (*given[1:2], options.get("w0")) if isinstance(x, torch.Tensor)]
+            self.w0 = next((x for x in tensors if x.ndim), None)
+            size = options.get("size") or (given[2] if self.w0 is None else self.w0.shape)
+            self.size = tuple(size)
+            like = torch.get_default_dtype() if self.w0 is None else self.w0.dtype
+            self.dtype = options.get("dtype") or like
+
+        def __call__(self, ta: Any, tb: Any = None) -> torch.Tensor:
+            if tb is None:  # the value, not an increment
+                value = self(self.t0, ta)
+                return value if self.w0 is None else self.w0 + value
             start, stop = float(ta), float(tb)
             like = torch.empty(self.size, dtype=self.dtype)
+            if start == stop:  # no noise, and no draw
+                return torch.zeros_like(like)
             unit: torch.Tensor = recorder.draw("brownian", like, True, (start, stop))
             return unit * abs(stop - start) ** 0.5
 
@@ -374,9 +393,9 @@ def replaced(module: Any, values: dict[str, Any]) -> Iterator[None]:
 @contextlib.contextmanager
 def preserved_random_state() -> Iterator[None]:
     """Leaves torch's and NumPy's global random state as it was."""
-    state, legacy = torch.get_rng_state(), np.random.get_state()
+    state, legacy = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
     try:
         yield
     finally:
         torch.set_rng_state(state)
-        np.random.set_state(legacy)
+        np.random.set_state(legacy)  # noqa: NPY002
