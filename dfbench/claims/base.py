@@ -31,6 +31,7 @@ class Finding:
         reproduce: a stand-alone Python snippet.
         expected: the reason, where the failure was declared beforehand.
         series: named numeric series behind the finding's plot.
+        quantities: named numbers that the check found besides the measured one.
         seconds: time taken.
     """
 
@@ -47,6 +48,7 @@ class Finding:
     reproduce: str | None = None
     expected: str | None = None
     series: dict[str, list[float]] | None = None
+    quantities: dict[str, float] | None = None
     seconds: float = 0.0
 
 
@@ -96,7 +98,10 @@ class Claim:
         """Check a subject: the finding, complete with statement, time and expectation."""
         start = time.perf_counter()
         finding = self._checked(subject)
-        expected = subject.expected.get(self.id)
+        expected = getattr(subject, "expected", {}).get(self.id)
+        reproduce = finding.reproduce
+        if reproduce is None and finding.verdict == "fail" and hasattr(subject, "snippet"):
+            reproduce = subject.snippet(self.id)
         why = finding.why
         if expected and finding.verdict == "pass":
             why = f"passes although a failure was declared: {expected}"
@@ -106,8 +111,7 @@ class Claim:
             statement=self.statement,
             expected=expected if finding.verdict == "fail" else None,
             why=why,
-            reproduce=finding.reproduce
-            or (subject.snippet(self.id) if finding.verdict == "fail" else None),
+            reproduce=reproduce,
             seconds=time.perf_counter() - start,
         )
 

@@ -12,7 +12,7 @@ from scipy import stats
 from analytic import GaussianMixture, flow_map
 from dfbench.claims.base import Finding, claim, inconclusive, skip
 from dfbench.claims.precision import accumulated, unit_roundoff
-from dfbench.errors import Unsupported
+from dfbench.errors import NotAffine, Unsupported
 from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid
@@ -57,7 +57,9 @@ def deterministic_error(subject: Sampler, n: int) -> tuple[float, float]:
     levels = grid(n, subject.scale)
     start, end = exact_flow()
     reading = subject.affine_reading(n, grid=levels)
-    table = reading.table
+    table = reading.table.normal_draws(1e-9)
+    if table.n_draws:
+        raise NotAffine("declared deterministic, but draws noise")
     model = exact_model(target(), table.prediction, table.sigma_data)
     z = start * table.levels[0].alpha
     out = table.run(model, z) / table.levels[-1].alpha

@@ -265,7 +265,7 @@ class SchedulerSampler(Sampler):
 
     @property
     def scales(self) -> dict[str, Sampler]:
-        if "use_flow_sigmas" not in self.settings:
+        if "use_flow_sigmas" not in self.settings or self.settings.get("shift_terminal"):
             return {self.scale: self}
         return {
             scale: self

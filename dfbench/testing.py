@@ -1,0 +1,77 @@
+"""Hypothesis strategies for the objects of the field: public, for tests of one's own.
+
+    from hypothesis import given
+    from dfbench.testing import grids, mixtures
+
+    @given(target=mixtures(), grid=grids())
+    def test_my_sampler(target, grid): ...
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from analytic import GaussianMixture
+from dfbench.levels import Grid, Level
+
+_SCALES = {
+    "vp": lambda r: 1 / np.hypot(1, r),
+    "ve": lambda r: np.ones_like(r),
+    "flow": lambda r: 1 / (1 + r),
+}
+
+
+def floats(low: float, high: float) -> st.SearchStrategy[float]:
+    """Finite numbers in an interval; shrinks towards its simplest member."""
+    return st.floats(low, high, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def levels(draw: Any, low: float = -10.0, high: float = 10.0) -> Level:
+    """A level with λ = log(α²/σ²) in [low, high], on any scale."""
+    ratio = np.exp(-draw(floats(low, high)) / 2)
+    alpha = float(_SCALES[draw(st.sampled_from(sorted(_SCALES)))](ratio))
+    scale = draw(floats(0.25, 4.0))
+    return Level(scale * alpha, scale * alpha * float(ratio))
+
+
+@st.composite
+def grids(
+    draw: Any, min_steps: int = 1, max_steps: int = 12, low: float = -8.0, high: float = 8.0
+) -> Grid:
+    """A grid from noise to data, steps in λ of 0.1 to 2, on one scale or a different one each."""
+    n = draw(st.integers(min_steps, max_steps))
+    steps = [draw(floats(0.1, min(2.0, (high - low) / n))) for _ in range(n)]
+    start = draw(floats(low, high - sum(steps)))
+    ratio = np.exp(-(start + np.concatenate([[0.0], np.cumsum(steps)])) / 2)
+    alpha = _SCALES[draw(st.sampled_from(sorted(_SCALES)))](ratio)
+    if draw(st.booleans()):
+        alpha = alpha * np.array([draw(floats(0.25, 4.0)) for _ in ratio])
+    return Grid(alpha, alpha * ratio)
+
+
+def levels_pairs() -> st.SearchStrategy[Grid]:
+    """A grid of one step."""
+    return grids(1, 1)
+
+
+@st.composite
+def mixtures(
+    draw: Any, dim: int | None = None, max_components: int = 3, smallest: float = 0.05
+) -> GaussianMixture:
+    """A mixture with components of order one, of any isotropic variances down to `smallest`²."""
+    d = dim or draw(st.integers(1, 3))
+    k = draw(st.integers(1, max_components))
+    weights = np.array([draw(floats(0.2, 1.0)) for _ in range(k)])
+    means = np.array([[draw(floats(-2.0, 2.0)) for _ in range(d)] for _ in range(k)])
+    deviations = np.array([draw(floats(smallest, 1.5)) for _ in range(k)])
+    return GaussianMixture.isotropic(weights / weights.sum(), means, deviations**2)
+
+
+def spectra(max_size: int = 8) -> st.SearchStrategy[np.ndarray]:
+    """Eigenvalues of a covariance, from 1e-4 to 1e4."""
+    exponents = st.lists(floats(-4.0, 4.0), min_size=1, max_size=max_size)
+    return exponents.map(lambda e: 10.0 ** np.array(e))
