@@ -21,10 +21,11 @@ def exact_model(
     def model(z: Any, level: Level) -> Array:
         alpha, sigma = level
         if prediction in ("eps", "score"):
-            eps = target.posterior_eps(z, alpha, sigma)
+            eps: Array = target.posterior_eps(z, alpha, sigma)
             return eps if prediction == "eps" else -eps / sigma
-        x = target.posterior_mean(z, alpha, sigma)
+        x: Array = target.posterior_mean(z, alpha, sigma)
         c_z, c_m = affine("x", prediction, alpha, sigma, sigma_data=sigma_data)
-        return c_z * z + c_m * x
+        m: Array = c_z * z + c_m * x
+        return m
 
     return model

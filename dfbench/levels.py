@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -108,9 +109,14 @@ class Grid:
     def steps(self) -> list[tuple[Level, Level]]:
         """The N pairs (level now, level next)."""
         levels = list(self)
-        return list(zip(levels[:-1], levels[1:], strict=True))
+        return list(pairwise(levels))
 
     def scaled(self, factors: Any) -> Grid:
         """The same log-SNRs at scale c_i: (c_i α_i, c_i σ_i). Drops t and the schedule."""
         c = np.broadcast_to(np.asarray(factors, dtype=np.float64), self.alpha.shape)
         return Grid(c * self.alpha, c * self.sigma)
+
+
+def grid_of(levels: Sequence[Level]) -> Grid:
+    """A grid with exactly these levels."""
+    return Grid(np.array([x.alpha for x in levels]), np.array([x.sigma for x in levels]))

@@ -20,7 +20,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dfbench.errors import SubjectError
-from dfbench.levels import Array, Grid, Level
+from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.samplers.base import brownian_covariance
 from dfbench.table import Table
 
@@ -128,11 +128,6 @@ class Reading:
     def steps(self) -> list[int]:
         """The step of every evaluation."""
         return [call.step for call in self.calls]
-
-
-def grid_of(levels: list[Level]) -> Grid:
-    """A grid with exactly these levels."""
-    return Grid(np.array([x.alpha for x in levels]), np.array([x.sigma for x in levels]))
 
 
 class TooManyInputs(Exception):
@@ -281,7 +276,7 @@ _RANDOM = ("rand", "rand_like", "randint", "randint_like", "randperm", "bernoull
 _WATCHED = {getattr(torch.ops.aten, name): name for name in (*_GAUSSIAN, *_RANDOM, "_to_copy")}
 
 
-class GaussianDraws(TorchDispatchMode):
+class GaussianDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Hands every Gaussian draw made inside to a function, which returns what to use instead.
 
     Args:
@@ -301,7 +296,7 @@ class GaussianDraws(TorchDispatchMode):
         generator: torch.Generator | None,
         widen: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.replace, self.generator, self.widen = replace, generator, widen
         self.other: list[str] = []
         self.narrowed = False
@@ -368,7 +363,8 @@ def _brownian(recorder: _Recorder) -> Iterator[None]:
             if start == stop:  # no noise, and no draw
                 return torch.zeros_like(like)
             unit: torch.Tensor = recorder.draw("brownian", like, True, (start, stop))
-            return unit * abs(stop - start) ** 0.5
+            increment: torch.Tensor = unit * abs(stop - start) ** 0.5
+            return increment
 
     with replaced(torchsde, dict.fromkeys(BROWNIAN, Path)):
         yield

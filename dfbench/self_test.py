@@ -26,9 +26,9 @@ def self_test(progress: Callable[[str, int, int], None] | None = None) -> dict[s
     """Run all controls and all good subjects.
 
     Returns:
-        "verdict": "pass" or "fail"; "controls": per claim whether its control failed as it must, its size, and the
-        smallest defect that fails (relative; None where the defect has no size); "good": per
-        subject whether it passed and what did not.
+        "verdict": "pass" or "fail"; "controls": per claim whether its control failed as it must,
+        its size, and the smallest defect that fails (relative; None where it has no size);
+        "good": per subject whether it passed and what did not.
     """
     total, done = len(CLAIMS) + len(GOOD), 0
     controls: dict[str, Any] = {}

@@ -1,10 +1,10 @@
 """Hypothesis strategies for the objects of the field: public, for tests of one's own.
 
-    from hypothesis import given
-    from dfbench.testing import grids, mixtures
+from hypothesis import given
+from dfbench.testing import grids, mixtures
 
-    @given(target=mixtures(), grid=grids())
-    def test_my_sampler(target, grid): ...
+@given(target=mixtures(), grid=grids())
+def test_my_sampler(target, grid): ...
 """
 
 from __future__ import annotations

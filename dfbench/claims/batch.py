@@ -1,4 +1,4 @@
-"""Rows, dtypes and state: a sample depends on its own row, keeps its dtype, leaves nothing behind."""
+"""Rows, dtypes and state: a sample depends on its row, keeps its dtype, leaves nothing behind."""
 
 from __future__ import annotations
 

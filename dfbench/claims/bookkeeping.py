@@ -19,9 +19,7 @@ STEPS = (1, 2, 3, 5, 10)
 
 def _forgetful(size: float) -> Sampler:
     """Scales the output of evaluation 3: the state no longer has the level it should have."""
-    return MethodSampler(
-        "ddim", defect=Defect(output=lambda m, j: m * (1 + size) if j == 3 else m)
-    )
+    return MethodSampler("ddim", defect=Defect(output=lambda m, j: m * (1 + size) if j == 3 else m))
 
 
 def point_error(table: Table) -> Array:

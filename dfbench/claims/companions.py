@@ -30,7 +30,7 @@ def _wrong_add_noise(size: float) -> Sampler:
 
 @claim(
     "companions",
-    "add_noise, scale_noise and get_velocity use the levels of the sampler: α x + σ ε and α ε − σ x.",
+    "add_noise, scale_noise and get_velocity use the levels of the sampler: α x + σ ε, α ε − σ x.",
     source="CLAIMS 1, 16",
     control=_wrong_add_noise,
     control_size=1e-2,

@@ -21,9 +21,7 @@ STEPS = (1, 2, 3, 4, 5, 7, 10, 16)
 
 def _wrong_weight(size: float) -> Sampler:
     """The weight of one model output is off by the factor 1 + size."""
-    return MethodSampler(
-        "ddim", defect=Defect(output=lambda m, j: m * (1 + size) if j == 4 else m)
-    )
+    return MethodSampler("ddim", defect=Defect(output=lambda m, j: m * (1 + size) if j == 4 else m))
 
 
 @claim(
@@ -117,8 +115,8 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Fi
     ratio = gaps / bound
     details: dict[str, Any] = {
         "unit": "of the state's size",
-        "derivation": "64 u (1 + coefficient) + 8 × the change of the reference when its levels move by 4u "
-        f"(u = 2⁻²⁴: tables in float32); reference {reference.name}",
+        "derivation": "64 u (1 + coefficient) + 8 × the change of the reference when its "
+        f"levels move by 4u (u = 2⁻²⁴: tables in float32); reference {reference.name}",
     }
     different = table.compare(expected, bound)
     if different is None:
@@ -134,7 +132,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Fi
 
 
 def comparable(table: Table, neutral: bool) -> Table:
-    """Without unused draws, and if `neutral` in a form that does not depend on the levels' scale."""
+    """Without unused draws; if `neutral`, in a form that does not depend on the levels' scale."""
     if neutral and table.prediction not in ("eps", "x", "edm"):
         table = table.convert("x")
     return table.normal_draws(64 * TABLES)

@@ -61,7 +61,8 @@ def scale_check(subject: Sampler) -> Finding:
         place = np.unravel_index(gaps.argmax(), gaps.shape)
         finding = judge(
             float(gaps.flat[gaps.argmax()] * bound[place[0], 0]), float(bound[place[0], 0]),
-            unit="of the state's size", where=f"{next(iter(scales))} against {scale}, evaluation {place[0]}",
+            unit="of the state's size",
+            where=f"{next(iter(scales))} against {scale}, evaluation {place[0]}",
             derivation="twice the accumulated round-off of float32 tables",
         )  # fmt: skip
         if worst is None or (finding.measured or 0) > (worst.measured or 0):

@@ -23,9 +23,7 @@ VARIANCES = np.geomspace(1e-4, 1e4, 33)
 
 def _too_much_noise(size: float) -> Sampler:
     """Ancestral sampling whose fresh noise is too large by the factor 1 + size."""
-    return MethodSampler(
-        "ddim", {"eta": 1.0}, defect=Defect(noise=lambda xi, k: xi * (1 + size))
-    )
+    return MethodSampler("ddim", {"eta": 1.0}, defect=Defect(noise=lambda xi, k: xi * (1 + size)))
 
 
 def response(table: Table, variance: Array = VARIANCES) -> Array:
@@ -88,14 +86,14 @@ def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) 
     worst: Finding | None = None
     for n in STEPS:
         try:
-            session = subject.session(n)
-            reference = subject.reference(session)
-            if reference is None:
-                return inconclusive(f"{reason}; and no published method is known", **details)
-            table, expected = subject.affine_reading(n).table, reference.table
-            error, allowed = np.abs(response(table)), np.abs(response(expected))
+            reference = subject.reference(subject.session(n))
         except Unsupported:
             continue
+        if reference is None:
+            return inconclusive(f"{reason}; and no published method is known", **details)
+        try:
+            table, expected = subject.affine_reading(n).table, reference.table
+            error, allowed = np.abs(response(table)), np.abs(response(expected))
         except ZeroDivisionError:
             return inconclusive(f"{reference.name} does not exist on these levels", **details)
         except Undefined as undefined:

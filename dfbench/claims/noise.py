@@ -137,20 +137,23 @@ def _run(subject: Sampler, seed: int) -> tuple[torch.Tensor, _Kept, list[str]]:
     outside = torch.get_rng_state()
     if not subject.takes_generator:
         torch.manual_seed(SEED + subject.seed + seed)
-    before = torch.get_rng_state().clone(), np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
+    before = _global_state()
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_paths(kept))
         stack.enter_context(GaussianDraws(kept.gaussian, generator))
         z = torch.zeros(SHAPE, dtype=torch.float64)
         sample = session(lambda z, call: torch.tanh(z), z, generator)
-    touched = []
-    if not torch.equal(before[0], torch.get_rng_state()):
-        touched.append("torch")
-    if not np.array_equal(before[1], np.random.get_state()[1]):  # type: ignore[index]
-        touched.append("numpy")
+    after = _global_state()
+    touched = [name for name in before if not np.array_equal(before[name], after[name])]
     torch.set_rng_state(outside)
     return sample, kept, touched
+
+
+def _global_state() -> dict[str, Array]:
+    """The global random state of torch and of NumPy's legacy generator."""
+    legacy: Any = np.random.get_state()  # noqa: NPY002 - watched, not used
+    return {"torch": torch.get_rng_state().numpy().copy(), "numpy": legacy[1].copy()}
 
 
 def _statistics(kept: _Kept) -> list[str]:

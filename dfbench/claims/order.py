@@ -16,6 +16,7 @@ from dfbench.errors import NotAffine, Unsupported
 from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid
+from dfbench.schedules import Scale
 from dfbench.subjects.base import Sampler
 from dfbench.subjects.reference import MethodSampler
 
@@ -38,7 +39,7 @@ def target() -> GaussianMixture:
 
 
 @cache
-def grid(n: int, scale: str) -> Grid:
+def grid(n: int, scale: Scale) -> Grid:
     """n steps regular in λ between the two noise levels; one object, so that readings are kept."""
     return regular(-2 * np.log(NOISE), -2 * np.log(CLEAN), n, scale=scale)
 
@@ -126,7 +127,8 @@ def order_check(subject: Sampler) -> Finding:
             measured += [(n, *measure(subject, n)) for n in counts]
         except Unsupported as reason:
             return skip(f"cannot visit a grid of one's own: {reason}")
-        finding = _verdict(subject, *(np.array(column, dtype=float) for column in zip(*measured, strict=True)))
+        steps, error, floor = np.array(measured, dtype=float).T
+        finding = _verdict(subject, steps, error, floor)
         if finding.verdict != "inconclusive":
             break
     return finding
@@ -159,4 +161,5 @@ def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Find
     if order + width < bound or error[-1] > error[0]:
         why = f"converges at {kind} {order:.2f} ± {width:.2f}, {stated}"
         return Finding("", "fail", why=why, where=where, **details)
-    return inconclusive(f"{kind} {order:.2f} ± {width:.2f}: the interval reaches {bound}", **details)
+    why = f"{kind} {order:.2f} ± {width:.2f}: the interval reaches {bound}"
+    return inconclusive(why, **details)

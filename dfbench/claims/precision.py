@@ -23,9 +23,7 @@ def unit_roundoff(dtype: torch.dtype) -> float:
     return float(torch.finfo(dtype).eps) / 2
 
 
-def accumulated(
-    table: Table, u: float, variance: float = 0.0, levels: ArrayLike = 1.0
-) -> Array:
+def accumulated(table: Table, u: float, variance: float = 0.0, levels: ArrayLike = 1.0) -> Array:
     """Bound on the round-off in every state, in units of the state, shape (E + 1,).
 
     `levels`: relative precision to which α_j and σ_j are known, in units of u, (E + 1, 2).
@@ -34,7 +32,7 @@ def accumulated(
     Step j (`Table.steps`) rounds its terms: δ_j = 8 u (|carry_j| S_{j−1} + Σ |weights| + S_j),
     eight operations on inputs of unit size, S_j = √(α_j² + σ_j²). What it leaves is passed on
     by the steps after it and by the exact model, whose slope is that for data of the given
-    variance: the states obey z = L z + …, so the error of state j is at most Σ_i |(I − L)⁻¹|_ji δ_i.
+    variance: the states obey z = L z + …, so state j is off by at most Σ_i |(I − L)⁻¹|_ji δ_i.
     """
     size = np.hypot(table.levels.alpha, table.levels.sigma)
     slopes, e = table.slopes(variance), table.nfe
@@ -74,8 +72,8 @@ def sensitivity(
     """How far coefficients move when the levels are known to relative precision u only.
 
     The largest change of every coefficient, in units of the state (`Table.gaps`), over random
-    perturbations of α and σ by ±4u times `levels`, (N + 1, 2); shape of the table's rows. Cancellation in formulas like
-    e^h − 1 shows here as it does in the code that is certified.
+    perturbations of α and σ by ±4u times `levels`, (N + 1, 2); shape of the table's rows.
+    Cancellation in formulas like e^h − 1 shows here as it does in the code that is certified.
     """
     rng = np.random.default_rng(seed)
     exact = reference(grid)

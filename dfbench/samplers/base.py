@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dfbench.levels import Array, Grid, Level
+from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.predictions import affine
 from dfbench.table import Table
 
@@ -54,8 +54,7 @@ class Output:
         return self._as("u")
 
 
-class Model(Protocol):
-    def __call__(self, z: Any, level: Level) -> Output: ...
+Model = Callable[[Any, Level], Output]
 
 
 class Noise(Protocol):
@@ -142,7 +141,7 @@ class Method:
         levels = [*reader.levels, grid[-1]]
         return Table(
             np.array([*reader.states, final]),
-            Grid(np.array([x.alpha for x in levels]), np.array([x.sigma for x in levels])),
+            grid_of(levels),
             prediction,
             brownian_covariance(reader.spans),
             sigma_data,

@@ -16,6 +16,10 @@ from dfbench.subjects.reference import MethodSampler
 
 ACCEPTED = "LIBRARY, LIBRARY:NAME, package.module:NAME or path/to/file.py:NAME"
 LIBRARIES = ("diffusers", "dfbench")
+NEED_TIMES = (
+    "annealed_langevin", "exponential_sde", "interpolant_sde", "predictor_corrector",
+    "probability_flow", "reverse_sde", "tcd", "velocity",
+)  # fmt: skip
 
 
 def libraries() -> dict[str, list[str]]:
@@ -35,7 +39,8 @@ def excluded(library: str) -> dict[str, str]:
         return {}
     from dfbench.subjects import diffusers
 
-    return {name: diffusers.EXCLUDED[name] for name in diffusers.classes() if name in diffusers.EXCLUDED}
+    known = diffusers.EXCLUDED
+    return {name: known[name] for name in diffusers.classes() if name in known}
 
 
 def resolve(
@@ -78,10 +83,8 @@ def resolve(
 
 
 def _references() -> dict[str, dict[str, Any]]:
-    """Reference methods that run on a grid alone, with options for those that need one."""
-    needs_times = {"probability_flow", "velocity", "reverse_sde", "interpolant_sde",
-                   "exponential_sde", "predictor_corrector", "annealed_langevin", "tcd"}  # fmt: skip
-    return {name: {} for name in METHODS if name not in needs_times}
+    """Reference methods that run on levels alone, without times on a schedule."""
+    return {name: {} for name in METHODS if name not in NEED_TIMES}
 
 
 def _from_library(
@@ -189,7 +192,8 @@ def _from_file(path: str) -> Any:
         raise Unusable(f"{path}: no such file")
     name = f"_dfbench_subject_{abs(hash(str(file.resolve())))}"
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise Unusable(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look it up there
     sys.path.insert(0, str(file.resolve().parent))

@@ -15,6 +15,7 @@ from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported, Unus
 from dfbench.levels import Grid, Level
 from dfbench.readout import Call, Reading
 from dfbench.samplers.base import Method, Traits
+from dfbench.schedules import Scale
 from dfbench.table import Difference, Table
 
 
@@ -55,9 +56,7 @@ class Reference:
 
     def build(self, grid: Grid) -> Table:
         """The method's table on other levels."""
-        return self.method.table(
-            grid, self.prediction, sigma_data=self.sigma_data, **self.options
-        )
+        return self.method.table(grid, self.prediction, sigma_data=self.sigma_data, **self.options)
 
     @cached_property
     def table(self) -> Table:
@@ -104,7 +103,7 @@ class Sampler(ABC):
     traits: Traits
     predictions: tuple[str, ...]
     expected: dict[str, str]
-    scale: str = "vp"
+    scale: Scale = "vp"
     seed: int = 0
     takes_generator: bool = True
     most_steps: int | None = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import for_all, row
-from dfbench.levels import Grid
+from dfbench.levels import Grid, Level, grid_of
 from dfbench.samplers import METHODS
 from dfbench.table import Table
 from dfbench.testing import levels_pairs
@@ -25,7 +25,7 @@ def ddim_and_renoise(grid: Grid) -> tuple[np.ndarray, float]:
     """Weights of (z, x̂) and the noise of: DDIM from λ to λ + 2Δ, forward noising to λ + Δ."""
     now, to = grid[0], grid[1]
     far = to.ratio**2 / now.ratio  # σ/α at λ + 2Δ, on the scale of the end of the step
-    ddim = METHODS["ddim"].table(Grid([now.alpha, to.alpha], [now.sigma, to.alpha * far]), "x")
+    ddim = METHODS["ddim"].table(grid_of([now, Level(to.alpha, to.alpha * far)]), "x")
     return ddim.rows[-1], to.alpha * np.sqrt(to.ratio**2 - far**2)
 
 

@@ -141,8 +141,8 @@ class Entry:
 
             def velocity(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
                 alpha, sigma = form.own(first(i))  # v is defined on the scale of the network
-                given = x, eps
-                return s.get_velocity(*given, form.times[first(i)].reshape(1)), alpha * eps - sigma * x
+                t = form.times[first(i)].reshape(1)
+                return s.get_velocity(x, eps, t), alpha * eps - sigma * x
 
             found["get_velocity"] = velocity
         if "add_noise" in found and getattr(s, "alphas_cumprod", None) is not None:

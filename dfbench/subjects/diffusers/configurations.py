@@ -1,4 +1,4 @@
-"""Configurations of every scheduler, chosen so that each documented option is used at least once."""
+"""Configurations of every scheduler; each documented option is used at least once."""
 
 from __future__ import annotations
 
@@ -36,25 +36,22 @@ ADDED: list[Pair] = [
       "use_dynamic_shifting": True}, {"mu": 1.1}),
 ]  # fmt: skip
 CHURN: list[Pair] = [({}, {"s_churn": 5.0, "s_tmin": 0.05, "s_tmax": 50.0, "s_noise": 1.0})]
+ORDERS: list[Pair] = [({"solver_order": k}, {}) for k in (1, 3)]
+CORRECTORS: list[Pair] = [({"predictor_order": p, "corrector_order": c}, {})
+                          for p, c in ((1, 1), (2, 1), (3, 4))]  # fmt: skip
 PREDICTIONS: list[Pair] = [({"prediction_type": p}, {}) for p in ("sample", "v_prediction")]
 
 
-def without(pairs: list[Pair], *names: str) -> list[Pair]:
-    """The pairs that use none of these options."""
-    return [p for p in pairs if not set(p[0]) & set(names)]
-
-
-_DDIM = [*SPACINGS, *BETAS, *TABLE, *OFFSET, *ZERO_SNR, *CLIPS, *THRESHOLD,
+_DDIM: list[Pair] = [*SPACINGS, *BETAS, *TABLE, *OFFSET, *ZERO_SNR, *CLIPS, *THRESHOLD,
          ({"set_alpha_to_one": False}, {}), ({}, {"eta": 0.5}), ({}, {"eta": 1.0}),
          ({"clip_sample": False}, {"eta": 1.0, "use_clipped_model_output": True})]  # fmt: skip
-_DDPM = [*SPACINGS, *BETAS, *TABLE, *OFFSET, *ZERO_SNR, *CLIPS, *THRESHOLD,
+_DDPM: list[Pair] = [*SPACINGS, *BETAS, *TABLE, *OFFSET, *ZERO_SNR, *CLIPS, *THRESHOLD,
          *[({"variance_type": v}, {}) for v in ("fixed_small_log", "fixed_large",
                                                  "fixed_large_log", "learned", "learned_range")],
          ({"beta_schedule": "sigmoid"}, {}),
          ({"variance_type": "fixed_large", "timestep_spacing": "trailing"}, {})]  # fmt: skip
-_DPM = [*SPACINGS, *SIGMAS, ({"use_lu_lambdas": True}, {}), *BETAS, *TABLE, *OFFSET, *THRESHOLD,
-        *ADDED, *ZERO_SNR,
-        *[({"solver_order": k}, {}) for k in (1, 3)],
+_DPM: list[Pair] = [*SPACINGS, *SIGMAS, ({"use_lu_lambdas": True}, {}), *BETAS, *TABLE, *OFFSET,
+        *THRESHOLD, *ADDED, *ZERO_SNR, *ORDERS,
         ({"solver_type": "heun"}, {}),
         *[({"algorithm_type": a, "final_sigmas_type": "sigma_min"}, {})
           for a in ("dpmsolver", "sde-dpmsolver")],
@@ -70,19 +67,19 @@ _DPM = [*SPACINGS, *SIGMAS, ({"use_lu_lambdas": True}, {}), *BETAS, *TABLE, *OFF
           "lower_order_final": False}, {}),
         ({"lambda_min_clipped": -5.1, "beta_schedule": "squaredcos_cap_v2"}, {}),
         ({"variance_type": "learned_range"}, {})]  # fmt: skip
-_EULER = [*SPACINGS, *SIGMAS, *BETAS, *TABLE, *OFFSET, *ZERO_SNR, *CHURN,
+_EULER: list[Pair] = [*SPACINGS, *SIGMAS, *BETAS, *TABLE, *OFFSET, *ZERO_SNR, *CHURN,
           ({"interpolation_type": "log_linear"}, {}),
           ({"timestep_type": "continuous", "prediction_type": "v_prediction",
             "sigma_min": 0.002, "sigma_max": 700.0, "use_karras_sigmas": True}, {}),
           ({"final_sigmas_type": "sigma_min"}, {})]  # fmt: skip
-_FLOW = [({"shift": 3.0}, {}), ({"use_dynamic_shifting": True}, {"mu": 1.1}),
+_FLOW: list[Pair] = [({"shift": 3.0}, {}), ({"use_dynamic_shifting": True}, {"mu": 1.1}),
          ({"use_dynamic_shifting": True, "time_shift_type": "linear"}, {"mu": 1.1}),
          ({"shift_terminal": 0.02}, {}), ({"invert_sigmas": True}, {}), *SIGMAS]  # fmt: skip
 
 _CONFIGURATIONS: dict[str, list[Pair]] = {
     "DDIMScheduler": _DDIM,
     "DDIMParallelScheduler": [({"timestep_spacing": "trailing"}, {}), ({}, {"eta": 1.0})],
-    "DDIMInverseScheduler": [*without(SPACINGS[1:], "x"), *BETAS, *TABLE, *OFFSET, *CLIPS[:1],
+    "DDIMInverseScheduler": [*SPACINGS[1:], *BETAS, *TABLE, *OFFSET, *CLIPS[:1],
                              ({"set_alpha_to_one": False}, {}), *PREDICTIONS,
                              ({"rescale_betas_zero_snr": True,
                                "prediction_type": "v_prediction"}, {})],
@@ -103,14 +100,14 @@ _CONFIGURATIONS: dict[str, list[Pair]] = {
     "DPMSolverMultistepScheduler": _DPM,
     "DPMSolverMultistepInverseScheduler": [
         *SPACINGS, *SIGMAS, *BETAS, *TABLE, *OFFSET, *THRESHOLD,
-        *[({"solver_order": k}, {}) for k in (1, 3)], ({"solver_type": "heun"}, {}),
+        *ORDERS, ({"solver_type": "heun"}, {}),
         ({"algorithm_type": "dpmsolver"}, {}), ({"algorithm_type": "sde-dpmsolver++"}, {}),
         ({"lower_order_final": False}, {}), ({"euler_at_final": True}, {}),
         ({"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0}, {}),
         ({"lambda_min_clipped": -5.1, "beta_schedule": "squaredcos_cap_v2"}, {})],
     "DPMSolverSinglestepScheduler": [
         *SIGMAS, *BETAS, *TABLE, *THRESHOLD, *ADDED,
-        *[({"solver_order": k}, {}) for k in (1, 3)], ({"solver_type": "heun"}, {}),
+        *ORDERS, ({"solver_type": "heun"}, {}),
         ({"solver_type": "heun", "solver_order": 3}, {}),
         ({"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}, {}),
         ({"algorithm_type": "sde-dpmsolver++"}, {}),
@@ -120,10 +117,10 @@ _CONFIGURATIONS: dict[str, list[Pair]] = {
         ({"variance_type": "learned_range"}, {})],
     "DEISMultistepScheduler": [
         *SPACINGS, *SIGMAS, *BETAS, *TABLE, *OFFSET, *THRESHOLD, *ADDED,
-        *[({"solver_order": k}, {}) for k in (1, 3)], ({"lower_order_final": False}, {})],
+        *ORDERS, ({"lower_order_final": False}, {})],
     "UniPCMultistepScheduler": [
         *SPACINGS, *SIGMAS, *BETAS, *TABLE, *OFFSET, *THRESHOLD, *ADDED, *ZERO_SNR,
-        *[({"solver_order": k}, {}) for k in (1, 3)], ({"solver_type": "bh1"}, {}),
+        *ORDERS, ({"solver_type": "bh1"}, {}),
         ({"predict_x0": False, "final_sigmas_type": "sigma_min"}, {}),
         ({"predict_x0": False}, {}), ({"disable_corrector": [0, 1]}, {}),
         ({"lower_order_final": False, "final_sigmas_type": "sigma_min"}, {}),
@@ -134,12 +131,12 @@ _CONFIGURATIONS: dict[str, list[Pair]] = {
           "shift_terminal": 0.02}, {})],
     "SASolverScheduler": [
         *SPACINGS, *SIGMAS, *BETAS, *TABLE, *OFFSET, *THRESHOLD, *ADDED[:1],
-        *[({"predictor_order": p, "corrector_order": c}, {}) for p, c in ((1, 1), (2, 1), (3, 4))],
+        *CORRECTORS,
         ({"algorithm_type": "noise_prediction"}, {}), ({"lower_order_final": False}, {})],
     "EDMDPMSolverMultistepScheduler": [
         ({"sigma_schedule": "exponential"}, {}), ({"prediction_type": "v_prediction"}, {}),
         ({"rho": 5.0, "sigma_min": 0.01, "sigma_max": 50.0, "sigma_data": 1.0}, {}), *THRESHOLD,
-        *[({"solver_order": k}, {}) for k in (1, 3)], ({"solver_type": "heun"}, {}),
+        *ORDERS, ({"solver_type": "heun"}, {}),
         ({"algorithm_type": "sde-dpmsolver++"}, {}), ({"lower_order_final": False}, {}),
         ({"euler_at_final": True}, {}), ({"final_sigmas_type": "sigma_min"}, {})],
     "CosineDPMSolverMultistepScheduler": [

@@ -27,7 +27,7 @@ class Jumps(Discrete):
 
 @register("LCMScheduler")
 class LCM(DiscreteEntry):
-    form_class = Jumps
+    form_class: type[Form] = Jumps
     imposable = False
     why_fixed = "its steps are a fixed subset of the training steps"
 
@@ -162,9 +162,7 @@ class SCM(Entry):
         options = {"generator": generator} if takes else {}
 
         def step(i: int, m: torch.Tensor, t: Any, x: torch.Tensor) -> torch.Tensor:
-            out: torch.Tensor = session.scheduler.step(
-                unit * m, t, unit * x, **options
-            ).prev_sample
+            out: torch.Tensor = session.scheduler.step(unit * m, t, unit * x, **options).prev_sample
             return out / unit
 
         return step

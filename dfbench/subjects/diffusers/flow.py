@@ -10,6 +10,8 @@ from dfbench.levels import Grid, Level
 from dfbench.subjects.diffusers.catalogue import Entry, Named, register
 from dfbench.subjects.diffusers.forms import FlowMatch, Form, TwoCallsFlow
 
+CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
+
 
 class Flow(Entry):
     form_class: type[Form] = FlowMatch
@@ -44,7 +46,7 @@ class FlowMatchHeun(Flow):
     form_class = TwoCallsFlow
 
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        churn = {k: float(call[k]) for k in ("s_churn", "s_tmin", "s_tmax", "s_noise") if k in call}
+        churn: dict[str, Any] = {k: float(call[k]) for k in CHURN if k in call}
         if churn.get("s_churn"):
             return "edm", churn
         return "flow_matching", {"solver": "heun"}

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from dfbench.levels import Array, Grid, Level
+from dfbench.schedules import Scale
 from dfbench.subjects.base import Unsupported
 
 
@@ -27,7 +28,7 @@ def vp(ratio: float) -> Level:
 class Form:
     """The common part; `s` is the scheduler, its steps already set."""
 
-    scale = "vp"
+    scale: Scale = "vp"
     landed_scale = "vp"  # "ve": the sample is x + σ ε although the network sees α x + σ ε
     time_tolerance = 0.5
     time_derivation = "times are rounded to whole training steps: half a step"
@@ -159,7 +160,8 @@ class Inverse(Discrete):
     def own(self, i: int) -> Level:
         stride = self.s.config.num_train_timesteps // self.s.num_inference_steps
         before = int(self.times[i]) - stride
-        cumprod = float(self.s.alphas_cumprod[before] if before >= 0 else self.s.initial_alpha_cumprod)
+        table = self.s.alphas_cumprod
+        cumprod = float(table[before] if before >= 0 else self.s.initial_alpha_cumprod)
         return Level(math.sqrt(cumprod), math.sqrt(max(0.0, 1 - cumprod)))
 
     @property
@@ -223,7 +225,7 @@ class SigmasVP(Sigmas):
 class SigmasFlow(Sigmas):
     """The same with `use_flow_sigmas`: σ in the table, α = 1 − σ; the time is T σ."""
 
-    scale = "flow"
+    scale: Scale = "flow"
     time_derivation = "times are rounded to whole training steps of T σ: half a step"
 
     def level(self, sigma: float) -> Level:

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from dfbench.errors import SetupError, SubjectError, Unsupported, Unusable
-from dfbench.levels import Grid, Level
-from dfbench.readout import Call, Network, TooManyInputs, grid_of
+from dfbench.levels import Grid, Level, grid_of
+from dfbench.readout import Call, Network, TooManyInputs
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Traits
 from dfbench.subjects.base import Reference, Sampler
+from dfbench.subjects.diffusers import snippet
 from dfbench.subjects.diffusers.catalogue import Entry, entry_of
 from dfbench.subjects.diffusers.forms import Form
 from dfbench.table import Difference, Table
@@ -33,6 +34,11 @@ PLAIN = {
     "rescale_betas_zero_snr": False, "steps_offset": 0, "clip_denoised": False,
     "use_dynamic_shifting": False, "invert_sigmas": False, "shift_terminal": None,
 }  # fmt: skip
+
+
+#: Arguments of the calls that are not the user's to give.
+OURS = ("self", "model_output", "timestep", "sample", "kwargs", "num_inference_steps", "device",
+        "generator", "return_dict")  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -104,7 +110,8 @@ class SchedulerSession:
 
     def _landing(self, grid: Grid | None) -> Level:
         assert grid is not None
-        return self.form.landed(float(self.form.entries(grid)[-1]))  # type: ignore[attr-defined]
+        level: Level = self.form.landed(float(self.form.entries(grid)[-1]))  # type: ignore[attr-defined]
+        return level
 
     def _step(self, i: int) -> int:
         return self.form.step_of(i)
@@ -179,7 +186,7 @@ class SchedulerSampler(Sampler):
     """A scheduler class with a configuration and options of the sampling call."""
 
     def __init__(
-        self, cls: type, name: str, config: dict[str, Any], call: dict[str, Any], version: str
+        self, cls: Any, name: str, config: dict[str, Any], call: dict[str, Any], version: str
     ) -> None:
         self.cls, self.name, self.config, self.call = cls, name, config, call
         self.library, self.version = "diffusers", version
@@ -227,9 +234,7 @@ class SchedulerSampler(Sampler):
         stepper = inspect.signature(self.cls.step).parameters
         unknown = [k for k in call if k not in setter and k not in stepper]
         if unknown:
-            known = [k for k in (*setter, *stepper)
-                     if k not in ("self", "model_output", "timestep", "sample", "kwargs",
-                                  "num_inference_steps", "device", "generator", "return_dict")]  # fmt: skip
+            known = [k for k in (*setter, *stepper) if k not in OURS]
             raise Unusable(
                 f"{self.name}: its calls take no {', '.join(unknown)}; "
                 f"they take {', '.join(known) or 'nothing more'}"
@@ -281,38 +286,14 @@ class SchedulerSampler(Sampler):
         return self.entry.companions(session)
 
     def coefficient_snippet(self, n: int, different: Difference, table: Table) -> str | None:
-        module, _, name = self.name.replace("diffusers:", "diffusers:").rpartition(":")
-        if module.endswith(".py") or self.entry.special:
+        if self.entry.special:
             return None
-        e = table.nfe
-        unit = (
-            "z" if different.column == 0
-            else f"m{different.column - 1}" if different.column <= e else None
-        )  # fmt: skip
-        if unit is None:
-            return None
-        where = f"i == {different.row}" if different.row < e else None
-        start = "1.0" if unit == "z" else "0.0"
-        output = "0.0" if unit == "z" else f"float(i == {unit[1:]})"
-        scale = "scheduler.scale_model_input(z, t)"
-        return "\n".join([
-            "import torch",
-            f"from {module} import {name}",
-            f"scheduler = {name}(**{self.config!r})",
-            f"scheduler.set_timesteps({n})",
-            "t = scheduler.timesteps[0]",
-            "one = torch.ones(1, 1, 1, 1, dtype=torch.float64)",
-            "scale = getattr(scheduler, 'scale_model_input', lambda x, t: x)",
-            f"z = {start} * one / scale(one, t)  # the network sees {start}",
-            "for i, t in enumerate(scheduler.timesteps):",
-            "    seen = scale(z, t)",
-            *([f"    if {where}:", f"        print(seen.item(), 'should be', {different.expected!r})"]
-              if where else []),
-            f"    z = scheduler.step({output} * one, t, z{self._call_source()}).prev_sample",
-            *([] if where else [f"print(z.item(), 'should be', {different.expected!r})"]),
-            "",
-        ])  # fmt: skip
-
-    def _call_source(self) -> str:
-        return "".join(f", {key}={value!r}" for key, value in self.step_options.items())
-
+        return snippet.coefficient(
+            self.name,
+            self.config,
+            self.timestep_options,
+            self.step_options,
+            n,
+            table.nfe,
+            different,
+        )

@@ -53,9 +53,7 @@ class MultistepOrder(Entry):
 
 @register("DPMSolverMultistepScheduler")
 class DPMSolverMultistep(MultistepOrder, Solver):
-    def method(
-        self, settings: dict[str, Any], call: dict[str, Any], session: Any
-    ) -> Named | None:
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named | None:
         kind = settings.get("algorithm_type", "dpmsolver++")
         options = {
             "order": settings["solver_order"],
@@ -80,9 +78,7 @@ class DPMSolverMultistepInverse(DPMSolverMultistep):
 
 @register("DPMSolverSinglestepScheduler")
 class DPMSolverSinglestep(Solver):
-    def method(
-        self, settings: dict[str, Any], call: dict[str, Any], session: Any
-    ) -> Named | None:
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named | None:
         kind = settings.get("algorithm_type", "dpmsolver++")
         if kind == "sde-dpmsolver++":
             return None  # no paper has a singlestep SDE solver
@@ -178,7 +174,6 @@ class EDMDPMSolverMultistep(Preconditioned, DPMSolverMultistep):
 
 @register("CosineDPMSolverMultistepScheduler")
 class CosineDPMSolverMultistep(Preconditioned, DPMSolverMultistep):
-
     def form(self, scheduler: Any, n: int) -> Form:
         return Cosine(scheduler, n)
 
