@@ -126,7 +126,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Fi
         where=f"{n} steps, {different.where}",
         why=f"differs from {reference.name} ({reference.source})",
         counterexample=counterexample,
-        reproduce=subject.coefficient_snippet(n, different, table),
+        reproduce=subject.coefficient_snippet(n, different, subject.affine_reading(n)),
         **details,
     )  # fmt: skip
 

@@ -147,7 +147,7 @@ class Sampler(ABC):
             "print(certificate)\n"
         )
 
-    def coefficient_snippet(self, n: int, different: Difference, table: Table) -> str | None:
+    def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         """Stand-alone Python that prints one coefficient of an n-step run."""
         return None
 

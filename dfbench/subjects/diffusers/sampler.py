@@ -14,14 +14,14 @@ import torch
 
 from dfbench.errors import SetupError, SubjectError, Unsupported, Unusable
 from dfbench.levels import Grid, Level, grid_of
-from dfbench.readout import Call, Network, TooManyInputs
+from dfbench.readout import Call, Network, Reading, TooManyInputs
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Traits
 from dfbench.subjects.base import Reference, Sampler
 from dfbench.subjects.diffusers import snippet
 from dfbench.subjects.diffusers.catalogue import Entry, entry_of
 from dfbench.subjects.diffusers.forms import Form
-from dfbench.table import Difference, Table
+from dfbench.table import Difference
 
 KINDS = {"epsilon": "eps", "sample": "x", "v_prediction": "v", "flow_prediction": "u",
          "trigflow": "v"}  # fmt: skip
@@ -285,15 +285,8 @@ class SchedulerSampler(Sampler):
     def companions(self, session: Any) -> dict[str, Callable[..., Any]]:
         return self.entry.companions(session)
 
-    def coefficient_snippet(self, n: int, different: Difference, table: Table) -> str | None:
+    def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         if self.entry.special:
             return None
-        return snippet.coefficient(
-            self.name,
-            self.config,
-            self.timestep_options,
-            self.step_options,
-            n,
-            table.nfe,
-            different,
-        )
+        options = self.config, self.timestep_options, self.step_options
+        return snippet.coefficient(self.name, *options, n, reading, different)

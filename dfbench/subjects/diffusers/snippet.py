@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dfbench.readout import Reading
 from dfbench.table import Difference
 
 TEMPLATE = """\
@@ -13,14 +14,15 @@ from {module} import {name}
 scheduler = {name}(**{config!r})
 scheduler.set_timesteps({n}{setting})
 scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
-one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
-z = {start} * one / scale(one, scheduler.timesteps[0])  # the network sees {start}
+size = {size}  # of the inputs: inside the range in which nothing is clipped
+one = size * torch.ones(1, 1, 1, 1, dtype=torch.float64)
+z = {start} * one * size / scale(one, scheduler.timesteps[0])  # the network sees {start}
 for i, t in enumerate(scheduler.timesteps):
     seen = scale(z, t)
     if i == {row}:
-        print(seen.item(), "should be", {expected!r})
+        print(seen.item() / size, "should be", {expected!r})
     z = scheduler.step({output} * one, t, z{stepping}).prev_sample
-print(z.item(), "is the sample"{last})
+print(z.item() / size, "is the sample"{last})
 """
 
 
@@ -30,7 +32,7 @@ def coefficient(
     setting: dict[str, Any],
     stepping: dict[str, Any],
     n: int,
-    evaluations: int,
+    reading: Reading,
     different: Difference,
 ) -> str | None:
     """The script; None for the weight of a draw, which takes substituting the noise.
@@ -39,6 +41,7 @@ def coefficient(
     everywhere else, so that the state it prints is the coefficient.
     """
     module, _, name = subject.rpartition(":")
+    evaluations = reading.table.nfe
     if different.column > evaluations or module.endswith(".py"):
         return None
     initial = different.column == 0
@@ -48,6 +51,7 @@ def coefficient(
         name=name,
         config=config,
         n=n,
+        size=reading.amplitude,
         setting=_arguments(setting),
         stepping=_arguments(stepping),
         start="1.0" if initial else "0.0",
