@@ -190,3 +190,15 @@ class Certificate:
     def verdict(self) -> Verdict:
         """The worst subject."""
         return worst([subject.verdict for subject in self.subjects])
+
+    def __str__(self) -> str:
+        """The verdict, and what did not pass, a line each."""
+        lines = [f"{self.verdict}: {len(self.subjects)} subjects"]
+        for subject in self.subjects:
+            for f in subject.findings:
+                if f.verdict in ("fail", "inconclusive"):
+                    said = [f"{f.measured:.6g} > {f.bound:.6g}"] if f.measured and f.bound else []
+                    said += [text for text in (f.unit, f.where, f.why, f.expected) if text]
+                    word = "expected" if f.expected else f.verdict
+                    lines.append(f"{word}: {subject.name} {f.claim}: {'; '.join(said)}")
+        return "\n".join(lines)
