@@ -1,5 +1,6 @@
 """What is true of diffusion, in closed form: NumPy and SciPy in float64, and nothing of dfbench."""
 
+from analytic.coupled import CoupledMixtures
 from analytic.flow import Likelihood, Trajectory, flow_map, log_likelihood, quantile_flow
 from analytic.gaussian import (
     gaussian_entropy,
@@ -11,6 +12,7 @@ from analytic.gaussian import (
 from analytic.mixture import GaussianMixture
 
 __all__ = [
+    "CoupledMixtures",
     "GaussianMixture",
     "Likelihood",
     "Trajectory",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.levels import Grid, Level
+from dfbench.schedules import EDM, VE, Cosine, FlowMatching, LinearVP, Schedule, Shifted, SubVP
 
 _SCALES = {
     "vp": lambda r: 1 / np.hypot(1, r),
@@ -75,3 +76,18 @@ def spectra(max_size: int = 8) -> st.SearchStrategy[np.ndarray]:
     """Eigenvalues of a covariance, from 1e-4 to 1e4."""
     exponents = st.lists(floats(-4.0, 4.0), min_size=1, max_size=max_size)
     return exponents.map(lambda e: 10.0 ** np.array(e))
+
+
+@st.composite
+def schedules(draw: Any) -> Schedule:
+    """A schedule of a closed form, with constants like those in use."""
+    kind = draw(st.sampled_from(["flow", "cosine", "vp", "sub-vp", "ve", "edm", "shifted"]))
+    if kind in ("vp", "sub-vp"):
+        low, high = draw(floats(0.05, 1.0)), draw(floats(1.0, 20.0))
+        return LinearVP(low, high) if kind == "vp" else SubVP(low, high)
+    if kind == "ve":
+        return VE(draw(floats(0.01, 0.1)), draw(floats(1.0, 50.0)))
+    if kind == "edm":
+        return EDM(draw(floats(1.0, 80.0)))
+    base: Schedule = Cosine() if kind == "cosine" else FlowMatching()
+    return Shifted(base, draw(floats(0.25, 4.0))) if kind == "shifted" else base
