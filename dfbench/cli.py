@@ -289,6 +289,42 @@ class _progress:
             self.bar.stop()
 
 
+# claims -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def claims(
+    context: typer.Context,
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IDS", help="Like 34 or P6; all by default.", show_default=False),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the outcomes.")
+    ] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page.")
+    ] = None,
+) -> int:
+    """Check the claims of the literature, each with its control; explain a few by their number."""
+    _outputs(json_file, report_file)
+
+    from dataclasses import replace
+
+    from dfbench.claims.literature.run import check_claims
+    from dfbench.report import literature
+
+    with _progress("claims") as progress:
+        found = check_claims(ids, progress=progress)
+    found = replace(found, environment=found.environment | {"command": _command(context)})
+    try:
+        _write(json_file, lambda: literature.dumps(found))
+        _write(report_file, lambda: literature.render(found))
+    finally:
+        literature.summary(found, _console(), explain=bool(ids) and len(found.outcomes) <= 5)
+    return 0 if found.verdict == "pass" else FAILED
+
+
 # report -------------------------------------------------------------------------------------------
 
 

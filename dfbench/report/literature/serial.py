@@ -1,0 +1,51 @@
+"""Outcomes of the claims of the literature as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfbench.claims.literature.base import Printed
+from dfbench.claims.literature.run import Claims, Outcome
+from dfbench.report.serial import dumps as write
+from dfbench.report.serial import plain
+
+FINDING = (
+    "measured", "bound", "unit", "derivation", "where", "why", "counterexample", "quantities",
+    "series", "seconds",
+)  # fmt: skip
+
+
+def dumps(claims: Claims) -> str:
+    """JSON text of schema `dfbench.claims/1`."""
+    return write(
+        {
+            "schema": Claims.SCHEMA,
+            "verdict": claims.verdict,
+            "claims": [_outcome(each) for each in claims.outcomes],
+            "environment": claims.environment,
+            "seconds": claims.seconds,
+        }
+    )
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    claim = outcome.claim
+    known: dict[str, Any] = {
+        "claim": claim.id,
+        "title": claim.title,
+        "statement": claim.statement,
+        "source": claim.source,
+        "verdict": outcome.verdict,
+        **{name: plain(getattr(outcome.finding, name)) for name in FINDING},
+        "control": {
+            "size": claim.control_size,
+            "verdict": outcome.control.verdict,
+            "measured": plain(outcome.control.measured),
+            "counterexample": plain(outcome.control.counterexample),
+        },
+    }
+    if isinstance(claim, Printed):
+        known |= {"holds": claim.holds, "corrected": claim.corrected, "where_holds": claim.where}
+    else:
+        known |= {"condition": claim.condition}
+    return known

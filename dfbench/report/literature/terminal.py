@@ -1,0 +1,115 @@
+"""The claims of the literature on the terminal: a line each, or a few explained."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dfbench.claims.base import Finding, Verdict
+from dfbench.claims.literature.base import Printed
+from dfbench.claims.literature.run import Claims, Outcome
+from dfbench.report import labels
+from dfbench.report.terminal import STYLES, _badge, _symbols
+
+
+def summary(claims: Claims, console: Console, explain: bool = False) -> None:
+    """Print a table of all claims, or explain each of a few."""
+    if explain:
+        for outcome in claims.outcomes:
+            _explained(outcome, console)
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("claim", "", "verdict", "measured", "bound", "control"):
+        table.add_column(title, justify="right" if title in ("measured", "bound") else "left")
+    for outcome in claims.outcomes:
+        caught = outcome.control.verdict == "fail"
+        table.add_row(
+            outcome.claim.id,
+            outcome.claim.title + _holding(outcome),
+            badge(outcome.verdict, console),
+            _number(outcome.finding.measured),
+            _number(outcome.finding.bound),
+            Text("fails, as it must" if caught else "DOES NOT FAIL", "" if caught else "bold"),
+        )
+    console.print(table)
+    for outcome in claims.outcomes:
+        if outcome.verdict != "pass":
+            console.print()
+            _explained(outcome, console)
+    passed = sum(outcome.verdict == "pass" for outcome in claims.outcomes)
+    console.print()
+    console.print(
+        Text.assemble(
+            badge(claims.verdict, console),
+            f": {passed} of {len(claims.outcomes)} claims hold, every control with them; "
+            f"{labels.duration(claims.seconds)}",
+        )
+    )
+
+
+def _holding(outcome: Outcome) -> str:
+    if not isinstance(outcome.claim, Printed):
+        return ""
+    return " (holds as printed)" if outcome.claim.holds else " (fails as printed)"
+
+
+def _explained(outcome: Outcome, console: Console) -> None:
+    claim, finding = outcome.claim, outcome.finding
+    console.print(
+        Text.assemble(
+            badge(outcome.verdict, console), (f"  {claim.id}. {claim.title}", "bold"), f"  ({claim.source})"
+        )
+    )
+    lines = [("as printed" if isinstance(claim, Printed) else "claim", claim.statement)]
+    if isinstance(claim, Printed):
+        lines += [("corrected", claim.corrected), ("holds where", claim.where)]
+    else:
+        lines += [("condition", claim.condition)]
+    lines += [
+        ("measured", _measured(finding)),
+        ("bound from", finding.derivation or ""),
+        ("where", finding.where or ""),
+        ("why", finding.why or ""),
+        ("smallest", _case(finding)),
+        ("control", f"{outcome.control.verdict} at size {claim.control_size:g}: "
+         f"{_measured(outcome.control)}"),
+        *((name, f"{value:.6g}") for name, value in (finding.quantities or {}).items()),
+        ("code", _code(outcome)),
+    ]  # fmt: skip
+    table = Table.grid(padding=(0, 2))
+    for name, text in lines:
+        if text:
+            table.add_row(Text(f"  {name}", STYLES["skip"]), Text(text))
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _measured(finding: Finding) -> str:
+    if finding.measured is None:
+        return finding.why or ""
+    bound = f" (bound {finding.bound:.3g})" if finding.bound is not None else ""
+    return f"{finding.measured:.3g} {finding.unit or ''}{bound}".replace("  ", " ")
+
+
+def _case(finding: Finding) -> str:
+    return ", ".join(f"{k} = {v}" for k, v in (finding.counterexample or {}).items())
+
+
+def _code(outcome: Outcome) -> str:
+    """The file of the claim, from the package on."""
+    file = Path(inspect.getsourcefile(outcome.claim.check) or "")
+    parts = file.parts
+    start = len(parts) - parts[::-1].index("dfbench") - 1 if "dfbench" in parts else 0
+    return "/".join(parts[start:])
+
+
+def badge(status: Verdict, console: Console) -> Text:
+    """The verdict as symbol and word."""
+    return _badge(status, _symbols(console))
