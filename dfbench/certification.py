@@ -17,7 +17,7 @@ from dfbench import environment
 from dfbench.claims import CLAIMS
 from dfbench.claims.base import Certificate, Claim, Finding, SubjectReport
 from dfbench.errors import SubjectError, Unusable
-from dfbench.subjects import resolve
+from dfbench.subjects import excluded, resolve
 from dfbench.subjects.base import Sampler
 
 PATIENCE = 30.0  # seconds that one check of one subject may take
@@ -75,7 +75,9 @@ def certify(
         tuple(reports),
         environment.describe(seed=seed, configs=configs),
         time.perf_counter() - start,
-    )
+        {f"{one}:{name}": why for one in given if isinstance(one, str)
+         for name, why in excluded(one).items()},
+    )  # fmt: skip
 
 
 def _selected(select: list[str] | None) -> list[str]:

@@ -178,11 +178,19 @@ class SubjectReport:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The outcome of one certification run."""
+    """The outcome of one certification run.
+
+    Attributes:
+        subjects: in the order of the call.
+        environment: what it was computed with.
+        seconds: in all.
+        excluded: what of a library cannot be certified, and why.
+    """
 
     subjects: tuple[SubjectReport, ...]
     environment: dict[str, Any]
     seconds: float = 0.0
+    excluded: dict[str, str] = field(default_factory=dict)
 
     SCHEMA = "dfbench.certificate/1"
 
