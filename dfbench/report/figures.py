@@ -6,28 +6,16 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 from markupsafe import Markup
 
 from dfbench.claims.base import Finding
-from dfbench.report.labels import number
+from dfbench.report.groups import Group, Part, Place, Row
+from dfbench.report.labels import Status, number
 from dfbench.report.svg import Line, line_plot
 
 ROUND_OFF = 1e-16  # relative errors below it are drawn here
-
-
-class Place(Protocol):
-    """Where a figure's row leads to: a subject on the page."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def label(self) -> str: ...
-
-    @property
-    def report(self) -> Any: ...
 
 
 # One finding --------------------------------------------------------------------------------------
@@ -113,53 +101,73 @@ STRIP = 160  # width of a strip in its own units
 
 @dataclass(frozen=True)
 class Strip:
-    """A row of an overview: a subject, its picture and the same in words."""
+    """A row of an overview: a class, the finding it leads to, its picture and the same in words."""
 
-    place: Place
-    finding: Finding
+    group: Group
+    part: Part
+    row: Row
     picture: Markup
     words: str
+    status: Status = "pass"
 
 
-def orders(findings: Iterable[tuple[Any, Finding]]) -> list[Strip]:
-    """Measured orders with their intervals, against the declared ones."""
-    found = [
-        (place, each)
-        for place, each in findings
-        if each.claim == "order" and each.measured is not None and "order" in (each.unit or "")
-    ]
-    declared = [_declared(place) for place, _ in found]
-    highest = math.ceil(max([4.0, *(d for d in declared if d is not None)]))
+def orders(classes: Iterable[Group]) -> list[Strip]:
+    """Measured orders against declared ones: a strip for each declared order of a class."""
+    found: dict[tuple[str, float | None], list[Place]] = {}
+    named = {group.id: group for group in classes}
+    for group in named.values():
+        for part in group.parts:
+            for row in part.rows:
+                if row.claim == "order" and "order" in (row.finding.unit or ""):
+                    found.setdefault((group.id, _declared(part)), []).append((part, row))
+    highest = math.ceil(max([4.0, *(declared or 0 for _, declared in found)])) + 0.5
     return [
-        Strip(place, each, _order_strip(each, claimed, highest + 0.5), _order_words(each, claimed))
-        for (place, each), claimed in zip(found, declared, strict=True)
+        _order_row(named[name], declared, places, highest)
+        for (name, declared), places in found.items()
     ]
 
 
-def _declared(place: Place) -> float | None:
-    order = place.report.traits.get("order")
-    return float(order) if _is_number(order) else None
+def _declared(part: Part) -> float | None:
+    order = part.report.traits.get("order")
+    return float(order) if order is not None and _is_number(order) else None
 
 
-def _order_words(finding: Finding, declared: float | None) -> str:
-    against = "none declared" if declared is None else f"declared {declared:g}"
-    return f"{finding.measured:.2f}, {against}"
+def _order_row(group: Group, declared: float | None, places: list[Place], highest: float) -> Strip:
+    worst = min((row for _, row in places), key=lambda row: row.severity)
+    leads = worst if worst.status == "fail" else places[0][1]
+    part = next(part for part, row in places if row is leads)
+    measured = [row.finding.measured for _, row in places if row.finding.measured is not None]
+    finite = [each for each in measured if math.isfinite(each)] or [math.nan]
+    low, high = f"{min(finite):.2f}", f"{max(finite):.2f}"
+    words = low if low == high else f"{low} – {high}"
+    words += ", none declared" if declared is None else f", declared {declared:g}"
+    picture = _order_strip([row.finding for _, row in places], declared, highest)
+    return Strip(group, part, leads, picture, words, worst.status)
 
 
-def _order_strip(finding: Finding, declared: float | None, highest: float) -> Markup:
+def _order_strip(findings: list[Finding], declared: float | None, highest: float) -> Markup:
+    """Orders as dots with their intervals; those that fail in another colour, on top."""
+
     def at(order: float) -> int:
         return round(STRIP * min(max(order / highest, 0.0), 1.0))
 
-    assert finding.measured is not None
     whole = "".join(f"M{at(k)} 0v14" for k in range(int(highest) + 1))
     parts = f'<path class=grid d="{whole}"/>'
     if declared is not None:
         parts += f'<path class=claimed d="M{at(declared)} 0v14"/>'
-    interval = (finding.series or {}).get("interval", [])
-    if len(interval) == 2 and all(map(math.isfinite, interval)):
-        parts += f'<path class=ci d="M{at(interval[0])} 7H{at(interval[1])}"/>'
-    if math.isfinite(finding.measured):
-        parts += f"<circle cx={at(finding.measured)} cy=7 r=3.5 />"
+    drawn: dict[tuple[bool, str], None] = {}
+    for finding in findings:
+        interval = (finding.series or {}).get("interval", [])
+        bar = ""
+        if len(interval) == 2 and all(map(math.isfinite, interval)):
+            bar = f"M{at(interval[0])} 7H{at(interval[1])}"
+        if finding.measured is not None and math.isfinite(finding.measured):
+            shape = f'<path d="{bar}"/>' * bool(bar)
+            shape += f"<circle cx={at(finding.measured)} cy=7 r=3.5 />"
+            drawn[finding.verdict == "fail" and not finding.expected, shape] = None
+    for failed in (False, True):
+        shapes = "".join(shape for wrong, shape in drawn if wrong == failed)
+        parts += f"<g class={'bad' if failed else 'good'}>{shapes}</g>" if shapes else ""
     return Markup(f'<svg viewBox="0 0 {STRIP} 14" aria-hidden=true>{parts}</svg>')
 
 
@@ -170,20 +178,28 @@ SHADES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 COLUMNS = 17
 
 
-def responses(findings: Iterable[tuple[Any, Finding]]) -> list[Strip]:
-    """Spectral responses: which scales of the data are wrong at which number of steps."""
+def responses(classes: Iterable[Group]) -> list[Strip]:
+    """Spectral responses: which scales of the data are wrong at which number of steps.
+
+    Of default configurations, and of others that fail `law`.
+    """
     strips = []
-    for place, finding in findings:
-        series = finding.series or {}
-        deviations = series.get("data_std", [])
-        rows = {
-            name: [abs(e) for e in values]
-            for name, values in series.items()
-            if name != "data_std" and len(values) == len(deviations)
-        }
-        if finding.claim == "law" and deviations and rows:
-            picture = _heat([_pooled(values) for values in rows.values()])
-            strips.append(Strip(place, finding, picture, _worst(deviations, rows)))
+    for group in classes:
+        for part in group.parts:
+            row = part.cells.get("law")
+            if row is None or not (part is group.default or row.status == "fail"):
+                continue
+            series = row.finding.series or {}
+            deviations = series.get("data_std", [])
+            rows = {
+                name: [abs(e) for e in values]
+                for name, values in series.items()
+                if name != "data_std" and len(values) == len(deviations)
+            }
+            if deviations and rows:
+                picture = _heat([_pooled(values) for values in rows.values()])
+                words = _worst(deviations, rows)
+                strips.append(Strip(group, part, row, picture, words, row.status))
     return strips
 
 

@@ -12,77 +12,15 @@ from typing import Any
 
 import jinja2
 
-from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.claims.base import Certificate, Finding
 from dfbench.report import figures, labels, serial
+from dfbench.report import groups as grouping
+from dfbench.report.groups import Group
+from dfbench.report.notes import rank
+from dfbench.report.view import View, traits
 
-
-@dataclass(frozen=True)
-class Row:
-    """A finding on the page.
-
-    Attributes:
-        id: its anchor.
-        derivation: of the bound, where it is not the one that the list of claims gives.
-        figure: the plot of its series, or nothing.
-    """
-
-    id: str
-    finding: Finding
-    derivation: str | None
-    figure: str
-
-    @property
-    def status(self) -> labels.Status:
-        return labels.status(self.finding)
-
-    @property
-    def why(self) -> str:
-        """What a person should know: the reason given, and why a failure was expected."""
-        expected = f"Expected: {self.finding.expected}" if self.finding.expected else ""
-        return " ".join(part for part in (self.finding.why, expected) if part)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A subject on the page."""
-
-    id: str
-    report: SubjectReport
-    group: str
-    setting: str
-    rows: list[Row]
-
-    @property
-    def label(self) -> str:
-        return labels.label(self.report)
-
-    @property
-    def cells(self) -> dict[str, Row]:
-        """Its findings by claim; where a claim has several, the worst."""
-        found: dict[str, Row] = {}
-        for row in self.rows:
-            known = found.get(row.finding.claim)
-            if known is None or _severity(row) < _severity(known):
-                found[row.finding.claim] = row
-        return found
-
-    @property
-    def status(self) -> labels.Status:
-        return min((row.status for row in self.rows), key=labels.STATUSES.index, default="skip")
-
-    @property
-    def remarks(self) -> list[Row]:
-        """The passes of which there is more to say than the table does."""
-        passes = [row for row in self.rows if row.status == "pass"]
-        return [row for row in passes if row.derivation or row.finding.counterexample]
-
-    @property
-    def tally(self) -> str:
-        return labels.tally(labels.counts(row.finding for row in self.rows)) or "no findings"
-
-
-def _severity(row: Row) -> int:
-    return labels.STATUSES.index(row.status)
+#: Classes with failures that are listed before the rest is folded away.
+SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -101,26 +39,25 @@ def render(
     *,
     title: str | None = None,
     command: str | None = None,
-    notes: Sequence[Mapping[str, str]] = (),
+    notes: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The page, complete: styles, figures and script are in it.
 
     Args:
         title: of the page; by default, what was certified.
         command: that makes the certificate again; by default, the one its environment names.
-        notes: what a person made of the findings, each with `title`, `verdict` and `text`.
+        notes: what a person made of the findings, most important first: see
+            `dfbench.report.notes`.
     """
     claims = _claims(certificate)
-    parts = _parts(certificate, {claim.id: claim.derivation for claim in claims})
-    libraries: dict[str, list[Part]] = {}
-    for part in parts:
-        version = f" {part.report.version}" if part.report.version else ""
-        libraries.setdefault((part.report.library or "user code") + version, []).append(part)
+    classes = grouping.groups(certificate)
+    libraries: dict[str, list[Group]] = {}
+    for group in classes:
+        libraries.setdefault(group.library, []).append(group)
     environment = dict(certificate.environment)
     command = command or environment.get("command")
     environment.pop("command", None)
-    findings = [row.finding for part in parts for row in part.rows]
-    counts = labels.counts(findings)
+    rows = [row for group in classes for part in group.parts for row in part.rows]
     script = _source("script.js")
     return (
         _environment()
@@ -132,29 +69,25 @@ def render(
             command=command,
             environment={key: _text(value) for key, value in environment.items()},
             seconds=certificate.seconds,
-            counts=counts,
-            libraries={name: _by_group(each) for name, each in libraries.items()},
+            counts=labels.counts(row.finding for row in rows if not row.blocked),
+            blocked=sum(row.blocked for row in rows),
+            libraries=libraries,
+            classes=classes,
+            alone=len(certificate.subjects) == 1,
+            several=any(group.others for group in classes),
             claims=claims,
             anchors={claim.id: claim.anchor for claim in claims},
-            attention=[
-                (part, row)
-                for status in ("fail", "inconclusive")
-                for part in parts
-                for row in part.rows
-                if row.status == status
-            ],
-            remarks=[
-                (part, row)
-                for part in parts
-                for row in part.rows
-                if row.status == "pass" and row.finding.why
-            ],
-            declared=_declared(parts),
-            orders=figures.orders((part, row.finding) for part in parts for row in part.rows),
+            attention=grouping.most_important(classes),
+            remarks=grouping.remarks(classes),
+            declared=grouping.by_reason(classes, declared=True),
+            unneeded=grouping.by_reason(classes, declared=False),
+            orders=figures.orders(classes),
             shades=figures.shade_names(),
-            responses=figures.responses((part, row.finding) for part in parts for row in part.rows),
-            notes=notes,
+            responses=figures.responses(classes),
+            notes=rank(notes, classes),
+            view=View({claim.id: claim.derivation for claim in claims}),
             labels=labels,
+            SHOWN=SHOWN,
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
@@ -212,45 +145,6 @@ def _claims(certificate: Certificate) -> list[Entry]:
     return entries
 
 
-def _parts(certificate: Certificate, usual: Mapping[str, str | None]) -> list[Part]:
-    return [
-        Part(
-            f"s{i}",
-            report,
-            *labels.split_name(report),
-            [
-                Row(
-                    f"s{i}-{j}",
-                    finding,
-                    finding.derivation if finding.derivation != usual[finding.claim] else None,
-                    figures.figure(finding, report.traits),
-                )
-                for j, finding in enumerate(report.findings)
-            ],
-        )
-        for i, report in enumerate(certificate.subjects)
-    ]
-
-
-def _declared(parts: list[Part]) -> dict[tuple[str, str], list[tuple[Part, Row]]]:
-    """Expected failures by claim and reason."""
-    found: dict[tuple[str, str], list[tuple[Part, Row]]] = {}
-    for part in parts:
-        for row in part.rows:
-            if row.status == "expected":
-                key = (row.finding.claim, row.finding.expected or "")
-                found.setdefault(key, []).append((part, row))
-    return found
-
-
-def _by_group(parts: list[Part]) -> list[list[Part]]:
-    """The configurations of each class together, classes in the order of their first."""
-    groups: dict[str, list[Part]] = {}
-    for part in parts:
-        groups.setdefault(part.group, []).append(part)
-    return list(groups.values())
-
-
 def _text(value: Any) -> str:
     """A value of the environment on one line."""
     if isinstance(value, Mapping):
@@ -270,20 +164,6 @@ def _json(value: Any) -> str:
     return json.dumps(serial.plain(value), ensure_ascii=False, indent=1)
 
 
-def _traits(traits: Mapping[str, Any]) -> str:
-    """Traits in words: those that hold by name, those that do not left out."""
-    words = [
-        str(key).replace("_", " ") + ("" if value is True else f" {_amount(value)}")
-        for key, value in traits.items()
-        if value is not None and value is not False and value not in ("", [], {})
-    ]
-    return ", ".join(words)
-
-
-def _amount(value: Any) -> str:
-    return labels.number(value) if isinstance(value, int | float) else str(value)
-
-
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("dfbench.report"),
@@ -297,7 +177,9 @@ def _environment() -> jinja2.Environment:
         "duration": labels.duration,
         "settings": labels.settings,
         "evidence": labels.evidence,
+        "margin": labels.margin,
+        "shorten": labels.shorten,
         "json": _json,
-        "traits": _traits,
+        "traits": traits,
     }
     return environment

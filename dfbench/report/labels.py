@@ -47,6 +47,37 @@ def status(finding: Finding) -> Status:
     return "expected" if finding.expected and finding.verdict != "pass" else finding.verdict
 
 
+#: How findings begin whose check could not run, and passes of which a failure was declared.
+BROKEN = "the run breaks: "
+UNNEEDED = "passes although a failure was declared: "
+
+
+def broken(finding: Finding) -> str | None:
+    """What broke the run, where that is why there is no verdict: `counts` fails for it."""
+    why = finding.why or ""
+    return why.removeprefix(BROKEN) if _begins(finding, "inconclusive", BROKEN) else None
+
+
+def unneeded(finding: Finding) -> str | None:
+    """The reason of a failure that was declared and does not occur."""
+    why = finding.why or ""
+    return why.removeprefix(UNNEEDED) if _begins(finding, "pass", UNNEEDED) else None
+
+
+def _begins(finding: Finding, verdict: str, start: str) -> bool:
+    return finding.verdict == verdict and (finding.why or "").startswith(start)
+
+
+def share(number: int, total: int, default: bool) -> str:
+    """In how many configurations: "3 of 16", "all 16", with a word on the default."""
+    if total == 1:
+        return ""
+    if number == total:
+        return f"all {total} configurations"
+    rest = ", the default among them" if default else ""
+    return f"{number} of {total} configurations{rest}"
+
+
 def counts(findings: Iterable[Finding]) -> dict[Status, int]:
     """How many findings of each status, in the order of `STATUSES`."""
     found = Counter(status(finding) for finding in findings)
@@ -96,9 +127,24 @@ def settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={_short(value)}" for key, value in values.items())
 
 
-def _short(value: Any, width: int = 40) -> str:
-    text = str(value)
+def _short(value: Any) -> str:
+    return shorten(str(value), 40)
+
+
+def shorten(text: str, width: int) -> str:
+    """At most that many characters, with an ellipsis where some are left out."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def margin(finding: Finding) -> str:
+    """How much of the bound is used, 0.02 for instance; an order as measured; nothing for 0."""
+    measured, bound = finding.measured, finding.bound
+    if measured is None or bound is None or measured == 0:
+        return ""
+    if (finding.unit or "").endswith("order"):
+        return f"{measured:.2f}"
+    used = measured / bound if bound > 0 else math.inf
+    return f"{used:.2g}" if used >= 0.1 else f"{used:.1g}"
 
 
 class Named(Protocol):

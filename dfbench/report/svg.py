@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 330, 190
-LEFT, RIGHT, TOP, BOTTOM = 42, 268, 8, 150  # the plotting area; names of lines stand right of it
+WIDTH, HEIGHT = 336, 190
+LEFT, RIGHT, TOP, BOTTOM = 52, 274, 8, 150  # the plotting area; names of lines stand right of it
 LINES = 5  # kinds of line that the style sheet knows
 
 Points = list[tuple[float, float]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -10,8 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.claims.base import Certificate
+from dfbench.report import groups as grouping
 from dfbench.report import labels
+from dfbench.report.groups import Group, Issue, Place
 from dfbench.report.labels import Status, clean
 
 # Okabe and Ito's colours, which the common kinds of colour blindness leave apart; the symbol and
@@ -33,100 +35,140 @@ ASCII: dict[Status, str] = {
     "skip": "-",
 }
 
-WIDE = 84  # columns from which there is a table
+#: Lines that each part of a summary may take; the rest is counted, and is in the report.
+CLASSES, ISSUES, REASONS = 16, 6, 4
 
 
 def summary(certificate: Certificate, console: Console) -> None:
-    """Print the counts of each subject, every finding that needs attention, and the outcome."""
+    """Print each class with what it fails, what to look at first, and the outcome.
+
+    A person can act on a screenful: however large the certificate, it is about 60 lines.
+    """
     # A title or a cell must not be read as markup, nor `1.2e-7` be coloured.
     symbols = _symbols(console)
-    shown = [(report, labels.counts(report.findings)) for report in certificate.subjects]
-    if console.width >= WIDE:
-        console.print(_table(shown, symbols))
-    else:
-        for report, numbers in shown:
-            verdict = _status(report)
-            console.print(_badge(verdict, symbols), Text(clean(labels.label(report)), "bold"))
-            console.print(Padding(Text(labels.tally(numbers)), (0, 0, 0, 2), expand=False))
-    for report, finding in _of(certificate, "fail", "inconclusive"):
-        _detail(report, finding, console, symbols)
-    _short(certificate, console, symbols)
-    findings = [finding for report in certificate.subjects for finding in report.findings]
+    classes = grouping.groups(certificate)
+    _classes(classes, console, symbols)
+    wrong = grouping.issues(classes, "fail", "inconclusive")
+    first = {issue.group.id: issue for issue in reversed(wrong)}  # the worst of each class
+    shown = [issue for issue in wrong if first[issue.group.id] is issue]
+    shown = wrong if len(wrong) <= ISSUES else shown[:ISSUES]
+    for issue in shown:
+        _detail(issue, console, symbols)
+    blocked = [row for group in classes for part in group.parts for row in part.blocked]
+    if len(wrong) > len(shown):
+        console.print()
+        _line(console, f"… and {len(wrong) - len(shown)} more; see the report (--report)")
+    if blocked:
+        console.print()
+        checks = "1 check" if len(blocked) == 1 else f"{len(blocked)} checks"
+        reason = labels.broken(blocked[0].finding)
+        _line(console, f"{symbols['inconclusive']} {checks} could not run because {reason}"
+              + (", or the like" if len(blocked) > 1 else ""))  # fmt: skip
+    _reasons(classes, console, symbols)
     verdict = certificate.verdict
     total = len(certificate.subjects)
+    rows = [row for group in classes for part in group.parts for row in part.rows]
     outcome = Text.assemble(
         _badge(verdict, symbols),
-        f": {labels.tally(labels.counts(findings)) or 'nothing to check'}; ",
+        f": {grouping.tally(rows) or 'nothing to check'}; ",
         f"{total} subject{'' if total == 1 else 's'}, {labels.duration(certificate.seconds)}",
     )
     console.print()
     console.print(outcome)
 
 
-def _table(
-    shown: list[tuple[SubjectReport, dict[Status, int]]], symbols: dict[Status, str]
-) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("subject", overflow="fold")
-    used = [each for each in labels.STATUSES if any(numbers[each] for _, numbers in shown)]
-    for each in used:
-        word = "expected" if each == "expected" else labels.WORDS[each]
-        table.add_column(Text(f"{symbols[each]} {word}", STYLES[each]), justify="right")
-    for report, numbers in shown:
-        name = Text.assemble(
-            (symbols[_status(report)], STYLES[_status(report)]), f" {clean(labels.label(report))}"
-        )
-        cells = [Text(str(numbers[each]) if numbers[each] else "", STYLES[each]) for each in used]
-        table.add_row(name, *cells)
-    return table
+def _classes(classes: list[Group], console: Console, symbols: dict[Status, str]) -> None:
+    """A line a class, those that fail first; those that pass together where they are many."""
+    wrong = grouping.most_important(classes)
+    fine = [group for group in classes if group not in wrong]
+    shown = [*wrong, *fine] if len(classes) <= CLASSES else wrong[:CLASSES]
+    width = max((len(group.default.label) for group in shown if not group.others), default=0)
+    width = max(width, *(len(group.name) for group in shown), 0) if shown else 0
+    for group in shown:
+        _class(group, console, symbols, width if width < console.width // 2 else 0)
+    if wrong[CLASSES:]:
+        _line(console, f"… and {len(wrong) - CLASSES} more classes that do not pass")
+    if fine and len(classes) > CLASSES:
+        names = ", ".join(clean(group.name) for group in fine)
+        _line(console, f"{symbols['pass']} nothing to report: {names}")
 
 
-def _status(report: SubjectReport) -> Status:
-    return report.verdict
+def _class(group: Group, console: Console, symbols: dict[Status, str], width: int) -> None:
+    """The name, in how many configurations it fails, and which claims."""
+    alone = not group.others
+    name = group.default.label if alone else group.name
+    issues = group.issues("fail", "inconclusive")
+    bad = len(group.with_status("fail", "inconclusive"))
+    if alone:
+        counted = group.default.tally
+    else:
+        counted = f"{bad} of {len(group.parts)}" if bad else f"{len(group.parts)} configurations"
+    claims = {claim: 0 for issue in issues for claim in issue.claims}
+    for issue in issues:
+        for claim in issue.claims:
+            claims[claim] += len({part.id for part, row in issue.places if row.claim == claim})
+    words = ", ".join(claim if alone else f"{claim} {n}" for claim, n in claims.items())
+    status = group.status
+    _line(
+        console,
+        Text.assemble(
+            (symbols[status], STYLES[status]),
+            f" {clean(name).ljust(width)}  ",
+            (counted, STYLES[status]),
+            clean(f": {words}" if words else ""),
+        ),
+    )
+
+
+def _line(console: Console, text: Text | str) -> None:
+    """One line, and no more than fits."""
+    line = text if isinstance(text, Text) else Text(clean(text))
+    console.print(line, overflow="ellipsis", no_wrap=True)
 
 
 def _badge(status: Status, symbols: dict[Status, str]) -> Text:
     return Text(f"{symbols[status]} {labels.WORDS[status]}", STYLES[status])
 
 
-def _of(certificate: Certificate, *wanted: Status) -> Iterator[tuple[SubjectReport, Finding]]:
-    for status in wanted:
-        for report in certificate.subjects:
-            for finding in report.findings:
-                if labels.status(finding) == status:
-                    yield report, finding
-
-
-def _detail(
-    report: SubjectReport, finding: Finding, console: Console, symbols: dict[Status, str]
-) -> None:
+def _detail(issue: Issue, console: Console, symbols: dict[Status, str]) -> None:
+    """Where it is seen first, by how much, and why."""
+    part, row = issue.places[0]
+    finding = row.finding
     console.print()
-    title = f" {clean(labels.label(report))} · {clean(finding.claim)}"
-    console.print(Text.assemble(_badge(labels.status(finding), symbols), (title, "bold")))
-    facts = (labels.evidence(finding), finding.where, finding.why)
-    for fact in facts:
-        if fact:
-            console.print(Padding(Text(clean(fact)), (0, 0, 0, 4), expand=False))
+    title = f" {clean(part.label)} · {clean(', '.join(issue.claims))}"
+    spread = f"  ({issue.spread})" if issue.spread else ""
+    console.print(Text.assemble(_badge(issue.status, symbols), (title, "bold"), spread))
+    where, why = finding.where or "", finding.why or ""
+    for fact in (labels.evidence(finding), where, why if why not in where else ""):
+        if not fact:
+            continue
+        short = labels.shorten(clean(fact), 2 * max(console.width - 6, 20))
+        console.print(Padding(Text(short), (0, 0, 0, 4), expand=False))
 
 
-def _short(certificate: Certificate, console: Console, symbols: dict[Status, str]) -> None:
-    """A line for each declared failure and for each pass that comes with a remark."""
-    declared = [
-        (report, each, each.expected or "") for report, each in _of(certificate, "expected")
-    ]
-    remarks = [(report, each, each.why) for report, each in _of(certificate, "pass") if each.why]
-    for title, status, rows in (
-        ("Expected failures", "expected", declared),
+def _reasons(classes: list[Group], console: Console, symbols: dict[Status, str]) -> None:
+    """A line for each reason of a declared failure, and for each pass that comes with a remark."""
+    expected = grouping.by_reason(classes, declared=True)
+    unneeded = grouping.by_reason(classes, declared=False)
+    remarks: dict[str, list[Place]] = {}
+    for place in grouping.remarks(classes):
+        remarks.setdefault(place[1].finding.why or "", []).append(place)
+    for title, status, reasons in (
+        ("Expected failures", "expected", expected),
+        ("Declared to fail, but passing", "pass", unneeded),
         ("Passes with a remark", "pass", remarks),
     ):
-        if rows:
+        if reasons:
             console.print()
             console.print(Text(title, "bold"))
-        for report, finding, reason in rows:
-            name = f"{clean(labels.label(report))} · {clean(finding.claim)}"
+        for reason, places in [*reasons.items()][:REASONS]:
+            part, row = places[0]
+            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
             symbol = (symbols[status], STYLES[status])  # type: ignore[index]
-            line = Text.assemble("  ", symbol, f" {name}: {clean(reason)}")
-            console.print(line)
+            name = clean(f"{part.label} · {row.claim}{more}: {reason}")
+            _line(console, Text.assemble("  ", symbol, f" {name}"))
+        if len(reasons) > REASONS:
+            _line(console, f"  … and {len(reasons) - REASONS} more reasons")
 
 
 def _symbols(console: Console) -> dict[Status, str]:

@@ -8,14 +8,20 @@ const follow = () => {
   target.scrollIntoView();
 };
 addEventListener("hashchange", follow);
-addEventListener("DOMContentLoaded", follow);
+document.querySelectorAll("pre").forEach((pre) => {
+  const button = Object.assign(document.createElement("button"), { className: "copy", type: "button", textContent: "Copy" });
+  const box = Object.assign(document.createElement("div"), { className: "code" });
+  pre.replaceWith(box);
+  box.append(pre, button);
+});
+follow();
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => (d.open = true)));
 document.addEventListener("click", async (event) => {
   const link = event.target.closest('a[href^="#"]');
   if (link && link.hash === location.hash) follow();
   const button = event.target.closest("button.copy");
   if (!button) return;
-  const code = button.parentElement.querySelector("code");
+  const code = button.previousElementSibling.firstChild;
   try {
     await navigator.clipboard.writeText(code.textContent);
     button.textContent = "Copied";
