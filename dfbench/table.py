@@ -13,16 +13,22 @@ state at evaluation j, the last row is the sample, the columns are [z_T | m_0 �
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import solve_triangular
+from scipy.linalg import blas, solve_triangular
 
 from dfbench import predictions
 from dfbench.errors import Undefined
 from dfbench.levels import Array, Grid, Level
+
+BLOCK = 32  # evaluations that `Table.law` takes together
+CONVERTED = 1e-11  # more than conversion leaves of a weight of zero, less than single precision
+ROUND_OFF = 8 * float(np.finfo(np.float64).eps)  # of a weight, relative to what it came from
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Law:
-    """Gaussian law of a sampler's output, one entry per direction: mean and variance, shape (D,)."""
+    """Gaussian law of a sampler's output: mean and variance per direction, shape (D,)."""
 
     mean: Array
     variance: Array
@@ -50,7 +56,8 @@ class Law:
     def wasserstein(self, mean: ArrayLike, variance: ArrayLike) -> Array:
         """W₂ to N(mean, variance) in every direction, shape (D,); exact for Gaussians in 1-D."""
         gap = np.sqrt(self.variance) - np.sqrt(np.asarray(variance, dtype=np.float64))
-        return np.hypot(self.mean - np.asarray(mean, dtype=np.float64), gap)
+        distance: Array = np.hypot(self.mean - np.asarray(mean, dtype=np.float64), gap)
+        return distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +65,7 @@ class Table:
     """The coefficients of one run.
 
     Attributes:
-        rows: (E + 1, 1 + E + K), float64.
+        rows: (E + 1, 1 + E + K), float64, read-only.
         levels: E + 1 levels: those at which the model is evaluated, then the sample's.
         prediction: what m is, a kind of `dfbench.predictions`.
         noise_cov: (K, K) covariance of the draws; None means independent.
@@ -76,6 +83,7 @@ class Table:
 
     def __post_init__(self) -> None:
         rows = np.array(self.rows, dtype=np.float64)
+        rows.setflags(write=False)
         object.__setattr__(self, "rows", rows)
         e = len(self.levels) - 1
         if rows.ndim != 2 or rows.shape[0] != e + 1 or rows.shape[1] < 1 + e:
@@ -93,7 +101,7 @@ class Table:
     @property
     def n_draws(self) -> int:
         """K, the Gaussian draws."""
-        return self.rows.shape[1] - 1 - self.nfe
+        return int(self.rows.shape[1]) - 1 - self.nfe
 
     @property
     def a(self) -> Array:
@@ -156,7 +164,9 @@ class Table:
             Undefined: there is none.
         """
         try:
-            c, d = predictions.affine(source, target, level.alpha, level.sigma, sigma_data=self.sigma_data)
+            c, d = predictions.affine(
+                source, target, level.alpha, level.sigma, sigma_data=self.sigma_data
+            )
         except ValueError as reason:
             raise Undefined(str(reason)) from reason
         return float(c), float(d)
@@ -254,11 +264,15 @@ class Table:
             # E[x | z] = k z + (1 − α k) μ
             k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
             shift[i] = self.affine("x", self.prediction, level)[1] * (1 - level.alpha * k) * mu
-        # adjoint recursion: total weight of output i in the sample, per direction
-        weight = np.repeat(self.B[e][:, None], d, axis=1)
-        for i in range(e - 1, 0, -1):
-            weight[:i] += self.B[i, :i, None] * (weight[i] * slope[i])
-        through = weight * slope
+        # adjoint recursion: total weight of output i in the sample, per direction; what a block
+        # of evaluations passes on to those before it is one matrix product
+        weight, through = np.repeat(self.B[e][:, None], d, axis=1), slope
+        for stop in range(e, 0, -BLOCK):
+            begin = max(stop - BLOCK, 0)
+            for i in range(stop - 1, begin - 1, -1):
+                through[i] *= weight[i]
+                weight[begin:i] += self.B[i, begin:i, None] * through[i]
+            weight[:begin] += self.B[begin:stop, :begin].T @ through[begin:stop]
         first = self.levels[0]
         z_mean = first.alpha * mu if start_mean is None else np.asarray(start_mean, dtype=float)
         z_var = (
@@ -268,7 +282,8 @@ class Table:
         )
         gain = self.a[e] + self.a[:e] @ through
         noise = self.C[e][:, None] + self.C[:e].T @ through
-        spread = (noise * (self.covariance @ noise)).sum(axis=0)
+        paired = noise if self.noise_cov is None else self.noise_cov @ noise
+        spread = np.einsum("kd,kd->d", noise, paired)
         return Law(gain * z_mean + (weight * shift).sum(axis=0), gain**2 * z_var + spread)
 
     def run(
@@ -279,66 +294,90 @@ class Table:
     ) -> Any:
         """Execute the table on NumPy or torch arrays: `model(z, level)` returns the prediction.
 
-        Works through `steps`, so each state costs a handful of passes over memory instead of
-        one per earlier output. `draws(k)` gives the k-th Gaussian draw.
+        Works through `steps`, so each state costs a handful of passes over memory instead of one
+        per earlier output; in single precision, of the prediction in which they are shortest.
+        Every state is a fresh array; neither z nor what the model returns is written to.
+        `draws(k)` gives the k-th Gaussian draw.
 
         Raises:
             ValueError: the table draws noise and `draws` is missing.
         """
         if self.n_draws and draws is None:
             raise ValueError(f"the sampler draws noise {self.n_draws} times: pass draws")
-        outputs: dict[int, Any] = {}
-        steps = self.steps()
+        single = getattr(getattr(z, "dtype", None), "itemsize", 8) < 8
+        form, steps = self._single if single else (self, self.steps())
         last_use = {i: j for j, step in enumerate(steps) for i in step.outputs}
         noise_use = {k: j for j, step in enumerate(steps) for k in step.draws}
+        outputs: dict[int, Any] = {}
         noise: dict[int, Any] = {}
         state = z
         for j, step in enumerate(steps):
-            state = state * step.carry
-            if step.start:
-                state = state + step.start * z
-            for i, weight in step.outputs.items():
-                state = state + weight * outputs[i]
-            for k, weight in step.draws.items():
+            for k in step.draws:
                 if k not in noise:
                     assert draws is not None
                     noise[k] = draws(k)
-                state = state + weight * noise[k]
+            terms = [(step.carry, state), (step.start, z)]
+            terms += [(weight, outputs[i]) for i, weight in step.outputs.items()]
+            terms += [(weight, noise[k]) for k, weight in step.draws.items()]
+            state = combined(terms)
+            del terms
             outputs = {i: m for i, m in outputs.items() if last_use[i] > j}
             noise = {k: x for k, x in noise.items() if noise_use[k] > j}
             if j < self.nfe:
                 m = model(state, self.levels[j])
                 if j in last_use:
+                    if form is not self:
+                        c, d = self.affine(self.prediction, form.prediction, self.levels[j])
+                        m = combined([(c, state), (d, m)])
                     outputs[j] = m
         return state
 
-    def steps(self) -> list[Step]:
+    @cached_property
+    def _single(self) -> tuple[Table, list[Step]]:
+        """The table in the prediction whose steps take up the fewest outputs, and these steps.
+
+        A multistep method in x̂ needs its last few x̂; in ε̂, all ε̂ so far. Another prediction
+        than the table's own counts as one more output an evaluation: it has to be computed.
+        Conversion costs digits, but not as many as single precision has lost already.
+        """
+
+        def taken(steps: list[Step]) -> int:
+            return sum(len(step.outputs) for step in steps)
+
+        form, steps = self, self.steps()
+        least = taken(steps)
+        for prediction in ("x",) if self.prediction in ("x", "eps") else ("x", "eps"):
+            if least <= 2 * self.nfe:  # the least that another one costs
+                break
+            with suppress(Undefined):
+                other = self.convert(prediction)
+                few = other.steps(CONVERTED)
+                if (cost := taken(few) + self.nfe) < least:
+                    form, steps, least = other, few, cost
+        return form, steps
+
+    def steps(self, negligible: float = 0.0) -> list[Step]:
         """Each state as the one before it plus the few outputs and draws that are new to it.
 
         row_j = carry · row_{j−1} + Σ outputs + Σ draws, with round-off-sized entries dropped;
-        after a state that has lost z_T, also start · z_T.
+        after a state that has lost z_T, also start · z_T. Weights of outputs and draws that are
+        at most `negligible` times the size of the state are dropped, too.
         """
-        e, eps = self.nfe, np.finfo(np.float64).eps
-        steps, previous = [], np.zeros(self.rows.shape[1])
-        previous[0] = 1.0
-        for row in self.rows:
-            begun = abs(previous[0]) > 8 * eps * np.abs(previous).max()
-            carry = row[0] / previous[0] if begun else 0.0
-            start = 0.0 if begun or abs(row[0]) <= 8 * eps * np.abs(row).max() else row[0]
-            rest = row - carry * previous
-            rest[np.abs(rest) <= 8 * eps * (np.abs(row) + np.abs(carry * previous))] = 0.0
-            rest[0] = 0.0
-            used = np.flatnonzero(rest)
-            steps.append(
-                Step(
-                    float(carry),
-                    {int(i) - 1: float(rest[i]) for i in used if i <= e},
-                    {int(k) - 1 - e: float(rest[k]) for k in used if k > e},
-                    float(start),
-                )
-            )
-            previous = row
-        return steps
+        e, tiny, rows = self.nfe, ROUND_OFF, self.rows
+        previous = np.vstack([np.eye(1, rows.shape[1]), rows[:-1]])
+        begun = np.abs(previous[:, 0]) > tiny * np.abs(previous).max(axis=1)
+        carry = np.divide(rows[:, 0], previous[:, 0], out=np.zeros(e + 1), where=begun)
+        lost = np.abs(rows[:, 0]) <= tiny * np.abs(rows).max(axis=1)
+        start = np.where(begun | lost, 0.0, rows[:, 0])
+        kept = carry[:, None] * previous
+        rest = rows - kept
+        size = np.hypot(self.levels.alpha, self.levels.sigma)[:, None]
+        rest[np.abs(rest) <= tiny * (np.abs(rows) + np.abs(kept)) + negligible * size] = 0.0
+        outputs, draws = rest[:, 1 : 1 + e], rest[:, 1 + e :]
+        return [
+            Step(float(carry[j]), nonzero(outputs[j]), nonzero(draws[j]), float(start[j]))
+            for j in range(e + 1)
+        ]
 
     def gaps(self, expected: Table) -> Array:
         """Disagreement of every coefficient, in units of the expected state, shape of `rows`.
@@ -367,8 +406,8 @@ class Table:
         """
         gaps = self.gaps(expected)
         if tolerance is None:
-            row, column = np.unravel_index(int(np.argmax(gaps)), gaps.shape)
-            return self._difference(expected, gaps, int(row), int(column))
+            row, column = divmod(int(np.argmax(gaps)), gaps.shape[1])
+            return self._difference(expected, gaps, row, column)
         bound = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), gaps.shape)
         beyond = ~(gaps <= bound)
         if not beyond.any():
@@ -401,3 +440,51 @@ class Step:
     outputs: dict[int, float]
     draws: dict[int, float]
     start: float = 0.0
+
+
+def nonzero(weights: Array) -> dict[int, float]:
+    """The weights that are not zero, by index."""
+    used = np.flatnonzero(weights)
+    return dict(zip(used.tolist(), weights[used].tolist(), strict=True))
+
+
+def combined(terms: list[tuple[float, Any]]) -> Any:
+    """Σ weight · x as a new array, accumulated in place where shapes and types agree.
+
+    Terms of weight zero are left out. Where they do not agree, the types decide, as in plain
+    arithmetic. Accumulation takes three passes over memory a term, the first two terms together
+    three in torch (`addr`, which rounds weights to the type: not for half precision).
+    """
+    (weight, x), *rest = [term for term in terms if term[0]] or terms[:1]
+    alike = getattr(x, "ndim", 0) and all(
+        type(y) is type(x) and y.dtype == x.dtype and y.shape == x.shape for _, y in rest
+    )
+    if alike and isinstance(x, np.ndarray):
+        return _accumulated(weight, x, rest)
+    if not alike or not hasattr(x, "add_"):
+        total = weight * x
+        for factor, y in rest:
+            total = total + factor * y
+        return total
+    if rest and x.itemsize >= 4 and x.is_contiguous() and rest[0][1].is_contiguous():
+        (factor, y), *rest = rest
+        one = x.new_ones(1)
+        total = x.reshape(-1, 1).addr(y.reshape(-1), one, beta=weight, alpha=factor)
+        total = total.reshape(x.shape)
+    else:
+        total = x * weight
+    for factor, y in rest:
+        total.add_(y, alpha=factor)
+    return total
+
+
+def _accumulated(weight: float, x: Any, rest: list[tuple[float, Any]]) -> Any:
+    total = x * weight
+    fits = total.dtype in (np.float32, np.float64) and total.size < 2**31
+    for factor, y in rest:
+        if fits and total.flags.c_contiguous and y.flags.c_contiguous:
+            axpy = blas.saxpy if total.dtype == np.float32 else blas.daxpy
+            axpy(y.reshape(-1), total.reshape(-1), a=factor)  # one pass, nothing in between
+        else:
+            total += factor * y
+    return total

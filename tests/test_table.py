@@ -162,6 +162,65 @@ def test_execution_lets_go_of_what_is_used_up() -> None:
     assert 0 < most <= 4  # two outputs, a draw, and what the loop still names
 
 
+@pytest.mark.parametrize("backend", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_execution_writes_to_nothing_it_was_given(backend: Any, dtype: str, order: Any) -> None:
+    """Models may return their input, keep it, or return the same array every time."""
+    table = METHODS["dpmpp_sde"].table(vp(5), "x")
+    z = backend(np.asarray(np.linspace(-1, 1, 12).reshape(4, 3), dtype, order=order))
+    noise = backend(np.asarray(np.full((4, 3), 0.5), dtype, order=order))
+    seen: list[tuple[Any, Any]] = [(z, z + 0), (noise, noise + 0)]
+
+    def model(state: Any, level: Level) -> Any:
+        seen.append((state, state + 0))
+        return state
+
+    out = table.run(model, z, lambda k: noise)
+    assert out.dtype == z.dtype
+    assert out.shape == z.shape
+    assert all(bool((kept == copy).all()) for kept, copy in seen)
+    exact = table.run(lambda s, level: s, np.linspace(-1, 1, 12).reshape(4, 3),
+                      lambda k: np.full((4, 3), 0.5))  # fmt: skip
+    assert np.allclose(np.asarray(out), exact, rtol=30 * np.finfo(dtype).eps,
+                       atol=30 * np.finfo(dtype).eps)  # fmt: skip
+
+
+def test_execution_leaves_mixed_types_and_shapes_to_arithmetic() -> None:
+    table = METHODS["unipc"].table(vp(5), "x")
+    expected = table.run(lambda s, level: np.full((2, 3), 0.25), np.ones((2, 3)))
+    for z, m in (
+        (np.ones((2, 3)), 0.25),
+        (np.ones((2, 3), np.float32), np.full((1, 3), 0.25)),
+        (torch.ones(2, 3), torch.full((3,), 0.25, dtype=torch.float64)),
+        (torch.ones((), dtype=torch.float64), torch.full((2, 3), 0.25)),
+    ):
+        out = table.run(lambda s, level, m=m: m, z)
+        assert out.shape == (2, 3)
+        assert np.allclose(np.asarray(out), expected, rtol=1e-6, atol=0)
+
+
+def test_execution_can_be_differentiated() -> None:
+    table = METHODS["dpm_solver_pp_multistep"].table(vp(5), "eps")
+    for dtype in (torch.float32, torch.float64):
+        z = torch.full((3,), 0.3, dtype=dtype, requires_grad=True)
+        (slope,) = torch.autograd.grad(table.run(model_of("eps"), z).sum(), z)
+        near = [table.run(model_of("eps"), np.array([0.3 + h])) for h in (-1e-5, 1e-5)]
+        assert np.allclose(slope.numpy(), (near[1] - near[0]) / 2e-5, rtol=1e-4)
+
+
+def test_execution_in_single_precision_takes_few_outputs() -> None:
+    """The weights of ε̂ are dense for a method that is short in x̂."""
+    table = METHODS["dpm_solver_pp_multistep"].table(vp(40), "eps")
+    form, steps = table._single
+    assert form.prediction == "x"
+    assert max(len(step.outputs) for step in steps) == 2
+    z = np.linspace(-1, 1, 5)
+    exact = table.run(model_of("eps"), z)
+    single = table.run(model_of("eps"), torch.tensor(z, dtype=torch.float32))
+    assert np.abs(single.numpy() - exact).max() < 40 * np.finfo(np.float32).eps
+
+
 @pytest.mark.parametrize("prediction", ["eps", "x", "v"])
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_reproduce_the_rows(name: str, prediction: str) -> None:
