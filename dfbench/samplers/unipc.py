@@ -93,7 +93,7 @@ def _correction(
     """B(x) Σ_m a_m D_m/r_m with D_m = m_m − m_s and r_m = (λ_m − λ_s)/h, x = ±h.
 
     a solves Σ_m a_m r_m^{k−1} = x k! φ_{k+1}(x)/B(x), k = 1 …; a single a is ½, enough for any B.
-    An output at α = 0 lies infinitely far back and drops out.
+    An output at α = 0 lies infinitely far back and drops out, but its equation stays: the limit.
     """
     b = x if variant == "bh1" else math.expm1(x)
     if math.isinf(b):
@@ -102,7 +102,7 @@ def _correction(
     r = {m: 1.0 if m == t else log_step(s, m) / log_step(s, t) for m, _ in outputs if m != s}
     used = [(m, out) for m, out in outputs if m != s and math.isfinite(r[m])]
     a = np.array([0.5])
-    if len(used) > 1:
+    if len(outputs) > 2:
         k = range(1, len(used) + 1)
         powers = np.array([[r[m] ** (i - 1) for m, _ in used] for i in k])
         integrals = np.array([x * math.factorial(i) * phi(i + 1, x) / b for i in k])

@@ -112,8 +112,8 @@ def _from_library(
     found: list[Sampler] = []
     for each in wanted:
         pairs = [(config, call)]
-        if configs == "all" and not (config or call):
-            pairs = diffusers.configurations(each)
+        if not (config or call):
+            pairs = diffusers.configurations(each)[: None if configs == "all" else 1]
         for one_config, one_call in pairs:
             found.append(
                 diffusers.SchedulerSampler(

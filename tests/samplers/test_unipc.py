@@ -186,3 +186,17 @@ def test_released(order: int, variant: str, predict_x0: bool) -> None:
     grid = c.awkward_grid(8, clean=clean)
     args = ("UniPCMultistepScheduler", config, "unipc", options, grid)
     assert released.gap(*args, "x" if predict_x0 else "eps") < 1e-9
+
+
+def test_start_at_pure_noise_is_the_limit():
+    """From α = 0 the coefficients are those of α → 0: the oldest output drops out, not its row."""
+    sigma = np.array([1.0, 0.75, 0.5, 0.25])
+    alpha = 1 - sigma
+    exact = METHODS["unipc"].table(Grid(alpha, sigma), "x", order=2).rows
+    gaps = []
+    for small in (1e-30, 1e-300):  # the limit is approached like 1/log α
+        near = np.concatenate([[small], alpha[1:]])
+        rows = METHODS["unipc"].table(Grid(near, sigma), "x", order=2).rows
+        gaps.append(np.abs(rows - exact).max())
+    assert gaps[1] < 5e-4
+    assert gaps[1] < 0.15 * gaps[0]

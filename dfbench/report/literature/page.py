@@ -68,7 +68,7 @@ def math(latex: str) -> Markup:
     from latex2mathml.converter import convert
 
     try:
-        return Markup(convert(latex, display="block"))  # noqa: S704 - made by the converter
+        return Markup(convert(latex, display="block"))
     except Exception:
         return Markup("<code>{}</code>").format(latex)
 
@@ -88,7 +88,7 @@ def figure(outcome: Outcome) -> Markup | None:
         text = io.StringIO()
         drawn.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
         plt.close(drawn)
-    return Markup(compact(text.getvalue(), f"c{outcome.claim.id}"))  # noqa: S704 - matplotlib's
+    return Markup(compact(text.getvalue(), f"c{outcome.claim.id}"))
 
 
 def compact(svg: str, prefix: str) -> str:

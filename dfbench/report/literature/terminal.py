@@ -61,7 +61,9 @@ def _explained(outcome: Outcome, console: Console) -> None:
     claim, finding = outcome.claim, outcome.finding
     console.print(
         Text.assemble(
-            badge(outcome.verdict, console), (f"  {claim.id}. {claim.title}", "bold"), f"  ({claim.source})"
+            badge(outcome.verdict, console),
+            (f"  {claim.id}. {claim.title}", "bold"),
+            f"  ({claim.source})",
         )
     )
     lines = [("as printed" if isinstance(claim, Printed) else "claim", claim.statement)]

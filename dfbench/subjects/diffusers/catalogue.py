@@ -34,6 +34,7 @@ class Entry:
 
     form_class: type[Form] = Discrete
     imposable = True
+    two_scales = False  # variance preserving, and flow under `use_flow_sigmas`
     why_fixed = ""
     ascending = False
     special = False
@@ -60,6 +61,10 @@ class Entry:
 
     def channels(self, settings: dict[str, Any]) -> int | None:
         """The number of channels that the class insists on; None: any."""
+        return None
+
+    def unusable(self, settings: dict[str, Any]) -> str | None:
+        """Why a configuration cannot be certified; None if it can."""
         return None
 
     def kind(self, kind: str) -> str:

@@ -163,6 +163,11 @@ _CONFIGURATIONS: dict[str, list[Pair]] = {
     "FlowMapEulerDiscreteScheduler": [({"shift": 3.0}, {})],
     "LTXEulerAncestralRFScheduler": [({"eta": 0.5}, {}), ({"eta": 0.0}, {}),
                                      ({"s_noise": 0.8}, {}), ({"s_noise": 0.0}, {})],
+    "HeliosScheduler": [
+        ({"scheduler_type": "euler"}, {}), ({"shift": 3.0}, {}), ({"solver_order": 3}, {}),
+        ({"solver_type": "bh1"}, {}), ({"disable_corrector": [0, 1]}, {}),
+        ({"use_dynamic_shifting": True}, {"mu": 1.1}),
+        ({"use_dynamic_shifting": True, "time_shift_type": "linear"}, {"mu": 1.1})],
     "MiniMaxH3Scheduler": [({"shift": 1.0}, {})],
     "LCMScheduler": [*BETAS[1:], *CLIPS, *THRESHOLD, ({"original_inference_steps": 30}, {}),
                      ({"timestep_scaling": 1.0}, {}), ({"set_alpha_to_one": False}, {}),
@@ -176,6 +181,13 @@ _CONFIGURATIONS: dict[str, list[Pair]] = {
 }  # fmt: skip
 
 
+#: Arguments without which a class cannot be certified.
+NEEDED: dict[str, dict[str, Any]] = {"HeliosScheduler": {"stages": 1, "stage_range": [0, 1]}}
+
+
 def configurations(name: str) -> list[Pair]:
     """(constructor arguments, call arguments) of a class, its defaults first."""
-    return [({}, {}), *_CONFIGURATIONS.get(name, [])]
+    needed = NEEDED.get(name, {})
+    return [
+        ({**needed, **config}, call) for config, call in [({}, {}), *_CONFIGURATIONS.get(name, [])]
+    ]

@@ -13,8 +13,6 @@ EXCLUDED = {
     "RFD4ProteinaScheduler": "needs masks of residues and a low-temperature score of its own; "
     "its noise schedule is not a function of one level",
     "RePaintScheduler": "inpainting: needs the image and its mask, and jumps back in time",
-    "HeliosScheduler": "a pyramid: its σ are local to a stage and the pipeline resamples between "
-    "stages, so that no level belongs to a state",
     "HeliosDMDScheduler": "the caller passes the noise, and the levels to look up, at every step",
     "PiflowScheduler": "the network returns a grid of x₀ predictions (a policy) that the "
     "scheduler integrates: not a prediction at one level",

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from dfbench.levels import Grid, Level
+from dfbench.samplers.base import Traits
 from dfbench.subjects.diffusers.catalogue import Entry, Named, register
 from dfbench.subjects.diffusers.forms import FlowMatch, Form, TwoCallsFlow
 
@@ -64,6 +65,30 @@ class LTXEulerAncestralRF(Flow):
         return "flow_ancestral", {
             "eta": float(settings.get("eta", 1.0)), "s_noise": float(settings.get("s_noise", 1.0)),
         }  # fmt: skip
+
+
+@register("HeliosScheduler")
+class Helios(Flow):
+    """One stage; with more, σ are local to a stage, and the pipeline resamples in between."""
+
+    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+        if settings["scheduler_type"] == "euler":
+            return "flow_matching", {"solver": "euler"}
+        return "unipc", {
+            "order": settings["solver_order"],
+            "variant": settings["solver_type"],
+            "predict_x0": settings["predict_x0"],
+            "disable_corrector": tuple(settings["disable_corrector"]),
+            "lower_order_final": settings["lower_order_final"],
+        }
+
+    def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
+        return 1.0 if settings["scheduler_type"] == "euler" else float(settings["solver_order"])
+
+    def unusable(self, settings: dict[str, Any]) -> str | None:
+        if settings["stages"] == 1:
+            return None
+        return "certified with stages=1 only: with more, σ is local to a stage and not a level"
 
 
 class DataTimes(FlowMatch):

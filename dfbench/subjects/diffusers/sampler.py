@@ -202,6 +202,9 @@ class SchedulerSampler(Sampler):
         options = getattr(scheduler, "config", {})
         self.settings: dict[str, Any] = dict(options)
         accepted = inspect.signature(cls.__init__).parameters
+        reason = entry.unusable(self.settings)
+        if reason is not None:
+            raise Unusable(f"{name}: {reason}")
         self.plain = {k: v for k, v in PLAIN.items() if k in accepted}
         self.timestep_options, self.step_options = self._split(call)
         kind = KINDS.get(self.settings.get("prediction_type", entry.default_prediction))
@@ -270,7 +273,7 @@ class SchedulerSampler(Sampler):
 
     @property
     def scales(self) -> dict[str, Sampler]:
-        if "use_flow_sigmas" not in self.settings or self.settings.get("shift_terminal"):
+        if not self.entry.two_scales or self.settings.get("shift_terminal"):
             return {self.scale: self}
         return {
             scale: self

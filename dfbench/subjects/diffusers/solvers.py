@@ -13,6 +13,7 @@ class Solver(Entry):
     """Ratios, or flow's σ under `use_flow_sigmas`."""
 
     form_class: type[Form] = SigmasVP
+    two_scales = True
 
     def form(self, scheduler: Any, n: int) -> Form:
         flow = scheduler.config.get("use_flow_sigmas", False)
@@ -155,6 +156,7 @@ class Preconditioned(Entry):
     """EDM*: the raw network output, preconditioned with σ_data; "v_prediction" is its negative."""
 
     form_class: type[Form] = EDM
+    two_scales = False
 
     def kind(self, kind: str) -> str:
         return "edm"
