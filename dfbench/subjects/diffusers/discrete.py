@@ -147,7 +147,13 @@ class Wuerstchen(DDPM):
             "its table ends at ᾱ = 0.9999 (clamped), and the last step adds no noise: the sample "
             "is the mean at that level, 5e-5 too small and without the noise of σ = 0.01"
         )
-        return dict.fromkeys(("bookkeeping", "identity", "law"), reason)
+        known = dict.fromkeys(("bookkeeping", "identity", "law"), reason)
+        if settings.get("scaler", 1.0) != 1.0:
+            known["counts"] = (
+                "ᾱ is clamped to [1e-4, 0.9999], as written: where scaler crowds the times at one "
+                "end, the first levels are equal and the step between them is the identity"
+            )
+        return known
 
     def stepper(self, session: Any, generator: torch.Generator | None) -> Stepper:
         def step(i: int, m: torch.Tensor, t: Any, x: torch.Tensor) -> torch.Tensor:

@@ -17,10 +17,25 @@ from dfbench.subjects.diffusers.forms import (
 from dfbench.subjects.diffusers.solvers import Preconditioned
 
 CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
+SPACED = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 
 
 class Exploding(Entry):
     form_class: type[Form] = SigmasVE
+
+
+class OwnTimes(Exploding):
+    """Makes a run of all training steps when constructed: `add_noise` knows the times of that run."""
+
+    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
+        known = super().expected(settings, call)
+        spaced = [k for k in SPACED if settings.get(k)]
+        if spaced:
+            known["companions"] = (
+                f"with {spaced[0]}=True the times of a run are not the training steps, and add_noise "
+                "takes times of the run only: at any other it raises IndexError"
+            )
+        return known
 
 
 class NoSample(Exploding):
@@ -51,13 +66,13 @@ class EulerAncestral(NoSample):
 
 
 @register("LMSDiscreteScheduler")
-class LMS(Exploding):
+class LMS(OwnTimes):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         return "lms", {"order": int(call.get("order", 4))}
 
 
 @register("HeunDiscreteScheduler")
-class Heun(Exploding):
+class Heun(OwnTimes):
     form_class = TwoCalls
 
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
@@ -65,7 +80,7 @@ class Heun(Exploding):
 
 
 @register("KDPM2DiscreteScheduler")
-class DPM2(NoSample):
+class DPM2(NoSample, OwnTimes):
     form_class = Midpoints
 
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
@@ -73,7 +88,7 @@ class DPM2(NoSample):
 
 
 @register("KDPM2AncestralDiscreteScheduler")
-class DPM2Ancestral(NoSample):
+class DPM2Ancestral(NoSample, OwnTimes):
     form_class = AncestralMidpoints
 
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
@@ -81,7 +96,7 @@ class DPM2Ancestral(NoSample):
 
 
 @register("DPMSolverSDEScheduler")
-class DPMSolverSDE(NoSample):
+class DPMSolverSDE(NoSample, OwnTimes):
     form_class = SDEMidpoints
 
     def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:

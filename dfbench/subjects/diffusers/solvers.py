@@ -33,6 +33,24 @@ class Solver(Entry):
         return STANDARD
 
 
+    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
+        known = super().expected(settings, call)
+        spaced = [k for k in ("use_karras_sigmas", "use_lu_lambdas") if settings.get(k)]
+        if spaced and not self.ascending and not _breaks_when_spaced(settings):
+            known["counts"] = (
+                f"{spaced[0]}=True rounds the times to whole training steps, as written: with many "
+                "steps the last levels are closer than one, and two of them are told the same time"
+            )
+        return known
+
+
+def _breaks_when_spaced(settings: dict[str, Any]) -> bool:
+    """Options with which the same spacing does more harm than a repeated time."""
+    cosine = settings.get("beta_schedule") == "squaredcos_cap_v2"  # the first times are equal too
+    higher = settings.get("solver_type") == "heun" or settings.get("solver_order") == 3
+    return cosine or (settings.get("final_sigmas_type") == "sigma_min" and higher)  # h = 0
+
+
 def final_orders(settings: dict[str, Any], session: Any) -> dict[str, Any]:
     """How the last steps lower their order: below 15 steps, and always onto σ = 0."""
     n = 20 if session is None else session.n
