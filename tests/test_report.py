@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dfbench.claims.base import Certificate, Finding, SubjectReport
-from dfbench.errors import Unusable
-from dfbench.report import figures, files, html, junit, labels, serial, svg, terminal
+from dfbench.claims.base import CLAIMS, Certificate, Finding, SubjectReport
+from dfbench.errors import SubjectError, Unusable
+from dfbench.report import figures, files, groups, html, junit, labels, serial, svg, terminal
 from tests import fake_certificate as fake
 
 # JSON ---------------------------------------------------------------------------------------------
@@ -217,6 +217,15 @@ def test_text_that_utf8_cannot_hold(tmp_path):
 # Pages --------------------------------------------------------------------------------------------
 
 
+NOTES = [
+    {"id": "A", "title": "Times are rounded", "verdict": "design", "text": "By design.",
+     "classes": ["DDIMScheduler"], "claims": ["identity", "dtype"]},
+    {"id": "B", "title": "Noise of the next step", "verdict": "defect", "text": "One.\n\nTwo.",
+     "classes": ["DDPMScheduler"], "claims": [], "size": 0.1, "options": {"eta": 1},
+     "workaround": "eta=0"},
+]  # fmt: skip
+
+
 class Page(HTMLParser):
     """The elements, links and anchors of a page."""
 
@@ -241,11 +250,11 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def large():
-    return html.render(fake.large())
+    return html.render(fake.large(400), notes=NOTES)
 
 
 def test_a_large_page_is_less_than_2_mb(large):
-    assert len(large.encode()) < 2_000_000
+    assert len(large.encode()) < 1_800_000
 
 
 def test_a_page_needs_nothing_but_itself(large):
@@ -312,12 +321,122 @@ def test_headlines(verdicts, expected):
     assert html.headline(merged) == expected
 
 
+def words(page):
+    return " ".join(Page(page).text.split())
+
+
+def found(verdict, claim="law", **more):
+    return Finding(claim, verdict, "Statement.", **more)
+
+
+def class_of(*configurations, name="Some"):
+    """The certificate of one class: a list of findings for each configuration."""
+    return Certificate(
+        tuple(
+            fake.subject(name, findings, config={"option": i} if i else {})
+            for i, findings in enumerate(configurations)
+        ),
+        {},
+    )
+
+
 def test_a_pass_that_was_to_fail_is_reported():
-    certificate = fake.small("pass")
-    finding = replace(certificate.subjects[0].findings[0], why="passes although declared")
-    subject = replace(certificate.subjects[0], findings=(finding,))
-    page = html.render(replace(certificate, subjects=(subject,)))
-    assert "Passes with a remark" in page
+    text = words(html.render(class_of([found("pass", why=f"{labels.UNNEEDED}it clips")])))
+    assert "Declared, but not seen" in text
+    assert "A failure had been declared, and does not occur: it clips" in text
+    text = words(html.render(class_of([found("pass", why="exact to round-off")])))
+    assert "Passes with a remark" in text
+
+
+def held_to(check):
+    """The finding of a claim with this check on a subject that is declared to fail it."""
+
+    class Subject:
+        expected = {"law": "it clips"}  # noqa: RUF012
+
+    return replace(CLAIMS["law"], check=check)(Subject())
+
+
+def test_the_beginnings_of_reasons_are_those_that_claims_give():
+    def breaks(subject):
+        raise SubjectError("step 3 raises ValueError")
+
+    assert labels.broken(held_to(breaks)) == "step 3 raises ValueError"
+    assert labels.unneeded(held_to(lambda _: found("pass"))) == "it clips"
+    assert labels.broken(found("fail", why=f"{labels.BROKEN}x")) is None
+
+
+def test_checks_that_could_not_run_are_one_line_under_what_broke_the_run():
+    blocked = [found("inconclusive", name, why=f"{labels.BROKEN}NaN") for name in ("law", "order")]
+    certificate = class_of([found("fail", "counts", why="NaN at step 3"), *blocked])
+    text = words(html.render(certificate))
+    assert "2 checks could not run because NaN: law, order" in text
+    assert "could not be decided" not in text.replace(labels.MEANINGS["inconclusive"], "")
+    text = printed(certificate)
+    assert "2 checks could not run because NaN" in text
+    assert "Some · counts" in text
+    assert "Some · law" not in text
+
+
+def test_of_other_configurations_what_differs_is_shown():
+    same = found("fail", why="as always", reproduce="print(1)")
+    other = found("fail", "order", why="slow", where="step 7", derivation="2 u", reproduce="run()")
+    passing = [found("pass", name, measured=0.25, bound=1.0) for name in ("state", "dtype")]
+    certificate = class_of([same, *passing], [same, other, *passing], [same, *passing])
+    page = html.render(certificate)
+    text = words(page)
+    assert page.count("print(1)") == 1
+    assert text.count("As the default: ✗ law") == 2
+    assert "the same snippet as there" in text
+    for fact in ("slow", "step 7", "2 u", "run()", "order 1 of 3 configurations", "option=1"):
+        assert fact in text
+    assert text.count("state 0.25, dtype 0.25") == 2
+
+
+def test_the_default_configuration_comes_first():
+    first = fake.subject("Some", [found("pass")], config={"option": 1})
+    default = fake.subject("Some", [found("fail")])
+    (group,) = groups.groups(Certificate((first, default), {}))
+    assert group.default.report is default
+    (issue,) = group.issues("fail")
+    assert issue.default
+    assert issue.spread == "1 of 2 configurations, the default among them"
+
+
+def test_failures_of_default_configurations_are_the_most_important():
+    certificate = Certificate(
+        class_of([found("pass")], [found("fail"), found("fail", "order")], name="A").subjects
+        + class_of([found("fail")], [found("pass")], name="B").subjects
+        + class_of([found("inconclusive", why="?")], name="C").subjects
+        + class_of([found("pass")], name="D").subjects,
+        {},
+    )
+    ranked = groups.most_important(groups.groups(certificate))
+    assert [group.name for group in ranked] == ["B", "A", "C"]
+
+
+def test_plots_of_another_configuration_only_where_the_order_differs():
+    def order(measured, **more):
+        steps = [8.0, 16.0, 32.0, 64.0]
+        series = {"steps": steps, "error": [n**-measured for n in steps]}
+        return found("pass", "order", measured=measured, bound=0.7, unit="order", series=series)
+
+    page = html.render(class_of([order(2.0)], [order(2.1)], [order(1.0)]))
+    assert page.count("<figure>") == 2
+
+
+def test_notes_are_ranked_and_linked_both_ways():
+    page = html.render(fake.large(8), notes=NOTES)
+    text = words(page)
+    assert text.index("1. Noise of the next step") < text.index("2. Times are rounded")
+    assert "eta=0" in text
+    certificate = class_of([found("fail")], [found("pass")])
+    note = {"title": "T", "verdict": "defect", "text": "x", "classes": "Some", "claims": ["law"]}
+    page = html.render(certificate, notes=[note])
+    assert "Some law 1 of 2" in words(page)
+    assert page.count("href=#n1") == 3  # the overview, what fails, the finding
+    page = html.render(certificate, notes=[note | {"claims": ["order"]}])
+    assert "href=#n1" not in page
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -432,6 +551,11 @@ def test_the_summary_fits_the_terminal(width):
     text = printed(fake.large(12), width)
     assert all(len(line) <= width for line in text.splitlines())
     assert "fail" in text
+
+
+def test_the_summary_is_a_screenful():
+    assert len(printed(fake.large(400), 120).splitlines()) <= 60
+    assert "more; see the report" in printed(fake.large(400), 120)
 
 
 def test_the_summary_says_what_fails_and_why():

@@ -1,8 +1,8 @@
 """What a person made of the findings: notes, and the findings that each is about.
 
 A note is an object with the strings `title`, `verdict` ("defect" or "design", say) and `text`. It
-may have `id`, `classes` and `claims` (lists of names, or one: the findings it is about), `options` (the
-configurations concerned), `size` (of the effect), `upstream` (where it is reported) and
+may have `id`, `classes` and `claims` (lists of names, or one: the findings it is about), `options`
+(the configurations concerned), `size` (of the effect), `upstream` (where it is reported) and
 `workaround`. Defects come first, otherwise the order is the author's.
 """
 
