@@ -72,14 +72,14 @@ def _run(subject: Sampler, session: object, n: int) -> list[str]:
     each = subject.traits.evaluations
     if each is not None and not n * each - (each - 1) <= len(calls) <= n * each:
         problems.append(f"{len(calls)} evaluations, declared {each} a step")
-    levels = [call.told.log_snr for call in calls]
-    per_step = {call.step: level for call, level in reversed(list(zip(calls, levels, strict=True)))}
-    starts = np.array([per_step[step] for step in sorted(per_step)])
+    per_step = {call.step: call for call in reversed(calls)}  # the first call of each step
+    starts = np.array([per_step[step].told.log_snr for step in sorted(per_step)])
     bad = np.flatnonzero(np.diff(starts) <= 0)
     if len(bad) and subject.ascending is False:
         step = int(bad[0]) + 1
         word = "repeated" if starts[step] == starts[step - 1] else "goes back"
-        problems.append(f"the time told at step {step} {word} ({calls[step].time:g})")
+        time = per_step[sorted(per_step)[step]].time
+        problems.append(f"the time told at step {step} {word} ({time:g})")
     if each is not None and len(per_step) != n:
         problems.append(f"{len(per_step)} steps")
     return problems
