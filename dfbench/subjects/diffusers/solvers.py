@@ -45,10 +45,17 @@ class Solver(Entry):
 
 
 def _breaks_when_spaced(settings: dict[str, Any]) -> bool:
-    """Options with which the same spacing does more harm than a repeated time."""
-    cosine = settings.get("beta_schedule") == "squaredcos_cap_v2"  # the first times are equal too
-    higher = settings.get("solver_type") == "heun" or settings.get("solver_order") == 3
-    return cosine or (settings.get("final_sigmas_type") == "sigma_min" and higher)  # h = 0
+    """Options that do more harm than a repeated time, or that set the levels apart."""
+    given = settings.get
+    higher = given("solver_type") == "heun" or given("solver_order") == 3
+    return (
+        given("beta_schedule") == "squaredcos_cap_v2"  # the first times are equal too
+        or (given("final_sigmas_type") == "sigma_min" and higher)  # the last step has no length
+        or (given("algorithm_type") == "sde-dpmsolver" and given("solver_order") == 3)
+        or given("solver_type") == "bh1"
+        or given("predict_x0") is False
+        or given("sigma_min") is not None
+    )
 
 
 def final_orders(settings: dict[str, Any], session: Any) -> dict[str, Any]:
