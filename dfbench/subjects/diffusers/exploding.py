@@ -25,15 +25,15 @@ class Exploding(Entry):
 
 
 class OwnTimes(Exploding):
-    """Makes a run of all training steps when constructed: `add_noise` knows the times of that run."""
+    """Makes a run of all training steps when constructed: `add_noise` knows its times."""
 
     def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
         known = super().expected(settings, call)
         spaced = [k for k in SPACED if settings.get(k)]
         if spaced:
             known["companions"] = (
-                f"with {spaced[0]}=True the times of a run are not the training steps, and add_noise "
-                "takes times of the run only: at any other it raises IndexError"
+                f"with {spaced[0]}=True the times of a run are not the training steps, and "
+                "add_noise takes times of the run only: at any other it raises IndexError"
             )
         return known
 
