@@ -1,0 +1,113 @@
+"""4. The marginal score is a posterior mean; Tweedie's formulas for mean and covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from analytic import GaussianMixture
+from dfbench.claims.base import Finding
+from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.calculus import derivative
+from dfbench.claims.literature.posterior import moments
+from dfbench.levels import Array, Level
+from dfbench.predictions import convert
+from dfbench.testing import levels, mixtures
+
+FromScore = Callable[[Array, Array, Level], Array]  # (s, z, level) → E[x|z]
+
+
+def tweedie(of_variance: float = 1.0) -> FromScore:
+    """The conversion of a score to x̂, with σ² taken `of_variance` times."""
+
+    def x_from_score(score: Array, z: Array, level: Level) -> Array:
+        alpha, sigma = level.alpha, level.sigma * of_variance**0.5
+        return np.asarray(convert(score, z, "score", "x", alpha, sigma))
+
+    return x_from_score
+
+
+def _points(target: GaussianMixture, level: Level) -> Array:
+    """One state per component and offset, within two standard deviations of it."""
+    spread = np.sqrt(level.alpha**2 * target.spectra + level.sigma**2)[:, None]
+    offsets = np.linspace(-2, 2, 4)[:, None] * np.linspace(1, 0.5, target.dim)
+    near = level.alpha * target.means[:, None] + spread * offsets
+    return np.asarray(near.reshape(-1, target.dim))
+
+
+def by_quadrature(formula: FromScore, target: GaussianMixture, level: Level) -> tuple[float, float]:
+    """The score, and E[x|z] and Var[x|z] from it, against integrals over the posterior.
+
+    s = ∂ log p with p(z) the integral, differentiated; the posterior mean of the conditional
+    score −(z − αx)/σ² is the analytic layer's opponent. In units of 1/σ, σ/α and (σ/α)².
+    """
+    z, (alpha, sigma) = _points(target, level)[:, 0], level
+    h = 0.03 * float(np.sqrt(alpha**2 * target.spectra.min() + sigma**2))
+
+    def log_p(shift: float) -> Array:
+        return np.log(moments(target, level, z + shift)[0])
+
+    def x_hat(shift: float) -> Array:
+        """Tweedie's E[x|z + shift] from the score there: its slope is the covariance."""
+        score = target.score((z + shift)[:, None], alpha, sigma)[:, 0]
+        return formula(score, z + shift, level)
+
+    _, mean, variance = moments(target, level, z)
+    score = target.score(z[:, None], alpha, sigma)[:, 0]
+    gaps = [
+        sigma * (score - derivative(log_p, 0.0, h)),
+        sigma * (score + (z - alpha * mean) / sigma**2),
+        alpha / sigma * (formula(score, z, level) - mean),
+    ]
+    # Cov[x|z] = (σ²/α²)(1 + σ² ∂s) = (σ²/α) ∂E[x|z]
+    slope = derivative(x_hat, 0.0, h)
+    size = (alpha / sigma) ** 2 / (1 + sigma / h)
+    second = size * np.abs(sigma**2 / alpha * slope - variance).max()
+    scale = 1 + np.abs(z).max() / sigma
+    return float(max(np.abs(g).max() for g in gaps) / scale), float(second / scale)
+
+
+def in_space(formula: FromScore, target: GaussianMixture, level: Level) -> float:
+    """E[x|z] and Cov[x|z] = (σ²/α²)(I + σ² ∇² log p), each by its own formula, in any dimension."""
+    z, (alpha, sigma) = _points(target, level), level
+    mean = formula(target.score(z, alpha, sigma), z, level)
+    gap = np.abs(mean - target.posterior_mean(z, alpha, sigma)).max() * alpha / sigma
+    inner = np.eye(target.dim) + sigma**2 * target.score_jacobian(z, alpha, sigma)
+    cov = target.posterior_covariance(z, alpha, sigma) * (alpha / sigma) ** 2
+    scale = 1 + np.abs(z).max() / sigma
+    return float(max(gap / scale, np.abs(inner - cov).max() / scale**2))
+
+
+@row(
+    4,
+    "Tweedie",
+    r"s_t(z)=\mathbb E\Big[-\tfrac{z-\alpha_t x}{\sigma_t^2}\,\Big|\,z\Big],\quad "
+    r"\mathbb E[x|z]=\frac{z+\sigma_t^2 s_t}{\alpha_t},\quad "
+    r"\operatorname{Cov}[x|z]=\frac{\sigma_t^2}{\alpha_t^2}\big(I+\sigma_t^2\nabla^2\log p_t\big)",
+    source="HE, SU",
+    condition="α_t, σ_t > 0 and Gaussian noise; the control takes another variance of the noise",
+    subject=tweedie,
+    control=lambda size: tweedie(1 + size),
+    control_size=1e-6,
+)
+def check(formula: FromScore) -> Finding:
+    """By quadrature over the posterior in one dimension; the closed forms in up to three."""
+    cases = {"target": mixtures(dim=1), "level": levels(-6.0, 6.0)}
+    first, second = (
+        for_all(
+            lambda i=i, **case: by_quadrature(formula, **case)[i], 1e-11, examples=25,
+            unit="of the noise", derivation="differences of order 8, h = 0.03 of the length: "
+            "error 1e-13, rounding ε/h · 10² for exponents up to 10²", **cases,
+        )
+        for i in (0, 1)
+    )  # fmt: skip
+    space = for_all(
+        lambda **case: in_space(formula, **case), 1e-12, unit="of the noise",
+        derivation="rounding of the terms that cancel, ε (1 + |z|/σ)², and of exponents up to 10²",
+        target=mixtures(), level=levels(-6.0, 6.0),
+    )  # fmt: skip
+    names = ("score_and_mean", "covariance", "in_space")
+    found = dict(zip(names, (f.measured or 0.0 for f in (first, second, space)), strict=True))
+    return replace(worst_of(first, second, space), quantities=found)
