@@ -147,9 +147,9 @@ def traits(declared: Mapping[str, Any], all_of_them: bool = False) -> str:
         if value is None or value is False or value in ("", [], {}):
             words += [f"not {name}" if value in (False, "") else f"no {name}"] * all_of_them
         else:
-            words.append(name if value is True else f"{name} {_amount(value)}")
+            words.append(name if value is True else f"{name}{_amount(value)}")
     return ", ".join(words)
 
 
 def _amount(value: Any) -> str:
-    return labels.number(value) if isinstance(value, int | float) else str(value)
+    return f" {labels.number(value)}" if isinstance(value, int | float) else f": {value}"
