@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import for_all, row
+from dfbench.grids import regular
 from dfbench.levels import Grid, Level, grid_of
 from dfbench.samplers import METHODS
 from dfbench.table import Table
@@ -50,5 +52,22 @@ def check(step: Step) -> Finding:
         both = np.append(table.rows[-1][:2] - weights, abs(table.rows[-1][2]) - noise)
         return float(np.abs(both).max()) / size
 
-    return for_all(gap, 1e-12, unit="of the state's size", derivation="round-off in float64",
-                   grid=levels_pairs())  # fmt: skip
+    finding = for_all(gap, 1e-12, unit="of the state's size", derivation="round-off in float64",
+                      grid=levels_pairs())  # fmt: skip
+    return replace(finding, quantities=_sizes())
+
+
+def _sizes() -> dict[str, float]:
+    """How far β is from exact on N steps from λ = −10 to 10, variance preserving.
+
+    Its noise over that of DDIM and renoise, in a step from λ = 0; and the standard deviation of
+    the sample over σ, for data at a point.
+    """
+    found, end = {}, regular(-10, 10, 1).sigma[-1]
+    for n in (10, 100, 1000):
+        step, run = regular(0, 20 / n, 1), regular(-10, 10, n)
+        excess = abs(ddpm_step("beta")(step).rows[-1][2]) / ddim_and_renoise(step)[1] - 1
+        _, var = METHODS["ddpm"].table(run, "x", variance="beta").point_response()
+        found[f"β, {n} steps: noise of a step too large by"] = float(excess)
+        found[f"β, {n} steps: spread of the sample too large by"] = float(np.sqrt(var[-1]) / end - 1)
+    return found

@@ -1,0 +1,285 @@
+"""What a sampler does on the way: its states, the weights of its predictions, how straight it is.
+
+    from analytic import GaussianMixture
+    from dfbench.grids import uniform_t
+    from dfbench.schedules import Cosine
+    from dfbench.trajectories import prediction_weights, straightness, trajectory
+
+    grid = uniform_t(Cosine(), 20, 0.99, 0.01)
+    paths = trajectory("heun", GaussianMixture.points([[-1.0], [1.0]]), grid, n=50, rng=rng)
+    straightness(paths)
+    prediction_weights("ddpm", grid, "v").outputs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
+from dfbench.exact import exact_model
+from dfbench.levels import Array, Grid, Level
+from dfbench.samplers import METHODS, Method
+from dfbench.samplers.base import Output
+from dfbench.table import Table
+
+Sampler = str | Method | Table | Callable[..., Any]
+Network = Callable[[Array, Level], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """The states of n runs.
+
+    Attributes:
+        states: z at every level, shape (L, n, d), noise first.
+        levels: the L levels of the states (with their times where the grid has them).
+    """
+
+    states: Array
+    levels: Grid
+
+    @property
+    def samples(self) -> Array:
+        """The ends of the paths, shape (n, d)."""
+        return np.asarray(self.states[-1])
+
+    def rescaled(self, factors: ArrayLike) -> Paths:
+        """The paths c_j z_j of the levels (c_j α_j, c_j σ_j); c is scalar or of shape (L,).
+
+        The times stay: they are what `straightness` measures against. The schedule goes.
+        """
+        c = np.broadcast_to(np.asarray(factors, dtype=np.float64), (len(self.levels),))
+        grid = Grid(c * self.levels.alpha, c * self.levels.sigma, self.levels.t)
+        return Paths(self.states * c[:, None, None], grid)
+
+
+def trajectory(
+    sampler: Sampler,
+    target: GaussianMixture | Network,
+    grid: Grid,
+    *,
+    prediction: str = "x",
+    z: ArrayLike | None = None,
+    n: int = 1,
+    rng: np.random.Generator | None = None,
+    stages: bool = False,
+    **options: Any,
+) -> Paths:
+    """Run a sampler and keep its states.
+
+    Args:
+        sampler: name of a reference method or the method itself; a `Table` (for instance one
+            read out of somebody else's code), whose own levels must visit those of `grid`; or a
+            function `sampler(model, z, grid, noise, **options)` as `dfbench.samplers.base` has
+            it, for what has no table.
+        target: a mixture, of which the exact prediction is taken, or any `model(z, level)`.
+        grid: levels, noise first.
+        prediction: what the model returns (a table has its own).
+        z: where to start, shape (n, d) or (d,); by default n exact draws at the first level.
+        n: number of runs, where z is not given.
+        rng: draws z where it is not given, and the noise of stochastic samplers.
+        stages: keep the state at every evaluation instead of one for each level of the grid.
+        options: the sampler's own.
+
+    Returns:
+        States at the levels of the grid (of several evaluations at one level the last, which is
+        where the next step starts; levels that the sampler never evaluates at are left out, as
+        those from which EDM's churn raises the noise), or at all evaluations; the sample is last.
+
+    Raises:
+        ValueError: z and rng are both missing, or the sampler draws noise and there is no rng.
+    """
+    if isinstance(sampler, str):
+        sampler = METHODS[sampler]
+    if isinstance(sampler, Method):
+        sampler = sampler.table(grid, prediction, **options)
+    elif options and isinstance(sampler, Table):
+        raise ValueError("a table has no options: they are in it")
+    if isinstance(sampler, Table):
+        prediction = sampler.prediction
+    network = target if not isinstance(target, GaussianMixture) else exact_model(target, prediction)
+    start = _start(target, grid, z, n, rng)
+    if isinstance(sampler, Table):
+        paths = _run_table(sampler, network, start, rng)
+    else:
+        paths = _run_code(sampler, network, prediction, start, grid, rng, options)
+    return paths if stages else _on_grid(paths, grid)
+
+
+def exact_trajectory(
+    target: GaussianMixture,
+    grid: Grid,
+    *,
+    z: ArrayLike | None = None,
+    n: int = 1,
+    rng: np.random.Generator | None = None,
+) -> Paths:
+    """The probability flow itself at the levels of a grid; arguments as in `trajectory`.
+
+    In closed form for a single Gaussian, by quantiles in one dimension, else by `analytic`'s ODE.
+    """
+    start = _start(target, grid, z, n, rng)
+    levels = list(grid)
+    states = [start]
+    for level in levels[1:]:
+        if target.size == 1:
+            basis = np.eye(target.dim) if target.bases is None else target.bases[0]
+            cov = (basis * target.spectra[0]) @ basis.T
+            end = gaussian_flow_map(start, target.mean, cov, levels[0], level)
+        elif target.dim == 1:
+            end = quantile_flow(target, start, levels[0], level)
+        else:
+            end = flow_map(target, states[-1], levels[len(states) - 1], level).z
+        states.append(end)
+    return Paths(np.stack(states), grid)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionWeights:
+    """sample = start · z_T + Σ_i outputs_i · m_i + noise, m_i the prediction at `levels[i]`.
+
+    Attributes:
+        start: weight of the initial state.
+        outputs: weight of every prediction, shape (E,).
+        noise: standard deviation of the noise that is left in the sample.
+        levels: the levels of the E evaluations and the sample's, E + 1.
+    """
+
+    start: float
+    outputs: Array
+    noise: float
+    levels: Grid
+
+
+def prediction_weights(
+    sampler: str | Method | Table, grid: Grid | None = None, prediction: str = "x", **options: Any
+) -> PredictionWeights:
+    """The final sample as a weighted sum of the predictions made on the way (CLAIMS 36, GAO).
+
+    Args:
+        sampler: a reference method or its name, or a `Table` (then no grid and no options).
+        grid: levels, noise first.
+        prediction: what the model returns, any kind of `dfbench.predictions` that needs no rates.
+
+    Raises:
+        Undefined: the prediction does not determine the state at a level (x at σ = 0, say).
+    """
+    if isinstance(sampler, Table):
+        if grid is not None or options:
+            raise ValueError("a table has its grid and its options in it")
+        table = sampler
+    else:
+        if grid is None:
+            raise ValueError("a method needs a grid")
+        chosen = METHODS[sampler] if isinstance(sampler, str) else sampler
+        table = chosen.table(grid, "x", **options)  # DDPM is an average of x̂: nothing cancels
+    table = table.convert(prediction)
+    left = table.C[-1]
+    noise = float(np.sqrt(max(0.0, left @ table.covariance @ left)))
+    return PredictionWeights(float(table.a[-1]), np.array(table.B[-1]), noise, table.levels)
+
+
+def straightness(paths: Paths | ArrayLike, t: ArrayLike | None = None) -> float:
+    """∫ E|ż − (z_1 − z_0)/(t_1 − t_0)|² dt: zero for paths straight and uniform in time (LIU).
+
+    What Euler's method cannot follow, so it depends on the time as well as on the curve. The
+    norm is per dimension, and the velocity that of the chords between the states: with L states
+    of a smooth path the value is low by O(1/L²).
+
+    Args:
+        paths: with times, or states of shape (L, n, d).
+        t: times of the states, shape (L,); by default those of the paths' levels.
+    """
+    states = np.asarray(paths.states if isinstance(paths, Paths) else paths, dtype=np.float64)
+    if t is None and isinstance(paths, Paths):
+        t = paths.levels.t
+    if t is None:
+        raise ValueError("straightness is against time: give t")
+    if states.ndim != 3:
+        raise ValueError(f"paths must have shape (L, n, d), got {states.shape}")
+    dt = np.diff(np.asarray(t, dtype=np.float64))
+    if len(dt) != len(states) - 1 or not ((dt > 0).all() or (dt < 0).all()):
+        raise ValueError("t must rise or fall strictly, one entry for each state")
+    velocity = np.diff(states, axis=0) / dt[:, None, None]
+    bend = velocity - (states[-1] - states[0]) / dt.sum()
+    return float((np.abs(dt) * (bend**2).mean(axis=(1, 2))).sum())
+
+
+def _start(
+    target: Any, grid: Grid, z: ArrayLike | None, n: int, rng: np.random.Generator | None
+) -> Array:
+    if z is not None:
+        return np.atleast_2d(np.asarray(z, dtype=np.float64))
+    if rng is None or not isinstance(target, GaussianMixture):
+        raise ValueError("give z, or a mixture and a generator to draw it with")
+    return target.sample_diffused(n, *grid[0], rng)
+
+
+def _noise(rng: np.random.Generator | None) -> np.random.Generator:
+    if rng is None:
+        raise ValueError("the sampler draws noise: pass rng")
+    return rng
+
+
+def _run_table(table: Table, network: Network, z: Array, rng: Any) -> Paths:
+    """Every state of a table, straight from its rows."""
+    e, k = table.nfe, table.n_draws
+    inputs = np.zeros((1 + e + k, *z.shape))
+    inputs[0] = z
+    if k:
+        values, vectors = np.linalg.eigh(table.covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        draws = _noise(rng).standard_normal((k, *z.shape))
+        inputs[1 + e :] = draws if table.noise_cov is None else np.tensordot(root, draws, 1)
+    states = []
+    for j, (row, level) in enumerate(zip(table.rows, table.levels, strict=True)):
+        states.append(np.tensordot(row, inputs, 1))
+        if j < e:
+            inputs[1 + j] = network(states[-1], level)
+    return Paths(np.stack(states), table.levels)
+
+
+def _run_code(
+    sampler: Callable[..., Any], network: Network, prediction: str, z: Array, grid: Grid,
+    rng: Any, options: dict[str, Any],
+) -> Paths:  # fmt: skip
+    """Every state that a function asks the model about."""
+    states: list[Array] = []
+    levels: list[Level] = []
+
+    def model(state: Array, level: Level) -> Output:
+        states.append(np.array(state, dtype=np.float64))
+        levels.append(level)
+        return Output(network(state, level), state, level, prediction)
+
+    def noise(start: float | None = None, stop: float | None = None) -> Array:
+        if start is not None:
+            raise ValueError("increments of one Brownian path need a table: use its Method")
+        return np.asarray(_noise(rng).standard_normal(z.shape))
+
+    states.append(np.asarray(sampler(model, z, grid, noise, **options), dtype=np.float64))
+    alpha, sigma = zip(*levels, grid[-1], strict=True)
+    return Paths(np.stack(states), Grid(np.array(alpha), np.array(sigma)))
+
+
+def _on_grid(paths: Paths, grid: Grid) -> Paths:
+    """The last state at every level of the grid that was visited, with the grid's times."""
+    visited, sample, begin = list(paths.levels)[:-1], len(paths.levels) - 1, 0
+    index, at = [], []
+    for i, level in enumerate(list(grid)[:-1]):
+        same = [
+            j for j in range(begin, sample) if np.allclose(visited[j], level, rtol=1e-9, atol=0)
+        ]
+        if same:
+            begin = same[-1] + 1
+            index.append(i)
+            at.append(same[-1])
+    index.append(len(grid) - 1)
+    at.append(sample)
+    times = None if grid.t is None else grid.t[index]
+    return Paths(paths.states[at], Grid(grid.alpha[index], grid.sigma[index], times, grid.schedule))
