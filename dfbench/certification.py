@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 
 from dfbench import environment
 from dfbench.claims import CLAIMS
-from dfbench.claims.base import Certificate, Claim, Finding, SubjectReport
+from dfbench.claims.base import Certificate, Claim, Finding, SubjectReport, Verdict
 from dfbench.errors import SubjectError, Unusable
 from dfbench.subjects import excluded, resolve
 from dfbench.subjects.base import Sampler
@@ -100,8 +101,10 @@ def _in_processes(
     """The same in several processes: each resolves the names again and takes its share."""
     from joblib import Parallel, delayed
 
+    run = uuid.uuid4().hex
     jobs = (
-        delayed(_examine_named)(one, i, claims, config, call, configs, seed) for one, i, _ in found
+        delayed(_examine_named)(run, one, i, claims, config, call, configs, seed)
+        for one, i, _ in found
     )
     reports: list[SubjectReport] = []
     for report in Parallel(n_jobs=workers, return_as="generator", batch_size=1)(jobs):
@@ -111,14 +114,17 @@ def _in_processes(
     return reports
 
 
-_resolved: dict[Any, list[Sampler]] = {}
+_resolved: dict[tuple[str, str], list[Sampler]] = {}
 
 
 def _examine_named(
-    one: str, i: int, claims: list[str], config: Any, call: Any, configs: str, seed: int
+    run: str, one: str, i: int, claims: list[str], config: Any, call: Any, configs: str, seed: int
 ) -> SubjectReport:
-    key = (one, repr(config), repr(call), configs)
+    """In a worker, which outlives the run: what a name stands for may change from run to run."""
+    key = (run, one)
     if key not in _resolved:
+        for old in [kept for kept in _resolved if kept[0] != run]:
+            del _resolved[old]
         _resolved[key] = resolve(one, config, call, configs)
     sampler = _resolved[key][i]
     report = examine(sampler, claims, seed)
@@ -151,16 +157,27 @@ def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) ->
 
 def _hold(claim: Claim, sampler: Sampler) -> Finding:
     start = time.perf_counter()
+    details: dict[str, Any] = {}
+    verdict: Verdict = "inconclusive"
     try:
         with deadline(PATIENCE):
             return claim(sampler)
-    except SubjectError as error:
-        verdict, why = "fail", str(error)
+    except (SubjectError, SystemExit) as error:
+        leaves = isinstance(error, SystemExit)
+        why = f"it calls sys.exit({error.code!r})" if leaves else str(error)  # type: ignore[union-attr]
+        if claim.id == "counts":  # said once: the other checks could not be made
+            details = {"measured": float("inf"), "bound": 0.0, "unit": "errors raised",
+                       "derivation": "none is allowed"}  # fmt: skip
+            verdict = "fail"
     except Exception as error:  # the check itself broke: say so, and go on with the others
-        verdict, why = "inconclusive", f"the check broke: {type(error).__name__}: {error}"
-    return Finding(claim.id, verdict, claim.statement, why=why,  # type: ignore[arg-type]
+        why = f"the check broke: {type(error).__name__}: {error}"
+    return Finding(claim.id, verdict, claim.statement, why=why,
                    reproduce=sampler.snippet(claim.id),
-                   seconds=time.perf_counter() - start)  # fmt: skip
+                   seconds=time.perf_counter() - start, **details)  # fmt: skip
+
+
+class _TimeUp(BaseException):
+    """Passes through code that catches every Exception."""
 
 
 @contextlib.contextmanager
@@ -175,12 +192,14 @@ def deadline(seconds: float) -> Iterator[None]:
         return
 
     def stop(*_: Any) -> None:
-        raise SubjectError(f"it does not return within {seconds:g} s")
+        raise _TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again, if it was swallowed
     try:
         yield
+    except _TimeUp:
+        raise SubjectError(f"it does not return within {seconds:g} s") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

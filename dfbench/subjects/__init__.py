@@ -157,7 +157,14 @@ def _from_object(thing: Any, name: str, config: dict[str, Any], call: dict[str, 
         defaults = {k: accepted[k].default for k in own}
         given = {**{k: v for k, v in own.items() if v != defaults[k]}, **config}
     version = _version(cls.__module__.partition(".")[0])
-    return diffusers.SchedulerSampler(cls, name, given, call, version)
+    try:
+        return diffusers.SchedulerSampler(cls, name, given, call, version)
+    except Unusable:
+        raise
+    except Exception as error:
+        raise Unusable(
+            f"{name} cannot be run as a scheduler: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _name_of(thing: Any) -> str:
