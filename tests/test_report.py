@@ -72,7 +72,7 @@ def test_every_certificate_can_be_shown(certificate):
 
 def test_the_schema():
     content = json.loads(serial.dumps(fake.small("fail")))
-    assert list(content) == ["schema", "verdict", "subjects", "environment", "seconds"]
+    assert list(content) == ["schema", "verdict", "subjects", "environment", "seconds", "excluded"]
     assert content["schema"] == "dfbench.certificate/1"
     subject = content["subjects"][0]
     assert {"name", "kind", "library", "version", "config", "traits", "verdict", "findings",

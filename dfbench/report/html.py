@@ -69,6 +69,7 @@ def render(
             command=command,
             environment={key: _text(value) for key, value in environment.items()},
             seconds=certificate.seconds,
+            excluded=certificate.excluded,
             counts=labels.counts(row.finding for row in rows if not row.blocked),
             blocked=sum(row.blocked for row in rows),
             libraries=libraries,

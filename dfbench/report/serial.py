@@ -54,6 +54,7 @@ def to_dict(certificate: Certificate) -> dict[str, Any]:
         "subjects": [_subject(each) for each in certificate.subjects],
         "environment": plain(certificate.environment),
         "seconds": plain(certificate.seconds),
+        "excluded": plain(certificate.excluded),
     }
 
 
@@ -115,6 +116,7 @@ def from_dict(content: Any, origin: str = "certificate") -> Certificate:
         ),
         top.object("environment"),
         top.number("seconds") or 0.0,
+        {name: str(why) for name, why in top.object("excluded").items()},
     )
 
 
@@ -234,4 +236,5 @@ def merge(certificates: Iterable[Certificate]) -> Certificate:
         distinct = [value for i, value in enumerate(values) if value not in values[:i]]
         environment[key] = distinct[0] if len(distinct) == 1 else distinct
     subjects = tuple(subject for run in runs for subject in run.subjects)
-    return Certificate(subjects, environment, sum(run.seconds for run in runs))
+    excluded = {name: why for run in runs for name, why in run.excluded.items()}
+    return Certificate(subjects, environment, sum(run.seconds for run in runs), excluded)

@@ -45,7 +45,7 @@ def summary(certificate: Certificate, console: Console) -> None:
     A person can act on a screenful: however large the certificate, it is about 60 lines.
     """
     # A title or a cell must not be read as markup, nor `1.2e-7` be coloured.
-    symbols = _symbols(console)
+    symbols = symbols_for(console)
     classes = grouping.groups(certificate)
     _classes(classes, console, symbols)
     wrong = grouping.issues(classes, "fail", "inconclusive")
@@ -69,7 +69,7 @@ def summary(certificate: Certificate, console: Console) -> None:
     total = len(certificate.subjects)
     rows = [row for group in classes for part in group.parts for row in part.rows]
     outcome = Text.assemble(
-        _badge(verdict, symbols),
+        badge(verdict, symbols),
         f": {grouping.tally(rows) or 'nothing to check'}; ",
         f"{total} subject{'' if total == 1 else 's'}, {labels.duration(certificate.seconds)}",
     )
@@ -126,7 +126,7 @@ def _line(console: Console, text: Text | str) -> None:
     console.print(line, overflow="ellipsis", no_wrap=True)
 
 
-def _badge(status: Status, symbols: dict[Status, str]) -> Text:
+def badge(status: Status, symbols: dict[Status, str]) -> Text:
     return Text(f"{symbols[status]} {labels.WORDS[status]}", STYLES[status])
 
 
@@ -137,7 +137,7 @@ def _detail(issue: Issue, console: Console, symbols: dict[Status, str]) -> None:
     console.print()
     title = f" {clean(part.label)} · {clean(', '.join(issue.claims))}"
     spread = f"  ({issue.spread})" if issue.spread else ""
-    console.print(Text.assemble(_badge(issue.status, symbols), (title, "bold"), spread))
+    console.print(Text.assemble(badge(issue.status, symbols), (title, "bold"), spread))
     where, why = finding.where or "", finding.why or ""
     for fact in (labels.evidence(finding), where, why if why not in where else ""):
         if not fact:
@@ -171,7 +171,7 @@ def _reasons(classes: list[Group], console: Console, symbols: dict[Status, str])
             _line(console, f"  … and {len(reasons) - REASONS} more reasons")
 
 
-def _symbols(console: Console) -> dict[Status, str]:
+def symbols_for(console: Console) -> dict[Status, str]:
     try:
         "".join(labels.SYMBOLS.values()).encode(console.encoding)
     except (LookupError, UnicodeEncodeError):

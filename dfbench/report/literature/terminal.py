@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dfbench.claims.base import Finding, Verdict
+from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import Printed
 from dfbench.claims.literature.run import Claims, Outcome
 from dfbench.report import labels
-from dfbench.report.terminal import STYLES, _badge, _symbols
+from dfbench.report.terminal import STYLES, badge, symbols_for
 
 
 def summary(claims: Claims, console: Console, explain: bool = False) -> None:
@@ -30,7 +30,7 @@ def summary(claims: Claims, console: Console, explain: bool = False) -> None:
         table.add_row(
             outcome.claim.id,
             outcome.claim.title + _holding(outcome),
-            badge(outcome.verdict, console),
+            badge(outcome.verdict, symbols_for(console)),
             _number(outcome.finding.measured),
             _number(outcome.finding.bound),
             Text("fails, as it must" if caught else "DOES NOT FAIL", "" if caught else "bold"),
@@ -44,7 +44,7 @@ def summary(claims: Claims, console: Console, explain: bool = False) -> None:
     console.print()
     console.print(
         Text.assemble(
-            badge(claims.verdict, console),
+            badge(claims.verdict, symbols_for(console)),
             f": {passed} of {len(claims.outcomes)} claims hold, every control with them; "
             f"{labels.duration(claims.seconds)}",
         )
@@ -61,7 +61,7 @@ def _explained(outcome: Outcome, console: Console) -> None:
     claim, finding = outcome.claim, outcome.finding
     console.print(
         Text.assemble(
-            badge(outcome.verdict, console),
+            badge(outcome.verdict, symbols_for(console)),
             (f"  {claim.id}. {claim.title}", "bold"),
             f"  ({claim.source})",
         )
@@ -111,7 +111,3 @@ def _code(outcome: Outcome) -> str:
     start = len(parts) - parts[::-1].index("dfbench") - 1 if "dfbench" in parts else 0
     return "/".join(parts[start:])
 
-
-def badge(status: Verdict, console: Console) -> Text:
-    """The verdict as symbol and word."""
-    return _badge(status, _symbols(console))
