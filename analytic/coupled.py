@@ -65,6 +65,16 @@ class CoupledMixtures:
         return self._x.dim
 
     @property
+    def x(self) -> GaussianMixture:
+        """The law of x."""
+        return self._x
+
+    @property
+    def y(self) -> GaussianMixture:
+        """The law of y."""
+        return self._y
+
+    @property
     def coupling(self) -> Array:
         """Probabilities of the pairs of components, (K, L)."""
         return self._pi.copy()

@@ -94,7 +94,7 @@ def test_continuity_in_the_plane_with_cross_covariances(rng):
 
 def test_ends_and_draws(rng):
     law = plane(rng)
-    for level, which in (((1.0, 0.0), law._x), ((0.0, 1.0), law._y)):
+    for level, which in (((1.0, 0.0), law.x), ((0.0, 1.0), law.y)):
         end = law.marginal(*level)
         np.testing.assert_allclose(end.mean, which.weights @ which.means, atol=1e-12)
         z = rng.normal(size=(5, 2))

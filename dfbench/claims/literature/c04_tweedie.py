@@ -11,7 +11,7 @@ from analytic import GaussianMixture
 from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import for_all, row, worst_of
 from dfbench.claims.literature.calculus import derivative
-from dfbench.claims.literature.posterior import moments
+from dfbench.claims.literature.posterior import moments, states
 from dfbench.levels import Array, Level
 from dfbench.predictions import convert
 from dfbench.testing import levels, mixtures
@@ -29,40 +29,33 @@ def tweedie(of_variance: float = 1.0) -> FromScore:
     return x_from_score
 
 
-def _points(target: GaussianMixture, level: Level) -> Array:
-    """One state per component and offset, within two standard deviations of it."""
-    spread = np.sqrt(level.alpha**2 * target.spectra + level.sigma**2)[:, None]
-    offsets = np.linspace(-2, 2, 4)[:, None] * np.linspace(1, 0.5, target.dim)
-    near = level.alpha * target.means[:, None] + spread * offsets
-    return np.asarray(near.reshape(-1, target.dim))
-
-
 def by_quadrature(formula: FromScore, target: GaussianMixture, level: Level) -> tuple[float, float]:
     """The score, and E[x|z] and Var[x|z] from it, against integrals over the posterior.
 
-    s = ∂ log p with p(z) the integral, differentiated; the posterior mean of the conditional
+    s = ∂p/p with p(z) the integral, differentiated; the posterior mean of the conditional
     score −(z − αx)/σ² is the analytic layer's opponent. In units of 1/σ, σ/α and (σ/α)².
     """
-    z, (alpha, sigma) = _points(target, level)[:, 0], level
+    z, (alpha, sigma) = states(target, level)[:, 0], level
     h = 0.03 * float(np.sqrt(alpha**2 * target.spectra.min() + sigma**2))
 
-    def log_p(shift: float) -> Array:
-        return np.log(moments(target, level, z + shift)[0])
+    def density(shift: float) -> Array:
+        return moments(target, level, z + shift)[0]
 
-    def x_hat(shift: float) -> Array:
-        """Tweedie's E[x|z + shift] from the score there: its slope is the covariance."""
+    def weighted(shift: float) -> Array:
+        """p E[x|z + shift] with the mean by Tweedie: smooth where E[x|z] alone need not be."""
         score = target.score((z + shift)[:, None], alpha, sigma)[:, 0]
-        return formula(score, z + shift, level)
+        return density(shift) * formula(score, z + shift, level)
 
-    _, mean, variance = moments(target, level, z)
+    p, mean, variance = moments(target, level, z)
+    p_slope = derivative(density, 0.0, h)
     score = target.score(z[:, None], alpha, sigma)[:, 0]
     gaps = [
-        sigma * (score - derivative(log_p, 0.0, h)),
+        sigma * (score - p_slope / p),
         sigma * (score + (z - alpha * mean) / sigma**2),
         alpha / sigma * (formula(score, z, level) - mean),
     ]
     # Cov[x|z] = (σ²/α²)(1 + σ² ∂s) = (σ²/α) ∂E[x|z]
-    slope = derivative(x_hat, 0.0, h)
+    slope = (derivative(weighted, 0.0, h) - formula(score, z, level) * p_slope) / p
     size = (alpha / sigma) ** 2 / (1 + sigma / h)
     second = size * np.abs(sigma**2 / alpha * slope - variance).max()
     scale = 1 + np.abs(z).max() / sigma
@@ -71,7 +64,7 @@ def by_quadrature(formula: FromScore, target: GaussianMixture, level: Level) -> 
 
 def in_space(formula: FromScore, target: GaussianMixture, level: Level) -> float:
     """E[x|z] and Cov[x|z] = (σ²/α²)(I + σ² ∇² log p), each by its own formula, in any dimension."""
-    z, (alpha, sigma) = _points(target, level), level
+    z, (alpha, sigma) = states(target, level), level
     mean = formula(target.score(z, alpha, sigma), z, level)
     gap = np.abs(mean - target.posterior_mean(z, alpha, sigma)).max() * alpha / sigma
     inner = np.eye(target.dim) + sigma**2 * target.score_jacobian(z, alpha, sigma)

@@ -65,8 +65,8 @@ def levels_gap(sde: SDE, schedule: Schedule, t: float) -> float:
     at = np.array([t])
     f, g2 = (float(c[0]) for c in sde(schedule, at))
     alpha, sigma = schedule.level(t)
-    drift = derivative(lambda s: np.log(schedule.alpha(s)), t, 2e-3)
-    ratio = derivative(lambda s: schedule.sigma(s) / schedule.alpha(s), t, 2e-3)
+    drift = derivative(lambda s: np.log(schedule.alpha(s)), t, 1e-3)
+    ratio = derivative(lambda s: schedule.sigma(s) / schedule.alpha(s), t, 1e-3)
     true = 2 * alpha * sigma * ratio
     return float(max(abs(f - drift) / (1 + abs(drift)), abs(g2 - true) / true))
 
@@ -106,8 +106,8 @@ def check(sde: SDE) -> Finding:
         ),
         "levels": for_all(
             lambda **case: levels_gap(sde, **case), 1e-11, unit="relative",
-            derivation="differences: h⁸ σ⁽⁹⁾/630 = 2e-13 for σ = √t at t ≥ 0.1, rounding "
-            "ε/h = 1e-13 of levels good to 10 ε", **cases,
+            derivation="differences: h⁸ σ⁽⁹⁾/630 = 6e-14 of σ̇ for σ = √t and σ/α = t/(1−t) in "
+            "[0.1, 0.9], rounding ε/h = 2e-13 of levels good to 10 ε", **cases,
         ),
         "inverse": for_all(
             lambda **case: inverse_gap(sde, **case), 1e-9, examples=12, unit="relative",

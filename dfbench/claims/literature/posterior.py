@@ -36,3 +36,11 @@ def moments(target: GaussianMixture, level: Level, z: Array) -> tuple[Array, Arr
     p = weight.sum(axis=1)
     mean = (weight * x).sum(axis=1) / p
     return p, mean, (weight * (x - mean[:, None]) ** 2).sum(axis=1) / p
+
+
+def states(target: GaussianMixture, level: Level) -> Array:
+    """One state per component and offset, within two standard deviations of it."""
+    spread = np.sqrt(level.alpha**2 * target.spectra + level.sigma**2)[:, None]
+    offsets = np.linspace(-2, 2, 4)[:, None] * np.linspace(1, 0.5, target.dim)
+    near = level.alpha * target.means[:, None] + spread * offsets
+    return np.asarray(near.reshape(-1, target.dim))
