@@ -141,6 +141,8 @@ def figure(finding: Finding) -> Figure:
         for name in (n for n in series if n.startswith(which)):
             label = name.removeprefix(which + ", ")
             sns.lineplot(x=series["z"], y=series[name], ax=axis, label=label, estimator=None)
+        axis.set_ylim(0, 1.25)
+        axis.legend(loc="upper center", ncols=3, columnspacing=1.0, handlelength=1.2)
     return fig
 
 
