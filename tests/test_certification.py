@@ -244,12 +244,40 @@ def test_progress_is_told() -> None:
 
 
 def test_threads_and_random_state_are_put_back() -> None:
-    threads = torch.get_num_threads()
+    threads, during = torch.get_num_threads(), set()
+    torch.set_num_threads(2)
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    dfbench.certify(["dfbench:ddpm", "dfbench:dpmpp_sde"], select=["noise", "identity", "affine"])
-    assert torch.get_num_threads() == threads
+
+    def output(m: torch.Tensor, j: int) -> torch.Tensor:
+        during.add(torch.get_num_threads())
+        return m
+
+    try:
+        dfbench.certify(
+            ["dfbench:ddpm", "dfbench:dpmpp_sde"], select=["noise", "identity", "affine"]
+        )
+        examine(MethodSampler("ddim", defect=Defect(output=output)), ["counts"])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert during == {1}
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_seed_reaches_the_draws() -> None:
+    drawn: list[list[float]] = []
+
+    def noise(xi: torch.Tensor, k: int) -> torch.Tensor:
+        drawn[-1].append(float(xi.flatten()[0]))
+        return xi
+
+    for seed in (1, 2, 1):
+        drawn.append([])
+        examine(
+            MethodSampler("ddpm", defect=Defect(noise=noise)), ["noise", "row-independence"], seed
+        )
+    assert drawn[0] == drawn[2] != drawn[1]
 
 
 # Twice the same -------------------------------------------------------------------------------

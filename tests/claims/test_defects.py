@@ -146,33 +146,30 @@ def test_an_output_of_another_size_is_found(name: str, at: int, size: float) -> 
 
 
 @pytest.mark.parametrize("name", ["ddim", "ddpm", "euler", "unipc", "dpm_solver_pp_multistep"])
-@pytest.mark.parametrize("by", [-1, 1])
-def test_levels_off_by_one_are_found(name: str, by: int) -> None:
-    """The steps go between other levels than the model is told."""
-
-    def shifted(n: int) -> Table:
-        r = np.geomspace(20.0, 0.02, n)
-        ratio = np.append(r, 0.0)
-        moved = np.append(ratio[1:], 0.0) if by > 0 else np.insert(ratio[:-1], 0, 30.0)
-        moved[-1], moved[0] = 0.0, max(moved[0], 0.02)
-        grid = Grid(1 / np.hypot(1, moved), moved / np.hypot(1, moved))
-        return METHODS[name].table(grid, "eps")
+@pytest.mark.parametrize("ahead", [True, False])
+def test_levels_off_by_one_are_found(name: str, ahead: bool) -> None:
+    """The first step goes one level too far, or nowhere; the model is told what it should be."""
 
     def edit(table: Table) -> Table:
-        if table.nfe < 4 or table.levels.sigma[-1] or table.prediction != "eps":
+        e = table.nfe
+        if e < 3:
             return table
-        if by > 0:  # clean data cannot be visited twice: leave the last two steps alone
-            rows = np.array(table.rows)
-            ahead = METHODS[name].table(Grid(table.levels.alpha[1:], table.levels.sigma[1:]), "eps")
-            rows[1, :2] = ahead.rows[1, :2]
-            return replace(table, rows=rows)
-        return replace(shifted(table.nfe), levels=table.levels)
+        left = np.delete(np.arange(e + 1), 1)
+        levels = Grid(table.levels.alpha[left], table.levels.sigma[left])
+        far = METHODS[name].table(levels, table.prediction)
+
+        def change(rows: Any) -> None:
+            rows[1] = rows[0]
+            if ahead:
+                rows[1, :2] = far.rows[1, :2]
+                rows[1, 1 + e : 2 + e] = far.rows[1, e : 1 + e]
+
+        return with_rows(table, change)
 
     found = failures(Edited(name, edit=edit), QUICK)
-    assert "identity" in found
-    assert "bookkeeping" in found
-    assert "evaluation 1" in (found["identity"].where or "")
-    assert "evaluation 1 (step 1)" in (found["bookkeeping"].where or "")
+    assert (found["identity"].where or "").startswith("3 steps, evaluation 1, weight of ")
+    assert "state at evaluation 1 (step 1): mean" in (found["bookkeeping"].where or "")
+    assert (found["bookkeeping"].counterexample or {})["steps"] == 3
 
 
 @given(st.integers(0, 4), st.floats(1e-3, 1.0), st.sampled_from([-1, 1]))
@@ -286,6 +283,15 @@ def reseeded(z: torch.Tensor, generator: Any, kept: Any) -> torch.Tensor:
     return normal(z, torch.Generator().manual_seed(0))
 
 
+def repeated(z: torch.Tensor, generator: Any, kept: Any) -> torch.Tensor:
+    return normal(z, generator.manual_seed(generator.initial_seed()))
+
+
+def mirrored(z: torch.Tensor, generator: Any, kept: Any) -> torch.Tensor:
+    half = normal(z, generator, ((len(z) + 1) // 2, *z.shape[1:]))
+    return torch.cat([half, -half])[: len(z)]
+
+
 def uniform(z: torch.Tensor, generator: Any, kept: Any) -> torch.Tensor:
     return (torch.rand(z.shape, generator=generator, dtype=z.dtype) - 0.5) * 12**0.5
 
@@ -315,6 +321,8 @@ def numpy_noise(z: torch.Tensor, generator: Any, kept: Any) -> torch.Tensor:
         (shared, "noise", "rows share their noise"),
         (unseeded, "noise", "do not use the caller's generator"),
         (reseeded, "noise", "another seed gives the same sample"),
+        (repeated, "noise", ", should be 0.000; draws 0 and 2"),
+        (mirrored, "noise", "rows share their noise"),
         (uniform, "affine", ""),
         (once, "identity", "Gaussian draws"),
         (louder, "bookkeeping", "evaluation 1 (step 1)"),
