@@ -9,13 +9,14 @@ def test_my_sampler(target, grid): ...
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from analytic import GaussianMixture
-from dfbench.levels import Grid, Level
+from analytic import CoupledMixtures, GaussianMixture
+from dfbench.levels import Array, Grid, Level
 from dfbench.schedules import EDM, VE, Cosine, FlowMatching, LinearVP, Schedule, Shifted, SubVP
 
 _SCALES = {
@@ -91,3 +92,44 @@ def schedules(draw: Any) -> Schedule:
         return EDM(draw(floats(1.0, 80.0)))
     base: Schedule = Cosine() if kind == "cosine" else FlowMatching()
     return Shifted(base, draw(floats(0.25, 4.0))) if kind == "shifted" else base
+
+
+@st.composite
+def couplings(draw: Any, dim: int | None = None) -> CoupledMixtures:
+    """Two mixtures, coupled anywhere between independence and the order of their components."""
+    d = dim or draw(st.integers(1, 2))
+    x, y = (draw(mixtures(dim=d, max_components=2, smallest=0.3)) for _ in range(2))
+    right, top = np.cumsum(x.weights)[:, None], np.cumsum(y.weights)
+    low, high = np.maximum(right - x.weights[:, None], top - y.weights), np.minimum(right, top)
+    share = draw(floats(0.0, 1.0))
+    pi = (1 - share) * np.outer(x.weights, y.weights) + share * np.maximum(high - low, 0.0)
+    correlation = draw(floats(-0.9, 0.9))  # of x and y, given the pair
+    roots = np.sqrt(np.multiply.outer(x.spectra[:, 0], y.spectra[:, 0]))
+    return CoupledMixtures(x, y, pi, correlation * roots[..., None, None] * np.eye(d))
+
+
+@dataclass(frozen=True)
+class Field:
+    """A smooth vector field θ₀ + θ₁ z + θ₂ sin z + θ₃ tanh(z rolled by one): no gradient for d > 1.
+
+    Something that a network could return, with a divergence in closed form.
+    """
+
+    theta: tuple[float, float, float, float]
+
+    def __call__(self, z: Array) -> Array:
+        a, b, c, d = self.theta
+        value: Array = a + b * z + c * np.sin(z) + d * np.tanh(np.roll(z, 1, axis=-1))
+        return value
+
+    def divergence(self, z: Array) -> Array:
+        """Σ_i ∂_i of the i-th component, (n,)."""
+        _, b, c, d = self.theta
+        slope: Array = b + c * np.cos(z) + (d / np.cosh(z) ** 2 if z.shape[-1] == 1 else 0.0)
+        return np.asarray(slope.sum(axis=-1))
+
+
+def fields() -> st.SearchStrategy[Field]:
+    """Fields with coefficients of order one."""
+    one = floats(-1.0, 1.0)
+    return st.tuples(one, one, one, one).map(Field)

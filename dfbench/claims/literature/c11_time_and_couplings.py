@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from dfbench.claims.literature.transport import BOUND, DERIVATION, Motion
 from dfbench.levels import Array
 from dfbench.predictions import convert
 from dfbench.schedules import Schedule
-from dfbench.testing import floats, mixtures, schedules
+from dfbench.testing import couplings, floats, mixtures, schedules
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,23 +109,6 @@ def ends_gap(law: CoupledMixtures) -> float:
         worst = max(worst, float(np.abs(law.log_density(z, *level) - end.log_density(z)).max()))
         worst = max(worst, float(np.abs(law.coupling.sum(axis) - end.weights).max()))
     return worst
-
-
-@st.composite
-def couplings(draw: Any, dim: int | None = None) -> CoupledMixtures:
-    """Two mixtures, coupled anywhere between independence and the order of their components."""
-    d = dim or draw(st.integers(1, 2))
-    x, y = (draw(mixtures(dim=d, max_components=2, smallest=0.3)) for _ in range(2))
-    share = draw(floats(0.0, 1.0))
-    sorted_pairs = np.maximum(
-        np.minimum(np.cumsum(x.weights)[:, None], np.cumsum(y.weights))
-        - np.maximum((np.cumsum(x.weights) - x.weights)[:, None], np.cumsum(y.weights) - y.weights),
-        0.0,
-    )
-    pi = (1 - share) * np.outer(x.weights, y.weights) + share * sorted_pairs
-    along = draw(floats(-0.9, 0.9))  # correlation of x and y, given the pair
-    roots = np.sqrt(np.multiply.outer(x.spectra[:, 0], y.spectra[:, 0]))
-    return CoupledMixtures(x, y, pi, along * roots[..., None, None] * np.eye(d))
 
 
 def figure(finding: Finding) -> Figure:

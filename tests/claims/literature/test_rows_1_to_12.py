@@ -1,4 +1,4 @@
-"""Paths, fields and scores: each check passes, its control fails, and each of its parts is needed."""
+"""Paths, fields and scores: checks pass, controls fail, and each part of a check is needed."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ from dfbench.claims.literature.transport import Motion
 from dfbench.levels import Level
 from dfbench.samplers.base import brownian_covariance
 from dfbench.schedules import LinearVP
-from dfbench.testing import schedules
+from dfbench.testing import couplings, schedules
 
 NUMBERS = range(1, 13)
 PICTURES = (1, 3, 5, 7, 9, 10, 11)
@@ -151,7 +151,7 @@ def test_drawn_schedules_are_schedules(schedule, t):
     assert schedule.g2(t) > 0
 
 
-@given(coupling=c11.couplings())
+@given(coupling=couplings())
 def test_drawn_couplings_have_the_marginals(coupling):
     np.testing.assert_allclose(coupling.coupling.sum(1), coupling.x.weights, atol=1e-12)
     np.testing.assert_allclose(coupling.coupling.sum(0), coupling.y.weights, atol=1e-12)
