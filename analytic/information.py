@@ -34,34 +34,42 @@ def expectation(
     """`E f(x)` for x from a mixture in one or two dimensions; f maps (n, d) to (n, ...).
 
     The trapezoidal rule over each component in its own eigenbasis, which converges geometrically
-    for analytic f; doubled until two results agree to `tolerance` of `E|f|`.
+    for analytic f; doubled until two results agree to `tolerance` of `E|f|` (of the largest, where
+    f has several components).
     """
+    nodes, value = _fewest(mixture), None
+    while True:
+        points, mass = _grid(mixture, nodes)
+        terms = np.asarray(function(points))
+        finer, size = np.tensordot(mass, terms, 1), np.tensordot(mass, np.abs(terms), 1)
+        if value is not None and np.all(np.abs(finer - value) <= tolerance * np.max(size)):
+            return finer
+        nodes, value = _more(mixture, nodes), finer
+
+
+def _fewest(mixture: GaussianMixture) -> int:
+    """Intervals to begin with: the narrowest component is seen, if not yet resolved."""
     if mixture.dim not in _LARGEST:
         raise ValueError(f"quadrature needs one or two dimensions, the mixture has {mixture.dim}")
-    deviations = np.sqrt(mixture.spectra)
-    positive = deviations[deviations > 0]
-    uneven = positive.max() / positive.min() if positive.size else 1.0
-    largest = _LARGEST[mixture.dim]
-    nodes = min(largest // 2, 32 * 2 ** int(np.ceil(np.log2(max(1.0, min(uneven, 64.0))))))
-    value, _ = _trapezoid(mixture, function, nodes)
-    while True:
-        nodes *= 2
-        finer, size = _trapezoid(mixture, function, nodes)
-        if np.all(np.abs(finer - value) <= tolerance * size):
-            return finer
-        if nodes >= largest:
-            raise RuntimeError("the quadrature does not converge: the integrand is not smooth")
-        value = finer
+    deviations = np.sqrt(mixture.spectra[mixture.spectra > 0])
+    uneven = deviations.max() / deviations.min() if deviations.size else 1.0
+    enough = 2 ** int(np.ceil(np.log2(max(32.0, 8 * min(uneven, 1e4)))))
+    return min(_LARGEST[mixture.dim] // 2, enough)
 
 
-def _trapezoid(
-    mixture: GaussianMixture, function: Callable[[Array], Array], nodes: int
-) -> tuple[Array, Array]:
-    """(E f, E|f|) with `nodes` intervals per direction that has variance."""
+def _more(mixture: GaussianMixture, nodes: int) -> int:
+    """Twice the intervals."""
+    if nodes >= _LARGEST[mixture.dim]:
+        raise RuntimeError("the quadrature does not converge: the integrand is not smooth")
+    return 2 * nodes
+
+
+def _grid(mixture: GaussianMixture, nodes: int) -> tuple[Array, Array]:
+    """Points (m, d) and masses (m,): the trapezoidal rule in every direction with variance."""
     u = np.linspace(-_REACH, _REACH, nodes + 1)
     bell = np.exp(-0.5 * u**2)
     bell /= bell.sum()
-    total, size = np.zeros(()), np.zeros(())
+    points, masses = [], []
     for k, (weight, spectrum) in enumerate(zip(mixture.weights, mixture.spectra, strict=True)):
         axes = [u if s > 0 else np.zeros(1) for s in spectrum]
         bells = [bell if s > 0 else np.ones(1) for s in spectrum]
@@ -69,11 +77,21 @@ def _trapezoid(
         y = y * np.sqrt(spectrum)
         if mixture.bases is not None:
             y = y @ mixture.bases[k].T
-        mass = weight * np.prod(np.meshgrid(*bells, indexing="ij"), axis=0).reshape(-1)
-        values = np.asarray(function(mixture.means[k] + y))
-        total = total + np.tensordot(mass, values, 1)
-        size = size + np.tensordot(mass, np.abs(values), 1)
-    return total, size
+        points.append(mixture.means[k] + y)
+        masses.append(weight * np.prod(np.meshgrid(*bells, indexing="ij"), axis=0).reshape(-1))
+    return np.concatenate(points), np.concatenate(masses)
+
+
+def joint(mixture: GaussianMixture) -> GaussianMixture:
+    """The law of (x, eps): twice the dimensions, so `expectation` takes it for a line only."""
+    d, size = mixture.dim, mixture.size
+    means = np.concatenate([mixture.means, np.zeros((size, d))], axis=1)
+    spectra = np.concatenate([mixture.spectra, np.ones((size, d))], axis=1)
+    if mixture.bases is None:
+        return GaussianMixture.diagonal(mixture.weights, means, spectra)
+    bases = np.tile(np.eye(2 * d), (size, 1, 1))
+    bases[:, :d, :d] = mixture.bases
+    return GaussianMixture.spectral(mixture.weights, means, spectra, bases)
 
 
 def entropy(mixture: GaussianMixture) -> float:
@@ -127,7 +145,8 @@ def point_error(mixture: GaussianMixture, x: ArrayLike, log_snr: float) -> float
 
     def error(z: Array) -> Array:
         wrong: Array = mixture.posterior_eps(z, *at) - (z - mean) / sigma
-        return (wrong**2).sum(-1)
+        total: Array = (wrong**2).sum(-1)
+        return total
 
     return float(expectation(given, error))
 
@@ -200,19 +219,24 @@ def _per_level(
 ) -> Array:
     """`E of(Cov[x|z])` at every level; one Gaussian's covariance does not depend on z."""
     lam = _log_snr(log_snr)
+    if not lam.size:
+        return np.zeros(lam.shape)
     if mixture.size == 1:
         s = mixture.spectra[0]
         closed: Array = ((s / (1 + np.exp(lam)[..., None] * s)) ** power).sum(-1)
         return closed
-    found = []
-    for value in lam.reshape(-1):
-        alpha, sigma = _level(value)
-
-        def integrand(z: Array, alpha: float = alpha, sigma: float = sigma) -> Array:
-            return of(mixture.posterior_covariance(z, alpha, sigma))
-
-        found.append(float(expectation(mixture.diffused(alpha, sigma), integrand)))
-    return np.array(found).reshape(lam.shape)
+    flat = lam.reshape(-1)
+    levels = [_level(value) for value in flat]
+    nodes, value = _fewest(mixture), None
+    while True:
+        grids = [_grid(mixture.diffused(*level), nodes) for level in levels]
+        points, mass = np.concatenate([z for z, _ in grids]), grids[0][1]
+        alpha, sigma = np.repeat(np.array(levels).T, len(mass), axis=1)
+        terms = of(mixture.posterior_covariance(points, alpha, sigma))
+        finer = terms.reshape(-1, len(mass)) @ mass
+        if value is not None and np.all(np.abs(finer - value) <= 1e-11 * finer):
+            return np.asarray(finer.reshape(lam.shape))
+        nodes, value = _more(mixture, nodes), finer
 
 
 def _panels(low: float, high: float, width: float = 1.0) -> tuple[Array, Array]:

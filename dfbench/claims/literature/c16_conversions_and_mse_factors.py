@@ -1,0 +1,85 @@
+"""16. Every prediction gives every other, and errors scale by known factors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from dfbench.claims.base import Finding
+from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.levels import Level
+from dfbench.predictions import affine, convert, mse_factor, weights
+from dfbench.testing import floats, levels
+
+Factor = Callable[..., Any]  # (source, target, α, σ, rates=) → factor of the squared error
+PAIRS = list(permutations(["eps", "x", "v", "u", "velocity", "score"], 2))
+
+
+def broken(size: float) -> Factor:
+    """The factor's square is not quite taken."""
+    return lambda *case, **more: mse_factor(*case, **more) ** (1 - size)
+
+
+def from_eps(kind: str, level: Level) -> float:
+    """The factors as GAO states them, in λ."""
+    lam = level.log_snr
+    return {
+        "x": math.exp(-lam),
+        "v": level.alpha**2 * (math.exp(-lam) + 1) ** 2,
+        "u": (math.exp(-lam / 2) + 1) ** 2,
+    }[kind]
+
+
+@row(
+    16,
+    "Conversions and MSE factors",
+    r"|\hat x-x|^2=e^{-\lambda}|\hat\epsilon-\epsilon|^2,\;"
+    r"|\hat v-v|^2=\alpha^2(e^{-\lambda}+1)^2|\hat\epsilon-\epsilon|^2,\;"
+    r"|\hat u-u|^2=(e^{-\lambda/2}+1)^2|\hat\epsilon-\epsilon|^2",
+    source="GAO",
+    condition="α > 0 and σ > 0; on any scale of (α, σ)",
+    subject=lambda: mse_factor,
+    control=broken,
+    control_size=1e-6,
+)
+def check(factor: Factor) -> Finding:
+    """All 30 ordered pairs, from x and ε that are written down."""
+
+    def conversion(level: Level, pair: tuple[str, str], x: float, eps: float) -> float:
+        rates = (-level.sigma, 1.5 * level.alpha)
+        z = level.alpha * x + level.sigma * eps
+        (p, q), (p_t, q_t) = (weights(kind, *level, rates=rates) for kind in pair)
+        m, true = p * x + q * eps, p_t * x + q_t * eps
+        found = convert(np.array([m]), np.array([z]), *pair, *level, rates=rates)[0]
+        # rounding z and m to float64 costs what their terms are worth, times the coefficients
+        c_z, c_m = affine(*pair, *level, rates=rates)
+        size = abs(c_z) * (abs(level.alpha * x) + abs(level.sigma * eps))
+        size += abs(c_m) * (abs(p * x) + abs(q * eps))
+        return float(abs(found - true) / (1e-300 + size))
+
+    def error(level: Level, pair: tuple[str, str]) -> float:
+        """x + σ d and ε − α d share z; their predictions differ by (p σ − q α) d."""
+        rates = (-level.sigma, 1.5 * level.alpha)
+        apart = [
+            p * level.sigma - q * level.alpha
+            for p, q in (weights(kind, *level, rates=rates) for kind in pair)
+        ]
+        return float(abs(factor(*pair, *level, rates=rates) / (apart[1] / apart[0]) ** 2 - 1))
+
+    def stated(level: Level, kind: str) -> float:
+        return float(abs(factor("eps", kind, *level) / from_eps(kind, level) - 1))
+
+    derivation = "round-off in float64: a few dozen operations"
+    cases = {"level": levels(), "pair": st.sampled_from(PAIRS)}
+    numbers = {"x": floats(-3, 3), "eps": floats(-3, 3)}
+    return worst_of(
+        for_all(conversion, 1e-14, examples=200, derivation=derivation, **cases, **numbers),
+        for_all(error, 1e-13, examples=200, derivation=derivation, **cases),
+        for_all(stated, 1e-13, derivation=derivation, level=levels(),
+                kind=st.sampled_from(["x", "v", "u"])),
+    )  # fmt: skip

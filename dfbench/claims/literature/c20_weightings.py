@@ -1,0 +1,132 @@
+"""20. Flow matching's weighting is that of v with the cosine schedule; SD3's is close to EDM's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dfbench.claims.base import Finding, judge
+from dfbench.claims.literature.base import row, worst_of
+from dfbench.levels import Array
+from dfbench.schedules import Cosine, FlowMatching
+from dfbench.weightings import (
+    EDM,
+    WEIGHTINGS,
+    LogitNormal,
+    effective_weighting,
+    normal_density,
+    normalised,
+    total_variation,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Function = Callable[[Array], Array]
+LAM = np.linspace(-20.0, 20.0, 401)
+RANGE = (-30.0, 30.0)
+
+
+def derived() -> dict[str, Function]:
+    """Every weighting that is a loss in t, from its prediction, schedule and factor."""
+    cosine, flow = Cosine(), FlowMatching()
+    edm = {"factor": lambda lam: 1.0, "density": lambda lam: normal_density(lam, 2.4, 2.4)}
+    return {
+        "eps_cosine": effective_weighting("eps", cosine),
+        "v_cosine": effective_weighting("v", cosine),
+        "flow_matching": effective_weighting("u", flow),
+        "indi": effective_weighting("x", flow),
+        "min_snr": effective_weighting("x", cosine, lambda lam: np.minimum(np.exp(lam), 5.0)),
+        "truncated_snr": effective_weighting("x", cosine, lambda lam: np.maximum(np.exp(lam), 1)),
+        "p2": effective_weighting("eps", cosine, lambda lam: 1 / (1 + np.exp(lam))),
+        "sd3": effective_weighting("u", flow, None, lambda lam: normal_density(lam, 0.0, 2.0)),
+        "edm": effective_weighting("edm", flow, sigma_data=0.5, **edm),
+    }
+
+
+def broken(size: float) -> dict[str, Function]:
+    """v's weighting tilted by e^(size λ)."""
+    good = derived()
+    return good | {"v_cosine": lambda lam: good["v_cosine"](lam) * np.exp(size * lam)}
+
+
+def figure(finding: Finding) -> Figure:
+    """All named weightings over λ, each divided by its largest value in sight."""
+    import seaborn as sns
+
+    from dfbench.claims.literature.drawing import frame
+
+    series = finding.series or {}
+    fig, (axis,) = frame("log-SNR λ", "w(λ) / value at λ = 0", yscale="log")
+    names = list(series)[1:]
+    dashes = ["-", "--", ":", "-."]
+    colours = sns.color_palette("colorblind", 6)
+    for i, name in enumerate(names):
+        sns.lineplot(x=series["log-SNR"], y=series[name], ax=axis, label=name, estimator=None,
+                     color=colours[i % 6], linestyle=dashes[i // 6], linewidth=1.4)  # fmt: skip
+    axis.set_ylim(1e-3, 1e2)
+    axis.legend(fontsize=7, ncol=2, loc="upper right")
+    return fig
+
+
+@row(
+    20,
+    "Weightings",
+    r"w_{\mathrm{FM}}(\lambda)=\tfrac12e^{-\lambda/2}=\tfrac\pi2\,w_{v,\cos}(\lambda),\qquad"
+    r"\tfrac12\int|w_{\mathrm{SD3}}-w_{\mathrm{EDM}}|\,d\lambda\le0.1\text{ (normalised)}",
+    source="KG, GAO",
+    condition="SD3 with location 0, scale 1 and no shift, EDM with σ_data = 0.5, at the same λ; "
+    "with λ counted from the variance of the data they are further apart",
+    subject=derived,
+    control=broken,
+    control_size=1e-6,
+    figure=figure,
+)
+def check(weights: dict[str, Function]) -> Finding:
+    """The named formulas against those derived from each paper's loss, and the two equalities."""
+    derivation = "round-off in float64; e^λ and the schedule's t cost digits at |λ| = 20"
+    named = {name: make() for name, make in WEIGHTINGS.items()}
+    gaps = {
+        name: float(np.abs(weight(LAM) / named[name](LAM) - 1).max())
+        for name, weight in weights.items()
+    }
+    ratio = weights["flow_matching"](LAM) / weights["v_cosine"](LAM)
+    constant = float(np.abs(ratio / (math.pi / 2) - 1).max())
+    sd3, edm = named["sd3"], named["edm"]
+    apart = total_variation(sd3, edm, *RANGE)
+    # λ of data with unit variance: EDM's data has the standard deviation 0.5
+    unit = EDM(p_mean=-1.2 - math.log(0.5), sigma_data=1.0)
+    both = [normalised(each, *RANGE)(LAM) for each in (sd3, edm)]
+    bulk = np.minimum(*both) > 0.1 * max(map(np.max, both))
+    found = worst_of(
+        judge(max(gaps.values()), 1e-9, derivation=derivation),
+        judge(constant, 1e-9, derivation=derivation),
+        judge(apart, 0.1, unit="total variation", derivation="'close': one draw of λ tells the "
+              "two apart with probability at most 0.55"),
+    )  # fmt: skip
+    at = np.linspace(-12.0, 12.0, 97)
+    return replace(
+        found,
+        quantities={
+            "flow matching / v-cosine": float(ratio.mean()),
+            "total variation SD3, EDM": apart,
+            "total variation SD3, EDM, λ of unit-variance data": total_variation(
+                sd3, unit, *RANGE
+            ),
+            "total variation SD3 shifted by 3, EDM": total_variation(
+                LogitNormal(shift=3.0), edm, *RANGE
+            ),
+            "largest ratio SD3 / EDM where either exceeds 10% of its peak": float(
+                np.exp(np.abs(np.log(both[0] / both[1]))[bulk].max())
+            ),
+            "correlation SD3, EDM": float(np.corrcoef(*both)[0, 1]),
+            "λ of SD3's peak": float(LAM[both[0].argmax()]),
+            "λ of EDM's peak": float(LAM[both[1].argmax()]),
+        },
+        series={"log-SNR": at.tolist()}
+        | {name: (w(at) / float(w(0.0))).tolist() for name, w in named.items()},
+    )
