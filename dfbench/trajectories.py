@@ -1,14 +1,14 @@
 """What a sampler does on the way: its states, the weights of its predictions, how straight it is.
 
-    from analytic import GaussianMixture
-    from dfbench.grids import uniform_t
-    from dfbench.schedules import Cosine
-    from dfbench.trajectories import prediction_weights, straightness, trajectory
+from analytic import GaussianMixture
+from dfbench.grids import uniform_t
+from dfbench.schedules import Cosine
+from dfbench.trajectories import prediction_weights, straightness, trajectory
 
-    grid = uniform_t(Cosine(), 20, 0.99, 0.01)
-    paths = trajectory("heun", GaussianMixture.points([[-1.0], [1.0]]), grid, n=50, rng=rng)
-    straightness(paths)
-    prediction_weights("ddpm", grid, "v").outputs
+grid = uniform_t(Cosine(), 20, 0.99, 0.01)
+paths = trajectory("heun", GaussianMixture.points([[-1.0], [1.0]]), grid, n=50, rng=rng)
+straightness(paths)
+prediction_weights("ddpm", grid, "v").outputs
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit, target
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_t
-from dfbench.levels import Array, Grid
+from dfbench.levels import Array, Grid, grid_of
 from dfbench.samplers import METHODS
-from dfbench.samplers.ode import ORDERS
+from dfbench.samplers.ode import ORDERS, times
 from dfbench.schedules import FlowMatching, LinearVP
 from dfbench.table import Table
 
@@ -44,11 +44,10 @@ def runge_kutta(displaced: float = 0.0) -> Solver:
         right = METHODS[ODES[ode][0]].table(grid, "x", solver=solver)
         if not displaced:
             return right
-        assert grid.t is not None and grid.schedule is not None
-        step = displaced * (grid.t[0] - grid.t[-1]) / grid.n_steps
-        t = grid.schedule.t_of_log_snr(right.levels.log_snr) - step
-        told = [grid.schedule.level(float(time)) for time in t]
-        return replace(right, levels=Grid(*np.array(told).T))
+        ts, schedule = times(grid)
+        step = displaced * (ts[0] - ts[-1]) / grid.n_steps
+        told = schedule.t_of_log_snr(right.levels.log_snr) - step
+        return replace(right, levels=grid_of([schedule.level(float(t)) for t in told]))
 
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import for_all, row
@@ -28,7 +29,7 @@ def reparametrised(error: float = 0.0) -> Reparametrised:
     def table(output: str, grid: Grid) -> Table:
         frame = FRAMES[output]
 
-        def run(model: Model, z: object, grid: Grid, noise: Noise) -> object:
+        def run(model: Model, z: Any, grid: Grid, noise: Noise) -> Any:
             for t, s in grid.steps():
                 (scale_t, eta_t), (scale_s, eta_s) = frame(t), frame(s)
                 out = getattr(model(z, t), output)
@@ -58,9 +59,9 @@ def check(rescaled: Reparametrised) -> Finding:
 
     def gap(grid: Grid) -> float:
         ddim = METHODS["ddim"].table(grid, "x").canonical()
-        return max(
-            float(rescaled(output, grid).canonical().gaps(ddim).max()) for output in FRAMES
-        )
+        return max(float(rescaled(output, grid).canonical().gaps(ddim).max()) for output in FRAMES)
 
-    return for_all(gap, 1e-12, unit="of the state's size", grid=grids(low=-6.0, high=6.0),
-                   derivation="round-off in float64, amplified by σ/α ≤ e³ at the ends")  # fmt: skip
+    return for_all(
+        gap, 1e-12, unit="of the state's size", grid=grids(low=-6.0, high=6.0),
+        derivation="round-off in float64, amplified by σ/α ≤ e³ at the ends",
+    )  # fmt: skip

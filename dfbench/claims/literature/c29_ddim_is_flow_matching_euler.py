@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import strategies as st
 
 from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import for_all, row
 from dfbench.grids import uniform_t
-from dfbench.levels import Grid
+from dfbench.levels import Grid, grid_of
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine, FlowMatching, Schedule
 from dfbench.testing import floats
@@ -27,11 +28,10 @@ def flow_schedule(bend: float = 0.0) -> Schedule:
 
 def gap(schedule: Schedule, times: list[float]) -> float:
     """Between Euler's method for dz/dt = α̇ x̂ + σ̇ ε̂ and DDIM, over the same levels."""
-    levels = [schedule.level(t) for t in times]
-    grid = Grid(*zip(*levels, strict=True), times, schedule)  # type: ignore[arg-type]
+    visited = grid_of([schedule.level(t) for t in times])
+    grid = Grid(visited.alpha, visited.sigma, np.array(times), schedule)
     euler = METHODS["velocity"].table(grid, "x", solver="euler")
     return float(euler.gaps(METHODS["ddim"].table(grid, "x")).max())
-
 
 
 @row(

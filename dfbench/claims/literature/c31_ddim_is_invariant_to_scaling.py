@@ -34,10 +34,9 @@ TARGET = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [1.0]], 0.04)
 
 def towards_vp(share: float) -> Schedule:
     """(1 − t, t)/((1 − t)² + t²)^(share/2)."""
-    square = lambda t: (1 - t) ** 2 + t**2  # noqa: E731
     return FlowMatching().scaled(
-        lambda t: square(t) ** (-share / 2),
-        lambda t: share * (1 - 2 * t) * square(t) ** (-share / 2 - 1),
+        lambda t: ((1 - t) ** 2 + t**2) ** (-share / 2),
+        lambda t: share * (1 - 2 * t) * ((1 - t) ** 2 + t**2) ** (-share / 2 - 1),
     )
 
 
@@ -90,7 +89,9 @@ def check(sampler: Sampler) -> Finding:
     """Coefficients on a schedule and on the same schedule scaled, both brought to α = 1."""
 
     def gap(schedule: Schedule, slope: float, wave: float, n: int) -> float:
-        c = lambda t: np.exp(slope * t + wave * np.sin(5 * t))  # noqa: E731
+        def c(t: Array) -> Array:
+            return np.asarray(np.exp(slope * t + wave * np.sin(5 * t)))
+
         scaled = schedule.scaled(c, lambda t: (slope + 5 * wave * np.cos(5 * t)) * c(t))
         one, two = (
             sampler(uniform_t(which, n, 0.9, 0.1), "x").canonical() for which in (schedule, scaled)
@@ -109,16 +110,16 @@ def _pictures(sampler: Sampler) -> dict[str, list[float]]:
     """Trajectories of the sampler, of Euler's method and of the exact flow, at every scale."""
     fine = uniform_t(towards_vp(0.0), 60, *ENDS)
     exact = exact_trajectory(TARGET, fine, z=STARTS[:, None]).states[:, :, 0]
-    coarse = uniform_t(towards_vp(0.0), STEPS, *ENDS)
-    assert fine.t is not None and coarse.t is not None
-    series = {"t": list(map(float, coarse.t)), "t, exact": list(map(float, fine.t))}
-    series |= {f"exact, path {i}": list(map(float, path)) for i, path in enumerate(exact.T)}
+    series = {
+        "t": np.linspace(*ENDS, STEPS + 1).tolist(),
+        "t, exact": np.linspace(*ENDS, 61).tolist(),
+    }
+    series |= {f"exact, path {i}": path.tolist() for i, path in enumerate(exact.T)}
     for name, share in SCALES.items():
         for label, method in (("DDIM", sampler), ("Euler", ddim_towards_euler(1.0))):
             states = paths(method, share, STEPS, STARTS).states[:, :, 0]
             series |= {
-                f"{label}, {name}, path {i}": list(map(float, path))
-                for i, path in enumerate(states.T)
+                f"{label}, {name}, path {i}": path.tolist() for i, path in enumerate(states.T)
             }
     return series
 

@@ -15,8 +15,8 @@ from scipy.optimize import brentq
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import for_all, row, worst_of
-from dfbench.claims.literature.drawing import frame
 from dfbench.claims.literature.c31_ddim_is_invariant_to_scaling import towards_vp
+from dfbench.claims.literature.drawing import frame
 from dfbench.grids import uniform_t
 from dfbench.schedules import Cosine, FlowMatching, Schedule
 from dfbench.testing import floats
@@ -135,8 +135,8 @@ def draw(finding: Finding) -> Figure:
     r"\text{a point};\qquad x\sim\mathcal N(0,s):\ S_{\mathrm{FM}}=(2-\tfrac\pi2)\sqrt s,\quad"
     r"S_{\mathrm{VP}}<S_{\mathrm{FM}}\iff s^*<s<1/s^*",
     source="GAO",
-    condition="'wide' means about as wide as the noise: beyond 1/s* the flow path is the straighter "
-    "one again; and the data is centred: a mean μ adds (π²/8 − 1) μ² to the VP path alone",
+    condition="'wide' means about as wide as the noise: beyond 1/s* the flow path is straighter "
+    "again; and the data is centred: a mean μ adds (π²/8 − 1) μ² to the VP path alone",
     subject=of_gaussian,
     control=of_gaussian,
     control_size=0.1,

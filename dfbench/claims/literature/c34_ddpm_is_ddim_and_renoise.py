@@ -69,5 +69,7 @@ def _sizes() -> dict[str, float]:
         excess = abs(ddpm_step("beta")(step).rows[-1][2]) / ddim_and_renoise(step)[1] - 1
         _, var = METHODS["ddpm"].table(run, "x", variance="beta").point_response()
         found[f"β, {n} steps: noise of a step too large by"] = float(excess)
-        found[f"β, {n} steps: spread of the sample too large by"] = float(np.sqrt(var[-1]) / end - 1)
+        found[f"β, {n} steps: spread of the sample too large by"] = float(
+            np.sqrt(var[-1]) / end - 1
+        )
     return found
