@@ -57,9 +57,7 @@ def within(part: dict[str, Any], whole: dict[str, Any]) -> bool:
     )
 
 
-def explaining(
-    entries: list[Entry], name: str, claim: str, config: dict[str, Any]
-) -> list[Entry]:
+def explaining(entries: list[Entry], name: str, claim: str, config: dict[str, Any]) -> list[Entry]:
     """The entries about a claim on a class with a configuration."""
     return [
         entry

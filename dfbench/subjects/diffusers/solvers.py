@@ -32,7 +32,6 @@ class Solver(Entry):
             return {**STANDARD, "flow_prediction": "u"}
         return STANDARD
 
-
     def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
         known = super().expected(settings, call)
         spaced = [k for k in ("use_karras_sigmas", "use_lu_lambdas") if settings.get(k)]
