@@ -78,7 +78,6 @@ def test_nor_does_it_with_other_options(name: str, options: dict[str, Any]) -> N
     assert wrong(MethodSampler(name, options)) == {}
 
 
-@pytest.mark.xfail(reason="errors that change sign on the way to their asymptote deceive the fit")
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -178,7 +178,7 @@ class SchedulerSession:
         probe = copy.deepcopy(self.scheduler)
         ones = torch.ones((1, 1, 1, 1), dtype=torch.float64)
         scale = getattr(probe, "scale_model_input", None)
-        with quiet():
+        with quiet(), blamed("scale_model_input at the first time"):
             return 1.0 if scale is None else 1 / float(scale(ones, t))
 
 
