@@ -156,9 +156,9 @@ def law(
     """Exact law of the output: mean and variance along every direction of the data's spectrum.
 
     Args:
-        sampler: the name of a method, a method, or a table (of any implementation: `grid` is then
-            not needed).
-        grid: the levels of the run, noise first.
+        sampler: the name of a method, a method, or a table of any implementation.
+        grid: the levels of the run, noise first. A table does without, if its first evaluation is
+            at the level at which it starts (a sampler that churns starts below).
         spectrum, mean: eigenvalues of the data's covariance, shape (D,), and its mean in the
             eigenbasis.
         on: the sources of error that are switched on.
@@ -332,7 +332,7 @@ def _rate(sampler: Sampler, method: Method | None, options: dict[str, Any]) -> f
 
 
 def _ends(sampler: Sampler, grid: Grid | None) -> tuple[Level, Level]:
-    levels = sampler.levels if isinstance(sampler, Table) else _grid(grid)
+    levels = sampler.levels if grid is None and isinstance(sampler, Table) else _grid(grid)
     return levels[0], levels[-1]
 
 

@@ -1,0 +1,205 @@
+"""42. EDM's sampler, the DPM-Solver family, UniPC, DEIS and PNDM: orders and coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import expm1, log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dfbench.claims.base import Finding, judge
+from dfbench.claims.literature.base import row, worst_of
+from dfbench.claims.literature.drawing import frame
+from dfbench.claims.order import exact_flow, fit, grid, target
+from dfbench.exact import exact_model
+from dfbench.grids import regular
+from dfbench.levels import Grid, Level
+from dfbench.samplers import METHODS
+from dfbench.samplers.base import Method, Traits
+from dfbench.table import Table
+from dfbench.wasserstein import response
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STEPS = (12, 16, 24, 32, 48, 64, 96, 128)
+VARIANCES = np.geomspace(0.05, 20.0, 13)
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A method under its options, and its order in the literature."""
+
+    method: str
+    options: dict[str, Any]
+    order: int
+
+    def table(self, levels: Grid) -> Table:
+        return METHODS[self.method].table(levels, "x", **self.options)
+
+
+SOLVERS = {
+    "EDM Heun": Solver("edm", {}, 2),
+    "EDM Heun, churn": Solver("edm", {"s_churn": 4.0}, 2),
+    "DPM-Solver-1": Solver("dpm_solver", {"order": 1}, 1),
+    "DPM-Solver-2": Solver("dpm_solver", {"order": 2}, 2),
+    "DPM-Solver-3": Solver("dpm_solver", {"order": 3}, 3),
+    "DPM-Solver++ 2S": Solver("dpm_solver_pp", {"order": 2}, 2),
+    "DPM-Solver++ 2M": Solver("dpm_solver_pp_multistep", {"order": 2}, 2),
+    "DPM-Solver++ 3M": Solver("dpm_solver_pp_multistep", {"order": 3}, 3),
+    "SDE-DPM-Solver++ 2M": Solver("sde_dpm_solver_pp", {"order": 2}, 2),
+    "UniPC-2": Solver("unipc", {"order": 2, "lower_order_final": False}, 3),
+    "DEIS-3": Solver("deis", {"order": 3}, 3),
+    "PNDM": Solver("pndm", {"order": 4}, 2),
+    "PLMS": Solver("pndm", {"order": 4, "start": "plms"}, 2),
+}
+Read = Callable[[str, Grid], Table]
+
+
+def read(size: float = 0.0) -> Read:
+    """The tables; the defect is a factor on the weight of the newest output of every row."""
+
+    def table(name: str, levels: Grid) -> Table:
+        found = SOLVERS[name].table(levels)
+        rows = found.rows.copy()
+        for j in range(1, found.nfe + 1):
+            rows[j, j] *= 1 + size
+        return replace(found, rows=rows)
+
+    return table
+
+
+def error(table: Table, levels: Grid) -> float:
+    """RMS distance to the exact flow of a mixture, in z/α; with noise, the largest relative error
+    of the standard deviation over Gaussian data."""
+    if table.normal_draws(1e-12).n_draws:
+        return float(np.abs(response(table, levels, VARIANCES, on=("discretisation",))).max())
+    start, stop = exact_flow()
+    out = table.run(exact_model(target(), "x"), start * levels[0].alpha)
+    return float(np.sqrt(np.mean((out / levels[-1].alpha - stop) ** 2)))
+
+
+# The papers' formulas, written here once more: λ = log(α/σ), h a step in it, ε̂ and x̂ outputs.
+
+
+def _half(level: Level) -> float:
+    return log(level.alpha / level.sigma)
+
+
+def _dpm_solver_2(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+    """2206.00927, eq. 3.3 with r = ½: the middle in λ, variance preserving."""
+    for t, s in levels.steps():
+        h = _half(s) - _half(t)
+        ratio = np.exp(-_half(t) - h / 2)
+        mid = Level(1 / np.hypot(1, ratio), ratio / np.hypot(1, ratio))
+        u = mid.alpha / t.alpha * z - mid.sigma * expm1(h / 2) * model(z, t).eps
+        z = s.alpha / t.alpha * z - s.sigma * expm1(h) * model(u, mid).eps
+    return z
+
+
+def _dpm_solver_pp_2m(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+    """2211.01095, algorithm 2."""
+    before: tuple[float, Any] | None = None
+    for t, s in levels.steps():
+        h, x = _half(s) - _half(t), model(z, t).x
+        d = x
+        if before is not None:
+            r = before[0] / h
+            d = (1 + 1 / (2 * r)) * x - 1 / (2 * r) * before[1]
+        z, before = s.sigma / t.sigma * z - s.alpha * expm1(-h) * d, (h, x)
+    return z
+
+
+def _edm_heun(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+    """2206.00364, algorithm 1 with σ(t) = t: x = z/α, D = x̂."""
+    x = z * (1 / levels[0].alpha)
+    for t, s in levels.steps():
+        a, b = t.sigma / t.alpha, s.sigma / s.alpha
+        d = (x - model(t.alpha * x, t).x) * (1 / a)
+        ahead = x + (b - a) * d
+        x = x + (b - a) / 2 * (d + (ahead - model(s.alpha * ahead, s).x) * (1 / b))
+    return x * levels[-1].alpha
+
+
+def _plms(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+    """2202.09778, eq. 12 after improved Euler and Adams–Bashforth of rising order."""
+    past: list[Any] = []
+    for t, s in levels.steps():
+        a, b = t.sigma / t.alpha, s.sigma / s.alpha
+        past.append(model(z, t).eps)
+        e = past[::-1]
+        if len(e) == 1:
+            euler = s.alpha * (z * (1 / t.alpha) + (b - a) * e[0])
+            mean = (e[0] + model(euler, s).eps) * 0.5
+        elif len(e) == 2:
+            mean = (3 * e[0] - e[1]) * 0.5
+        elif len(e) == 3:
+            mean = (23 * e[0] - 16 * e[1] + 5 * e[2]) * (1 / 12)
+        else:
+            mean = (55 * e[0] - 59 * e[1] + 37 * e[2] - 9 * e[3]) * (1 / 24)
+        z = s.alpha * (z * (1 / t.alpha) + (b - a) * mean)
+    return z
+
+
+PAPERS = {"EDM Heun": _edm_heun, "DPM-Solver-2": _dpm_solver_2,
+          "DPM-Solver++ 2M": _dpm_solver_pp_2m, "PLMS": _plms}  # fmt: skip
+
+
+def coefficients(table_of: Read) -> float:
+    """Largest difference between a method's table and that of its paper's formula."""
+    levels = regular(-4.0, 4.0, 6)
+    gaps = []
+    for name, formula in PAPERS.items():
+        paper = Method(name, formula, "", lambda: Traits()).table(levels, "x")
+        found = table_of(name, levels)
+        same = found.levels.log_snr - paper.levels.log_snr
+        gaps += [float(found.gaps(paper).max()), float(np.abs(same).max())]
+    return max(gaps)
+
+
+def draw(finding: Finding) -> Figure:
+    """Error against model evaluations."""
+    assert finding.series is not None
+    figure, (axis,) = frame("model evaluations", "error", xscale="log", yscale="log")
+    styles = ["o-", "s--", "^:"]
+    for i, name in enumerate(SOLVERS):
+        series = finding.series
+        axis.plot(series[f"{name}: evaluations"], series[f"{name}: error"], styles[i % 3], ms=3,
+                  label=name)  # fmt: skip
+    axis.legend(fontsize="xx-small", ncols=2)
+    return figure
+
+
+@row(
+    42,
+    "Orders and coefficients of fast solvers",
+    r"\text{error}\sim C h^q:\ q=1,2,3\text{ (DPM-Solver)},\ 2\text{ (EDM Heun, ++2S, ++2M, SDE "
+    r"++2M, PNDM)},\ 3\text{ (++3M, UniPC-2, DEIS-3)}",
+    source="EDM and the papers of each",
+    condition="smooth field, between noise levels with σ > 0, no lower order at the end; churn "
+    "with S_churn fixed, so that γ ∝ h; PNDM's weights are those of equal steps, hence 2 and not 4",
+    subject=read,
+    control=read,
+    control_size=1e-3,
+    figure=draw,
+)
+def check(table_of: Read) -> Finding:
+    """Fitted orders on a mixture and on Gaussians; four tables against the papers' formulas."""
+    short, series, quantities = 0.0, {}, {}
+    for name, solver in SOLVERS.items():
+        grids = [grid(n, "vp") for n in STEPS]
+        tables = [table_of(name, levels) for levels in grids]
+        errors = np.array([error(*pair) for pair in zip(tables, grids, strict=True)])
+        order, half, _ = fit(np.array(STEPS, dtype=float), errors, np.full(len(STEPS), 1e-14))
+        short = max(short, solver.order - order) if np.isfinite(order) else np.inf
+        quantities[f"order: {name}"] = order
+        quantities[f"± {name}"] = half
+        series[f"{name}: evaluations"] = [float(table.nfe) for table in tables]
+        series[f"{name}: error"] = [float(e) for e in errors]
+    orders = judge(short, 0.15, unit="missing in the order",
+                   derivation="a method that misses its order misses it by one")  # fmt: skip
+    tables_agree = judge(coefficients(table_of), 1e-12, unit="of the state's size",
+                         derivation="round-off in float64")  # fmt: skip
+    return replace(worst_of(orders, tables_agree), series=series, quantities=quantities)
