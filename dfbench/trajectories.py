@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
 from dfbench.exact import exact_model
-from dfbench.levels import Array, Grid, Level
+from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.samplers import METHODS, Method
 from dfbench.samplers.base import Output
 from dfbench.table import Table
@@ -87,9 +87,10 @@ def trajectory(
         options: the sampler's own.
 
     Returns:
-        States at the levels of the grid (of several evaluations at one level the last, which is
-        where the next step starts; levels that the sampler never evaluates at are left out, as
-        those from which EDM's churn raises the noise), or at all evaluations; the sample is last.
+        States at the levels of the grid, the sample last. Of several evaluations at one level the
+        last counts, which is where the next step starts; levels between that the sampler never
+        evaluates at are left out (EDM's churn leaves each one upwards). Or, with `stages`, the
+        states at all evaluations.
 
     Raises:
         ValueError: z and rng are both missing, or the sampler draws noise and there is no rng.
@@ -108,7 +109,7 @@ def trajectory(
         paths = _run_table(sampler, network, start, rng)
     else:
         paths = _run_code(sampler, network, prediction, start, grid, rng, options)
-    return paths if stages else _on_grid(paths, grid)
+    return paths if stages else _on_grid(paths, grid, start)
 
 
 def exact_trajectory(
@@ -263,23 +264,22 @@ def _run_code(
         return np.asarray(_noise(rng).standard_normal(z.shape))
 
     states.append(np.asarray(sampler(model, z, grid, noise, **options), dtype=np.float64))
-    alpha, sigma = zip(*levels, grid[-1], strict=True)
-    return Paths(np.stack(states), Grid(np.array(alpha), np.array(sigma)))
+    return Paths(np.stack(states), grid_of([*levels, grid[-1]]))
 
 
-def _on_grid(paths: Paths, grid: Grid) -> Paths:
+def _on_grid(paths: Paths, grid: Grid, start: Array) -> Paths:
     """The last state at every level of the grid that was visited, with the grid's times."""
     visited, sample, begin = list(paths.levels)[:-1], len(paths.levels) - 1, 0
-    index, at = [], []
+    found = {0: start}
     for i, level in enumerate(list(grid)[:-1]):
         same = [
             j for j in range(begin, sample) if np.allclose(visited[j], level, rtol=1e-9, atol=0)
         ]
         if same:
             begin = same[-1] + 1
-            index.append(i)
-            at.append(same[-1])
-    index.append(len(grid) - 1)
-    at.append(sample)
+            found[i] = paths.states[same[-1]]
+    found[len(grid) - 1] = paths.samples
+    index = list(found)
     times = None if grid.t is None else grid.t[index]
-    return Paths(paths.states[at], Grid(grid.alpha[index], grid.sigma[index], times, grid.schedule))
+    levels = Grid(grid.alpha[index], grid.sigma[index], times, grid.schedule)
+    return Paths(np.stack(list(found.values())), levels)

@@ -132,7 +132,7 @@ def draw(finding: Finding) -> Figure:
     33,
     "Straightness",
     r"S=\int_0^1\mathbb E\big|\dot z_t-(z_1-z_0)\big|^2dt:\quad S_{\mathrm{FM}}=0\iff"
-    r"\text{a point};\qquad x\sim\mathcal N(0,s):\ S_{\mathrm{FM}}=(2-\tfrac\pi2)\sqrt s,\quad"
+    r"\text{a point};\qquad x\sim\mathcal N(0,s):\ S_{\mathrm{FM}}=(2-\tfrac\pi2)\sqrt s,\quad "
     r"S_{\mathrm{VP}}<S_{\mathrm{FM}}\iff s^*<s<1/s^*",
     source="GAO",
     condition="'wide' means about as wide as the noise: beyond 1/s* the flow path is straighter "

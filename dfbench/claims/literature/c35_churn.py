@@ -49,7 +49,8 @@ def churn(noise: float = 1.0) -> Churn:
 def ddim_and_undo(step: Grid, fraction: float) -> Array:
     """Weights of (z, x̂, ξ): DDIM over Δλ/(1 − c), then forward noising back by that part c."""
     now, to = step[0], step[1]
-    far = now.ratio * (to.ratio / now.ratio) ** (1 / (1 - fraction))  # σ/α, on the scale of `to`
+    # σ/α there, with λ_far − λ_to = Δλ c/(1 − c)
+    far = to.ratio * (to.ratio / now.ratio) ** (fraction / (1 - fraction))
     ddim = METHODS["ddim"].table(grid_of([now, Level(to.alpha, to.alpha * far)]), "x")
     fresh = to.alpha * np.sqrt((to.ratio - far) * (to.ratio + far))
     return np.append(ddim.rows[-1], fresh)
