@@ -87,6 +87,7 @@ def draw(finding: Finding) -> Figure:
     first = min(series[f"η = {eta:g}"][0] for eta in ETAS)
     guide = [0.7 * first * STEPS[0] / n for n in STEPS]
     axis.plot(series["steps"], guide, ":", color="0.4", label="order 1")
+    axis.set_ylim(top=0.4)
     axis.legend(fontsize=8)
     return figure
 
