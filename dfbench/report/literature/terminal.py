@@ -110,4 +110,3 @@ def _code(outcome: Outcome) -> str:
     parts = file.parts
     start = len(parts) - parts[::-1].index("dfbench") - 1 if "dfbench" in parts else 0
     return "/".join(parts[start:])
-
