@@ -78,12 +78,13 @@ def expected_loss(
 
     def excess(z: Array) -> Array:
         exact = marginal_target(target, prediction, z, level, rates)
-        return np.asarray(squared_error(model(z, level), exact))
+        # the second is the size against which an exact model's error is all rounding
+        return np.stack([squared_error(model(z, level), exact), (exact**2).sum(-1)], axis=-1)
 
     # at given z, m = c_z z + c_m x
     _, c_m = affine("x", prediction, *level, rates=rates)
     left = float(c_m) ** 2 * float(mmse(target, level.log_snr))
-    return float(expectation(target.diffused(*level), excess)) + left
+    return float(expectation(target.diffused(*level), excess)[0]) + left
 
 
 def training_loss(

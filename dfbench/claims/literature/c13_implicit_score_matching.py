@@ -46,7 +46,7 @@ def check(loss: Loss) -> Finding:
             return np.stack([implicit - explicit + constant, constant], -1)
 
         difference, size = expectation(target, terms)
-        return abs(difference) / (1 + size)
+        return float(abs(difference) / (1 + size))
 
     derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
     line = for_all(gap, 1e-10, unit="of 1 + E|∇ log p|²/2", derivation=derivation, examples=25,

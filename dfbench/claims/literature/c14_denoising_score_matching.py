@@ -50,7 +50,8 @@ def check(loss: Loss) -> Finding:
             return np.stack([denoising - explicit, *size], -1)
 
         gap, of_step, of_value, of_true = expectation(joint(target), terms)
-        return abs(gap) / (1e-6 + np.sqrt(of_step * (of_value + of_true)) * max(1, level.sigma**-1))
+        size = np.sqrt(of_step * (of_value + of_true)) * max(1, 1 / level.sigma)
+        return float(abs(gap) / (1e-6 + size))
 
     def minimum(target: GaussianMixture, level: Level, along: Field) -> float:
         """J(s* + φ) − J(s* − φ) vanishes for every φ."""
@@ -63,9 +64,10 @@ def check(loss: Loss) -> Finding:
             return np.stack([slope, (step**2).sum(-1), (true**2).sum(-1)], -1)
 
         gap, of_step, of_true = expectation(joint(target), terms)
-        return abs(gap) / (1e-6 + np.sqrt(of_step * of_true) * max(1, level.sigma**-1))
+        return float(abs(gap) / (1e-6 + np.sqrt(of_step * of_true) * max(1, 1 / level.sigma)))
 
-    cases = {"target": mixtures(dim=1, smallest=0.3), "level": levels(-3, 3), "along": fields()}
+    line = mixtures(dim=1, smallest=0.3)
+    cases: dict[str, Any] = {"target": line, "level": levels(-3, 3), "along": fields()}
     derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
     return worst_of(
         for_all(gradients, 1e-9, derivation=derivation, examples=12, s=fields(), **cases),

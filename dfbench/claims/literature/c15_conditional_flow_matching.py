@@ -31,8 +31,8 @@ def broken(size: float) -> Target:
 @row(
     15,
     "Conditional flow matching",
-    r"\nabla_\theta\,\mathbb E|v_\theta(z)-u_t(z|x)|^2=\nabla_\theta\,\mathbb E|v_\theta(z)-u_t(z)|^2"
-    r",\qquad u_t(z)=\mathbb E[u_t(z|x)\mid z]",
+    r"\nabla_\theta\,\mathbb E|v_\theta(z)-u_t(z|x)|^2"
+    r"=\nabla_\theta\,\mathbb E|v_\theta(z)-u_t(z)|^2,\qquad u_t(z)=\mathbb E[u_t(z|x)\mid z]",
     source="LIP, HE",
     condition="0 < t < 1, where the conditional velocity is finite",
     subject=lambda: velocity,
@@ -60,7 +60,7 @@ def check(conditional: Target) -> Finding:
             return np.stack([given - mean, *sizes], -1)
 
         difference, of_step, of_rest = expectation(joint(target), terms)
-        return abs(difference) / (1e-6 * speed**2 + np.sqrt(of_step * of_rest))
+        return float(abs(difference) / (1e-6 * speed**2 + np.sqrt(of_step * of_rest)))
 
     return for_all(gap, 1e-9, unit="of the gradient's size", examples=15,
                    derivation="quadrature to 1e-11 of the integral of the size of the integrand",

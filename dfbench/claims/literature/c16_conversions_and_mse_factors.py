@@ -75,8 +75,8 @@ def check(factor: Factor) -> Finding:
         return float(abs(factor("eps", kind, *level) / from_eps(kind, level) - 1))
 
     derivation = "round-off in float64: a few dozen operations"
-    cases = {"level": levels(), "pair": st.sampled_from(PAIRS)}
-    numbers = {"x": floats(-3, 3), "eps": floats(-3, 3)}
+    cases: dict[str, Any] = {"level": levels(), "pair": st.sampled_from(PAIRS)}
+    numbers: dict[str, Any] = {"x": floats(-3, 3), "eps": floats(-3, 3)}
     return worst_of(
         for_all(conversion, 1e-14, examples=200, derivation=derivation, **cases, **numbers),
         for_all(error, 1e-13, examples=200, derivation=derivation, **cases),

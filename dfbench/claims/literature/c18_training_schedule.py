@@ -16,7 +16,7 @@ from dfbench.claims.literature.base import for_all, row, worst_of
 from dfbench.levels import Array
 from dfbench.schedules import VE, Cosine, FlowMatching, LinearVP, Schedule
 from dfbench.testing import schedules, spectra
-from dfbench.weightings import EDM, WEIGHTINGS, Weighting, log_snr_density, normalised
+from dfbench.weightings import EDM, WEIGHTINGS, Weighting, log_snr_density
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def figure(finding: Finding) -> Figure:
     from dfbench.claims.literature.drawing import frame
 
     series = finding.series or {}
-    fig, (axis,) = frame("variance of one draw / loss²", "", xscale="log")
+    fig, (axis,) = frame("variance of one draw / loss²", "")
     sns.barplot(x=[value[0] for value in series.values()], y=list(series), ax=axis,
                 color=sns.color_palette("colorblind")[0])  # fmt: skip
     return fig

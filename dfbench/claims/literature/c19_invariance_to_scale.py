@@ -43,7 +43,7 @@ def check(scaling: Scaling) -> Finding:
     def loss(
         target: GaussianMixture, schedule: Schedule, t: float, c: float, kind: str, network: Field
     ) -> float:
-        before, after = schedule.level(t), schedule.scaled(lambda _: c).level(t)
+        before, after = schedule.level(t), schedule.scaled(lambda s: c + 0 * s).level(t)
         size = np.hypot(*before)
 
         def plain(z: Array, _: Level) -> Array:

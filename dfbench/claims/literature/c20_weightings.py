@@ -34,7 +34,6 @@ RANGE = (-30.0, 30.0)
 def derived() -> dict[str, Function]:
     """Every weighting that is a loss in t, from its prediction, schedule and factor."""
     cosine, flow = Cosine(), FlowMatching()
-    edm = {"factor": lambda lam: 1.0, "density": lambda lam: normal_density(lam, 2.4, 2.4)}
     return {
         "eps_cosine": effective_weighting("eps", cosine),
         "v_cosine": effective_weighting("v", cosine),
@@ -44,7 +43,9 @@ def derived() -> dict[str, Function]:
         "truncated_snr": effective_weighting("x", cosine, lambda lam: np.maximum(np.exp(lam), 1)),
         "p2": effective_weighting("eps", cosine, lambda lam: 1 / (1 + np.exp(lam))),
         "sd3": effective_weighting("u", flow, None, lambda lam: normal_density(lam, 0.0, 2.0)),
-        "edm": effective_weighting("edm", flow, sigma_data=0.5, **edm),
+        "edm": effective_weighting(
+            "edm", flow, None, lambda lam: normal_density(lam, 2.4, 2.4), sigma_data=0.5
+        ),
     }
 
 
@@ -114,16 +115,14 @@ def check(weights: dict[str, Function]) -> Finding:
         quantities={
             "flow matching / v-cosine": float(ratio.mean()),
             "total variation SD3, EDM": apart,
-            "total variation SD3, EDM, λ of unit-variance data": total_variation(
-                sd3, unit, *RANGE
-            ),
+            "total variation SD3, EDM, λ of unit-variance data": total_variation(sd3, unit, *RANGE),
             "total variation SD3 shifted by 3, EDM": total_variation(
                 LogitNormal(shift=3.0), edm, *RANGE
             ),
             "largest ratio SD3 / EDM where either exceeds 10% of its peak": float(
                 np.exp(np.abs(np.log(both[0] / both[1]))[bulk].max())
             ),
-            "correlation SD3, EDM": float(np.corrcoef(*both)[0, 1]),
+            "correlation SD3, EDM": float(np.corrcoef(both[0], both[1])[0, 1]),
             "λ of SD3's peak": float(LAM[both[0].argmax()]),
             "λ of EDM's peak": float(LAM[both[1].argmax()]),
         },

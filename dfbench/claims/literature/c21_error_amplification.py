@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -39,10 +40,10 @@ def stated(kind: str, lam: float) -> float:
     """e^(−λ/2) and e^(λ/2) beyond λ = 0; 1 at most for v and u (variance preserving)."""
     half = lam / 2
     return {
-        "eps": np.exp(max(-half, 0.0)),
-        "x": np.exp(max(half, 0.0)),
-        "v": 1 / np.sqrt(1 + np.exp(-abs(lam))),
-        "u": 1 / (1 + np.exp(-abs(half))),
+        "eps": math.exp(max(-half, 0.0)),
+        "x": math.exp(max(half, 0.0)),
+        "v": 1 / math.sqrt(1 + math.exp(-abs(lam))),
+        "u": 1 / (1 + math.exp(-abs(half))),
     }[kind]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,10 +74,11 @@ def figure(finding: Finding) -> Figure:
 
     series = finding.series or {}
     fig, (axis,) = frame("steps T", "gap of the ELBO (nats)", xscale="log", yscale="log")
-    for name in list(series)[1:]:
+    for i, name in enumerate(list(series)[1:]):
         limit = "limit" in name
         sns.lineplot(x=series["T"], y=series[name], ax=axis, label=name, estimator=None,
-                     linestyle=":" if limit else "-", marker=None if limit else "o")  # fmt: skip
+                     linestyle=":" if limit else "-", marker=None if limit else "o",
+                     color=sns.color_palette("colorblind")[i // 2])  # fmt: skip
     return fig
 
 
@@ -137,13 +138,13 @@ def check(steps: Steps) -> Finding:
     return replace(found, **_example(steps))
 
 
-def _example(steps: Steps) -> dict[str, dict[str, object]]:
+def _example(steps: Steps) -> dict[str, Any]:
     """Series and quantities for two narrow modes and for N(0, 1)."""
     low, high, counts = -8.0, 8.0, [4, 8, 16, 32, 64, 128, 256]
     pair = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [1.0]], [0.04, 0.04])
     normal = GaussianMixture.isotropic([1.0], [[0.0]], [1.0])
-    series: dict[str, object] = {"T": [float(t) for t in counts]}
-    quantities: dict[str, object] = {}
+    series: dict[str, Any] = {"T": [float(t) for t in counts]}
+    quantities: dict[str, Any] = {}
     chains = [steps(even(low, high, count)) for count in counts]
     for name, target in (("two modes", pair), ("N(0, 1)", normal)):
         true = diffusion_loss(target, low, high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,8 @@ Noise = Callable[[str, Grid], float]  # variance's name and one step → std of 
 
 def ddpm(name: str, grid: Grid) -> float:
     """From the table of one step of DDPM."""
-    return float(abs(METHODS["ddpm"].table(grid, "x", variance=name).rows[-1][2]))
+    table = METHODS["ddpm"].table(grid, "x", variance=name)
+    return float(abs(table.rows[-1, 2]))
 
 
 def broken(size: float) -> Noise:
@@ -27,7 +29,7 @@ def broken(size: float) -> Noise:
 
     def mixed(name: str, grid: Grid) -> float:
         other = {"beta": "beta_tilde", "beta_tilde": "beta"}[name]
-        return ddpm(name, grid) ** (1 - size) * ddpm(other, grid) ** size
+        return float(ddpm(name, grid) ** (1 - size) * ddpm(other, grid) ** size)
 
     return mixed
 
@@ -73,7 +75,7 @@ def check(noise: Noise) -> Finding:
         return max(exact / noise("beta", grid), noise("beta_tilde", grid) / exact) - 1
 
     derivation = "round-off in float64, a difference of levels a step of 0.1 apart"
-    steps = {"low": floats(-8, 6), "step": floats(0.1, 2)}
+    steps: dict[str, Any] = {"low": floats(-8, 6), "step": floats(0.1, 2)}
     found = worst_of(
         for_all(normal, 1e-12, derivation=derivation, **steps),
         for_all(point, 1e-12, derivation=derivation, grid=levels_pairs()),
@@ -83,8 +85,9 @@ def check(noise: Noise) -> Finding:
     for lam in (-4.0, 0.0, 4.0):
         grid = Grid(*at_log_snr(np.array([lam, lam + 1.0])))
         for name in ("beta", "beta_tilde"):
+            case = f"data variance ¼, λ = {lam:+g} to {lam + 1:+g}"
             off = (noise(name, grid) / reverse_std(0.25, grid)) ** 2
-            quantities[f"{name} / exact variance, data variance ¼, λ = {lam:+g} to {lam + 1:+g}"] = off
+            quantities[f"{name} / exact variance, {case}"] = off
     scaled = Grid.from_ratios([2.0, 1.0])
     quantities["beta / exact variance, N(0, 1), variance exploding, σ = 2 to 1"] = (
         noise("beta", scaled) / reverse_std(1.0, scaled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,8 +80,8 @@ def figure(finding: Finding) -> Figure:
     r"\mathbb E\operatorname{Var}[\epsilon-x\mid z_t]\downarrow;\qquad"
     r"z_1<z_1'\Rightarrow\varphi_t(z_1)<\varphi_t(z_1')",
     source="TONG",
-    condition="exact optimal transport within each batch; paths cross generically in one dimension, "
-    "trajectories of a Lipschitz field in none",
+    condition="exact optimal transport within each batch; paths cross generically in one "
+    "dimension, trajectories of a Lipschitz field in none",
     subject=lambda: minibatch_pairs,
     control=broken,
     control_size=1e-3,
@@ -121,8 +122,8 @@ def check(couple: Coupling) -> Finding:
             scores.append(abs(found["variance"][1] - 4 * float(mmse(TARGET, 0.0))) / error)
     falls = max(
         later / earlier
-        for values in (found["cost"], found["crossing"], found["variance"])
-        for earlier, later in zip(list(values.values())[:-1], list(values.values())[1:], strict=True)
+        for name in ("cost", "crossing", "variance")
+        for earlier, later in pairwise(found[name].values())
     )
     decided = worst_of(
         for_all(lost, 0.0, unit="points", derivation="counting", n=st.integers(2, 40),
