@@ -49,10 +49,16 @@ if TYPE_CHECKING:
 
 
 def _ddpm_chain(model: Any, z: Any, grid: Grid, noise: Any) -> Any:
-    """DDPM as PG discretises it: b = g² Δt instead of 1 − (α_t/α_s)², and the variance b."""
+    """DDPM as PG discretises it: b = g² Δt instead of 1 − (α_t/α_s)², and the variance b.
+
+    Raises:
+        ValueError: b ≥ 1, where the chain does not exist.
+    """
     ts, schedule = times(grid)
     for i, (level, _) in enumerate(grid.steps()):
         b = float(schedule.g2(ts[i])) * (ts[i] - ts[i + 1])
+        if b >= 1:
+            raise ValueError(f"PG's DDPM needs g² Δt < 1, got {b:.3g}: take more steps")
         z = (1 - b) ** -0.5 * (z - b / level.sigma * model(z, level).eps) + b**0.5 * noise()
     return z
 
@@ -240,9 +246,9 @@ class _Affine(Output):
         total = alpha**2 * variance + sigma**2
         safe = np.where(total > 0, total, 1.0)  # σ = 0 and a direction without variance: x̂ = μ
         gain, noise = alpha * variance / safe, sigma / safe
-        self.x = gain * z + (1 - alpha * gain) * mean * constant  # type: ignore[misc]
-        self.eps = noise * (z - alpha * mean * constant)  # type: ignore[misc]
-        self.u = self.eps - self.x  # type: ignore[misc]
+        self.x = gain * z + (1 - alpha * gain) * mean * constant
+        self.eps = noise * (z - alpha * mean * constant)
+        self.u = self.eps - self.x
 
 
 def _direct(
@@ -251,7 +257,7 @@ def _direct(
     """The law by running the method on the pair (weight of z_T, constant) in every direction."""
     constant = np.array([[0.0], [1.0]])
 
-    def refuse(*_: Any) -> Any:
+    def refuse(start: float | None = None, stop: float | None = None) -> Any:
         raise _Draws
 
     pair = np.stack([np.ones_like(s), np.zeros_like(s)])

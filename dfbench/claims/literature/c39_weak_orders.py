@@ -77,6 +77,8 @@ def draw(finding: Finding) -> Figure:
         left.plot(finding.series["steps"], finding.series[name], "o-", ms=3, label=name)
         right.plot(finding.series["data std"], finding.series[f"{name}: response"])
     left.set(xscale="log", yscale="log")
+    left.set_xticks([16, 32, 64], ["16", "32", "64"])
+    left.minorticks_off()
     right.set(xscale="log", xlabel="standard deviation of the data",
               ylabel="relative error of the output's (32 steps)")  # fmt: skip
     left.legend(fontsize="xx-small")

@@ -11,15 +11,15 @@ from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import for_all, row, worst_of
 from dfbench.claims.literature.drawing import frame
-from dfbench.levels import Array, Grid, Level
+from dfbench.claims.literature.mixing import SIGMA, barrier_rate, spectral_gap, two_modes
+from dfbench.levels import Grid
 from dfbench.samplers import METHODS
-from dfbench.samplers.base import Method, Output, Traits
+from dfbench.samplers.base import Method, Traits
 from dfbench.testing import floats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIGMA = 0.1  # the noise of the level at which Langevin runs; its law has v = s + σ²
 EPSILON = 0.02
 SEPARATIONS = (2.0, 2.5, 3.0, 3.5, 4.0)  # half the distance of two modes of deviation 1
 
@@ -34,54 +34,11 @@ def langevin(noise: float = 1.0) -> Method:
     return Method("langevin", run, "", lambda **_: Traits(), METHODS["annealed_langevin"].defaults)
 
 
-def transition(chain: Method, target: GaussianMixture, eps: float) -> tuple[Array, float]:
-    """Mean after one step from the nodes of a uniform grid, as a matrix of transitions; its gap.
-
-    Nodes are half the noise deviation apart, where the trapezoidal rule is exact to
-    round-off for the analytic kernel.
-    """
-    reach = float(np.abs(target.means).max()) + 10.0
-    x = np.linspace(-reach, reach, int(4 * reach / np.sqrt(2 * eps)) + 1)
-    states: list[Array] = []
-
-    def model(z: Any, level: Level) -> Output:
-        states.append(np.array(z))
-        return Output(target.posterior_eps(z[:, None], *level)[:, 0], z, level, "eps")
-
-    for draw in (0.0, 1.0):
-        chain(model, x, Grid.from_ratios([SIGMA, SIGMA]), lambda d=draw: d, step=2 * eps, n_steps=1)
-    mean, std = states[1], states[3] - states[1]  # the second state of a run is one step on
-    kernel = np.exp(-0.5 * ((x - mean[:, None]) / std[:, None]) ** 2)
-    kernel /= std[:, None] * np.sqrt(2 * np.pi) / (x[1] - x[0])
-    values = np.sort(np.abs(np.linalg.eigvals(kernel)))
-    return x, float(values[-1] - values[-2])
-
-
-def barrier_rate(half: float, eps: float) -> float:
-    """Relaxation a step across the barrier: ε E[h'²]/Var h with h' = 1/p between the modes.
-
-    The Rayleigh quotient of the committor, an upper bound on the rate of dx = s dt + √2 dw and
-    its limit for a high barrier: about 4 ε / ∫ dx/p, which is ∝ e^{−ΔV}.
-    """
-    target = two_modes(half)
-    x = np.linspace(-half - 8, half + 8, 4001)
-    p = np.exp(target.log_density(x[:, None], 1.0, SIGMA))
-    slope = np.where(np.abs(x) <= half, 1 / p, 0.0)
-    h = (np.cumsum(slope) - 0.5 * slope) * (x[1] - x[0])
-    h -= (p @ h) / p.sum()
-    return float(eps * (p @ slope**2) / (p @ h**2))
-
-
-def two_modes(half: float) -> GaussianMixture:
-    """½ N(−m, 1) + ½ N(m, 1) at the noise of the level."""
-    return GaussianMixture.isotropic([0.5, 0.5], [[-half], [half]], 1 - SIGMA**2)
-
-
 def draw(finding: Finding) -> Figure:
     """Bias against step size, and steps to mix against separation."""
     assert finding.series is not None
     series = finding.series
-    figure, (left, right) = frame("step ε / variance", "excess of the stationary variance", panels=2)
+    figure, (left, right) = frame("step ε / variance", "excess stationary variance", panels=2)
     left.plot(series["step"], series["excess variance"], "-", label="ε/2v / (1 − ε/2v)")
     left.plot(series["step"], series["excess variance of the chain"], "o", ms=3, label="chain")
     left.set(xscale="log", yscale="log")
@@ -121,13 +78,21 @@ def check(chain: Method) -> Finding:
                     variance=floats(0.1, 10.0), step=floats(0.01, 1.8), start=floats(0.0, 10.0),
                     n=_counts())  # fmt: skip
     one = GaussianMixture.isotropic([1.0], [[0.0]], 1 - SIGMA**2)
-    gap = transition(chain, one, EPSILON)[1]
-    gaussian = judge(abs(gap / EPSILON - 1), 1e-9, unit="relative, of the gap",
-                     derivation="trapezoidal rule, error e^{−2π² 4}, and rounding over the gap")  # fmt: skip
-    gaps = [transition(chain, two_modes(m), EPSILON)[1] for m in SEPARATIONS]
+    gap = spectral_gap(chain, one, EPSILON)
+    gaussian = judge(
+        abs(gap / EPSILON - 1),
+        1e-9,
+        unit="relative, of the gap",
+        derivation="trapezoidal rule, error e^{−2π² 4}, and rounding over the gap",
+    )
+    gaps = [spectral_gap(chain, two_modes(m), EPSILON) for m in SEPARATIONS]
     ratio = [g / barrier_rate(m, EPSILON) for g, m in zip(gaps, SEPARATIONS, strict=True)]
-    mixing = judge(max(abs(r - 1) for r in ratio[1:]), 0.05, unit="of the gap", derivation="the "
-                   "committor's rate is exact as ΔV → ∞ and ε → 0; ε = 0.02 and e^{−ΔV} < 0.1")  # fmt: skip
+    mixing = judge(
+        max(abs(r - 1) for r in ratio[1:]),
+        0.05,
+        unit="of the gap",
+        derivation="the committor's rate is exact as ΔV → ∞ and ε → 0; ε = 0.02 and e^{−ΔV} < 0.1",
+    )
     return replace(worst_of(exact, gaussian, mixing), **_report(chain, gaps))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import expm1, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +11,11 @@ import numpy as np
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import row, worst_of
 from dfbench.claims.literature.drawing import frame
+from dfbench.claims.literature.papers import FORMULAS
 from dfbench.claims.order import exact_flow, fit, grid, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular
-from dfbench.levels import Grid, Level
+from dfbench.levels import Grid
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Method, Traits
 from dfbench.table import Table
@@ -81,77 +81,11 @@ def error(table: Table, levels: Grid) -> float:
     return float(np.sqrt(np.mean((out / levels[-1].alpha - stop) ** 2)))
 
 
-# The papers' formulas, written here once more: λ = log(α/σ), h a step in it, ε̂ and x̂ outputs.
-
-
-def _half(level: Level) -> float:
-    return log(level.alpha / level.sigma)
-
-
-def _dpm_solver_2(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-    """2206.00927, eq. 3.3 with r = ½: the middle in λ, variance preserving."""
-    for t, s in levels.steps():
-        h = _half(s) - _half(t)
-        ratio = np.exp(-_half(t) - h / 2)
-        mid = Level(1 / np.hypot(1, ratio), ratio / np.hypot(1, ratio))
-        u = mid.alpha / t.alpha * z - mid.sigma * expm1(h / 2) * model(z, t).eps
-        z = s.alpha / t.alpha * z - s.sigma * expm1(h) * model(u, mid).eps
-    return z
-
-
-def _dpm_solver_pp_2m(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-    """2211.01095, algorithm 2."""
-    before: tuple[float, Any] | None = None
-    for t, s in levels.steps():
-        h, x = _half(s) - _half(t), model(z, t).x
-        d = x
-        if before is not None:
-            r = before[0] / h
-            d = (1 + 1 / (2 * r)) * x - 1 / (2 * r) * before[1]
-        z, before = s.sigma / t.sigma * z - s.alpha * expm1(-h) * d, (h, x)
-    return z
-
-
-def _edm_heun(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-    """2206.00364, algorithm 1 with σ(t) = t: x = z/α, D = x̂."""
-    x = z * (1 / levels[0].alpha)
-    for t, s in levels.steps():
-        a, b = t.sigma / t.alpha, s.sigma / s.alpha
-        d = (x - model(t.alpha * x, t).x) * (1 / a)
-        ahead = x + (b - a) * d
-        x = x + (b - a) / 2 * (d + (ahead - model(s.alpha * ahead, s).x) * (1 / b))
-    return x * levels[-1].alpha
-
-
-def _plms(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-    """2202.09778, eq. 12 after improved Euler and Adams–Bashforth of rising order."""
-    past: list[Any] = []
-    for t, s in levels.steps():
-        a, b = t.sigma / t.alpha, s.sigma / s.alpha
-        past.append(model(z, t).eps)
-        e = past[::-1]
-        if len(e) == 1:
-            euler = s.alpha * (z * (1 / t.alpha) + (b - a) * e[0])
-            mean = (e[0] + model(euler, s).eps) * 0.5
-        elif len(e) == 2:
-            mean = (3 * e[0] - e[1]) * 0.5
-        elif len(e) == 3:
-            mean = (23 * e[0] - 16 * e[1] + 5 * e[2]) * (1 / 12)
-        else:
-            mean = (55 * e[0] - 59 * e[1] + 37 * e[2] - 9 * e[3]) * (1 / 24)
-        z = s.alpha * (z * (1 / t.alpha) + (b - a) * mean)
-    return z
-
-
-PAPERS = {"EDM Heun": _edm_heun, "DPM-Solver-2": _dpm_solver_2,
-          "DPM-Solver++ 2M": _dpm_solver_pp_2m, "PLMS": _plms}  # fmt: skip
-
-
 def coefficients(table_of: Read) -> float:
     """Largest difference between a method's table and that of its paper's formula."""
     levels = regular(-4.0, 4.0, 6)
     gaps = []
-    for name, formula in PAPERS.items():
+    for name, formula in FORMULAS.items():
         paper = Method(name, formula, "", lambda: Traits()).table(levels, "x")
         found = table_of(name, levels)
         same = found.levels.log_snr - paper.levels.log_snr
@@ -163,6 +97,8 @@ def draw(finding: Finding) -> Figure:
     """Error against model evaluations."""
     assert finding.series is not None
     figure, (axis,) = frame("model evaluations", "error", xscale="log", yscale="log")
+    axis.set_xticks([16, 32, 64, 128, 256], ["16", "32", "64", "128", "256"])
+    axis.minorticks_off()
     styles = ["o-", "s--", "^:"]
     for i, name in enumerate(SOLVERS):
         series = finding.series

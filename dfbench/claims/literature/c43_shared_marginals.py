@@ -59,11 +59,11 @@ def marginal_error(method: Method, n: int, eta: float) -> tuple[float, Array]:
         part = slice(i, i + 2)
         assert grid.t is not None
         step = Grid(grid.alpha[part], grid.sigma[part], grid.t[part], grid.schedule)
-        mean, moved = (method(model, x, step, lambda d=d: d, eta=eta) for d in (0.0, 1.0))
+        mean, moved = (method(model, x, step, lambda *_, d=d: d, eta=eta) for d in (0.0, 1.0))
         if eta:
             std = (moved - mean)[:, None]
-            kernel = np.exp(-0.5 * ((NODES - mean[:, None]) / std) ** 2) / (std * np.sqrt(2 * np.pi))
-            density = density @ kernel * width
+            kernel = np.exp(-0.5 * ((NODES - mean[:, None]) / std) ** 2) / std
+            density = density @ kernel * width / np.sqrt(2 * np.pi)
         else:  # nodes move with the flow, and the density with their spacing
             density = density * np.gradient(x, edge_order=2) / np.gradient(mean, edge_order=2)
             x = mean

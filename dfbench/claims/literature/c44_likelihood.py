@@ -100,9 +100,15 @@ def check(field: Field) -> Finding:
         trace = np.trace(jacobian, axis1=1, axis2=2)
         return max(float(np.abs(exact - trace).max()), float(np.abs(mean - trace).max()), wrong)
 
-    agree = for_all(off, 1e-6, examples=6, unit="of log p", target=mixtures(2, smallest=0.4),
-                    shift=floats(-1.5, 1.5),
-                    derivation=f"RK4 with {STEPS[-1]} steps: h⁴ times the fifth derivative")  # fmt: skip
+    agree = for_all(
+        off,
+        1e-6,
+        examples=6,
+        unit="of log p",
+        target=mixtures(2, smallest=0.4),
+        shift=floats(-1.5, 1.5),
+        derivation=f"RK4 with {STEPS[-1]} steps: h⁴ times the fifth derivative",
+    )
     target = GaussianMixture.isotropic([0.4, 0.6], [[-1.0, 0.2], [0.8, -0.5]], [0.3, 0.5])
     z = target.sample_diffused(8, *first, np.random.default_rng(5))
     exact, errors = target.log_density(z, *first), []

@@ -68,11 +68,15 @@ def penalties() -> tuple[dict[str, Array], dict[str, float]]:
 def draw(finding: Finding) -> Figure:
     """Error against the sampling schedule, for two laws of the data."""
     assert finding.series is not None
-    figure, (axis,) = frame(f"shift of the sampling schedule ({N} steps)",
-                            "W₂ / standard deviation of the data", xscale="log", yscale="log")  # fmt: skip
+    figure, (axis,) = frame(
+        f"shift of the sampling schedule ({N} steps)",
+        "W₂ / standard deviation of the data",
+        xscale="log",
+        yscale="log",
+    )
     for name, variance in LAWS.items():
         curve = finding.series[name]
-        (line,) = axis.plot(finding.series["shift"], curve, label=f"{name} data, std {variance**0.5:g}")
+        (line,) = axis.plot(finding.series["shift"], curve, label=f"{name}: std {variance**0.5:g}")
         best = int(np.argmin(curve))
         axis.plot(finding.series["shift"][best], curve[best], "o", color=line.get_color())
     axis.legend()
@@ -105,12 +109,20 @@ def check(adapter: Adapter) -> Finding:
         one, two = (table.run(m, z) for m in (native, adapter(native, trained)))
         return float(np.abs(one - two).max() / np.hypot(*grid[-1]))
 
-    same = for_all(gap, 1e-9, unit="of the state's size", examples=60, target=mixtures(1, smallest=0.3),
-                   grid=grids(2, 5, low=-3.0, high=3.0), trained=schedules(),
-                   start=floats(-2.0, 2.0), derivation="round-off and the inverse of λ(t)")  # fmt: skip
+    same = for_all(
+        gap,
+        1e-9,
+        unit="of the state's size",
+        examples=60,
+        target=mixtures(1, smallest=0.3),
+        grid=grids(2, 5, low=-3.0, high=3.0),
+        trained=schedules(),
+        start=floats(-2.0, 2.0),
+        derivation="round-off and the inverse of λ(t)",
+    )
     curves, quantities = penalties()
     cost = min(v for k, v in quantities.items() if "error" in k)
     depends = judge(1 / cost, 0.9, unit="error with its own schedule / with the other's",
                     derivation="a tenth is more than the spacing of the shifts makes")  # fmt: skip
-    series = {"shift": [float(c) for c in SHIFTS], **{n: [float(e) for e in c] for n, c in curves.items()}}
+    series = {"shift": SHIFTS.tolist(), **{name: c.tolist() for name, c in curves.items()}}
     return replace(worst_of(same, depends), series=series, quantities=quantities)

@@ -32,8 +32,8 @@ STOP = 1e-3
 def measured(size: float = 0.0) -> Error:
     """`wasserstein.error`; the defect is a factor on the spectrum that it sees."""
 
-    def error(*args: Any, spectrum: Array, **options: Any) -> float:
-        return wasserstein.error(*args, (1 + size) * spectrum, **options)
+    def error(sampler: str, grid: Grid, *, spectrum: Array, **options: Any) -> float:
+        return wasserstein.error(sampler, grid, (1 + size) * spectrum, **options)
 
     return error
 
@@ -46,7 +46,9 @@ def independent(
     (a, s), (a1, s1) = grid[0], grid[-1]
     mu = np.full_like(spectrum, mean)
     model = learned if "score" in on else spectrum
-    m, v = (0 * mu, np.ones_like(mu)) if "initialisation" in on else (a * mu, a**2 * spectrum + s**2)
+    m, v = a * mu, a**2 * spectrum + s**2
+    if "initialisation" in on:
+        m, v = 0 * mu, np.ones_like(mu)
     if "discretisation" in on:
         assert grid.t is not None
         for i, level in enumerate(list(grid)[:-1]):
@@ -80,8 +82,8 @@ def draw(finding: Finding) -> Figure:
 @row(
     47,
     "The four errors of a sampler",
-    r"W_2(q_{\text{sample}},p_{\text{data}})\text{ from initialisation, truncation, discretisation, "
-    r"score: each alone and together, in closed form for }\mathcal N(\mu,\Sigma)",
+    r"W_2(q_{\text{sample}},p_{\text{data}})\text{ from initialisation, truncation, "
+    r"discretisation, score: each alone and together, in closed form for }\mathcal N(\mu,\Sigma)",
     source="PG",
     condition="Gaussian data; the score error is that of a model that learned another spectrum",
     subject=measured,

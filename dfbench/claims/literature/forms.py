@@ -32,9 +32,9 @@ def on_both(
         pair: (printed, corrected).
         bound, unit, derivation, examples, cases: as in `for_all`.
     """
-    details: dict[str, Any] = {"unit": unit, "derivation": derivation, "examples": examples}
-    printed, corrected = (for_all(partial(measure, f), bound, **details, **cases) for f in pair)
-    largest = for_all(partial(measure, pair[0]), inf, **details, **cases).measured or 0.0
+    rest: dict[str, Any] = {**cases, "unit": unit, "derivation": derivation, "examples": examples}
+    printed, corrected = (for_all(partial(measure, form), bound, **rest) for form in pair)
+    largest = for_all(partial(measure, pair[0]), inf, **rest).measured or 0.0
     quantities = {"printed": largest, "corrected": corrected.measured or 0.0}
     if corrected.verdict != "pass":
         return replace(corrected, why="the corrected form does not hold", quantities=quantities)

@@ -39,8 +39,8 @@ def check(pair: tuple[Factor, Factor]) -> Finding:
     def off(c: Factor, t: float) -> float:
         alpha, sigma = (c(t) * part for part in FlowMatching().level(t))
         level = rescaled.level(t)
-        return max(abs(np.hypot(alpha, sigma) - 1), abs(alpha - level.alpha),
-                   abs(sigma - level.sigma))  # fmt: skip
+        gaps = np.hypot(alpha, sigma) - 1, alpha - level.alpha, sigma - level.sigma
+        return float(np.abs(gaps).max())
 
     return on_both(off, pair, 1e-12, holds=False, unit="of √(α² + σ²)", t=floats(0.0, 1.0),
                    derivation="round-off in float64")  # fmt: skip

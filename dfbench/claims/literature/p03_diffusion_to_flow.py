@@ -47,12 +47,20 @@ def check(pair: tuple[Sigma, Sigma]) -> Finding:
         inner = s * (schedule.f(s[:, None] * unit) @ weights)  # ∫_0^s f
         alpha = np.exp(t * (schedule.f(s) @ weights))
         sigma = form(t * weights * schedule.g2(s) * np.exp(-2 * inner), alpha)
-        return max(abs(sigma / schedule.sigma(t) - 1), abs(alpha / schedule.alpha(t) - 1))
+        ratios = np.array([sigma / schedule.sigma(t), alpha / schedule.alpha(t)])
+        return float(np.abs(ratios - 1).max())
 
     clean = schedules().filter(lambda schedule: schedule.sigma(0.0) == 0)
-    finding = on_both(off, pair, 1e-12, holds=False, unit="relative", schedule=clean,
-                      t=floats(0.05, 0.9),
-                      derivation="Gauss–Legendre with 48 nodes twice: below round-off here")  # fmt: skip
+    finding = on_both(
+        off,
+        pair,
+        1e-12,
+        holds=False,
+        unit="relative",
+        schedule=clean,
+        t=floats(0.05, 0.9),
+        derivation="Gauss–Legendre with 48 nodes twice: below round-off here",
+    )
     exploding = off(pair[0], EDM(2.0), 0.5)
     return replace(finding, quantities={**(finding.quantities or {}),
                                         "printed, where f = 0": exploding})  # fmt: skip

@@ -59,9 +59,16 @@ def check(pair: tuple[Variance, Variance]) -> Finding:
         exact = joint[0, 0] - joint[0, 1] ** 2 / joint[1, 1]
         return float(abs(form(grid, variance) / exact - 1))
 
-    finding = on_both(off, pair, 1e-10, holds=False, unit="relative",
-                      grid=grids(1, 1, low=-4.0, high=4.0), variance=floats(0.0, 4.0),
-                      derivation="cancellation in the Schur complement, ε V_t/β < 1e-12")  # fmt: skip
+    finding = on_both(
+        off,
+        pair,
+        1e-10,
+        holds=False,
+        unit="relative",
+        grid=grids(1, 1, low=-4.0, high=4.0),
+        variance=floats(0.0, 4.0),
+        derivation="cancellation in the Schur complement, ε V_t/β < 1e-12",
+    )
     grid = regular(-1.0, 0.0, 1)
     tilde = METHODS["ddpm"].table(grid, "x").C[-1, 0] ** 2
     large = METHODS["ddpm"].table(grid, "x", variance="beta").C[-1, 0] ** 2

@@ -41,8 +41,9 @@ def limit(size: float = 0.0) -> Velocity:
     holds=False,
     corrected=r"\frac{dx_t}{dt}=\lim_{\delta\to0}\frac{\phi_{t,t+\delta}(x_t)-x_t}\delta=u_t(x_t),"
     r"\qquad\log p_1(x_1)=\log p_0(x_0)-\int_0^1(\operatorname{div}u_t)(x_t)\,dt",
-    where="the middle term where the limit is taken, or where φ_t is one residual step x + δ u_t(x) "
-    "and not the flow; the likelihood where x is x_1, the end of the path that starts at x_0",
+    where="the middle term where the limit is taken, or where φ_t is one residual step "
+    "x + δ u_t(x) and not the flow; the likelihood where x is x_1, the end of "
+    "the path that starts at x_0",
     subject=lambda: (quotient, limit()),
     control=lambda size: (quotient, limit(size)),
     control_size=1e-3,
@@ -51,9 +52,7 @@ def check(pair: tuple[Velocity, Velocity]) -> Finding:
     """u = α̇ E[x|z] + σ̇ E[ε|z] against the exact flow of Gaussians; the density at the end of the
     path against the integral of the divergence."""
 
-    def off(
-        form: Velocity, schedule: Schedule, variance: float, t: float, delta: float
-    ) -> float:
+    def off(form: Velocity, schedule: Schedule, variance: float, t: float, delta: float) -> float:
         data, x = GaussianMixture.isotropic([1.0], [[0.5]], variance), np.array([[1.0]])
 
         def path(step: float) -> float:
@@ -63,9 +62,18 @@ def check(pair: tuple[Velocity, Velocity]) -> Finding:
         u = float(data.velocity(x, *schedule.level(t), *schedule.rates(t))[0, 0])
         return abs(form(path, delta) - u) / (1 + abs(u))
 
-    finding = on_both(off, pair, 1e-11, holds=False, unit="relative", schedule=schedules(),
-                      variance=floats(0.2, 4.0), t=floats(0.2, 0.8), delta=floats(0.01, 0.1),
-                      derivation="eight-neighbour differences: h⁸ times the ninth derivative")  # fmt: skip
+    finding = on_both(
+        off,
+        pair,
+        1e-11,
+        holds=False,
+        unit="relative",
+        schedule=schedules(),
+        variance=floats(0.2, 4.0),
+        t=floats(0.2, 0.8),
+        delta=floats(0.01, 0.1),
+        derivation="eight-neighbour differences: h⁸ times the ninth derivative",
+    )
     at_end, at_start = likelihood(Schedule.from_functions(lambda t: 1 - t / 2, lambda t: t + 0.1))
     if at_end > BOUND:
         finding = judge(at_end, BOUND, unit="log-density", why="the likelihood fails at x_1")
