@@ -114,17 +114,19 @@ def check(weights: dict[str, Function]) -> Finding:
         found,
         quantities={
             "flow matching / v-cosine": float(ratio.mean()),
+            "largest relative error of flow matching / v-cosine = π/2": constant,
+            "largest relative error of a named formula": max(gaps.values()),
             "total variation SD3, EDM": apart,
             "total variation SD3, EDM, λ of unit-variance data": total_variation(sd3, unit, *RANGE),
             "total variation SD3 shifted by 3, EDM": total_variation(
                 LogitNormal(shift=3.0), edm, *RANGE
             ),
-            "largest ratio SD3 / EDM where either exceeds 10% of its peak": float(
+            "largest ratio SD3 / EDM where both exceed 10% of the peak": float(
                 np.exp(np.abs(np.log(both[0] / both[1]))[bulk].max())
             ),
             "correlation SD3, EDM": float(np.corrcoef(both[0], both[1])[0, 1]),
-            "λ of SD3's peak": float(LAM[both[0].argmax()]),
-            "λ of EDM's peak": float(LAM[both[1].argmax()]),
+            "λ of SD3's peak": round(float(LAM[both[0].argmax()]), 1),
+            "λ of EDM's peak": round(float(LAM[both[1].argmax()]), 1),
         },
         series={"log-SNR": at.tolist()}
         | {name: (w(at) / float(w(0.0))).tolist() for name, w in named.items()},
