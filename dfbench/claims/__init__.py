@@ -7,8 +7,8 @@ import importlib
 from dfbench.claims.base import CLAIMS, Claim, Finding
 
 for _name in (
-    "counts", "affine", "bookkeeping", "identity", "order", "law", "invariance",
-    "noise", "batch", "companions",
+    "counts", "affine", "bookkeeping", "landing", "identity", "order", "law", "invariance",
+    "noise", "batch", "companions", "options",
 ):  # fmt: skip
     importlib.import_module(f"dfbench.claims.{_name}")
 

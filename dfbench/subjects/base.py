@@ -24,6 +24,7 @@ class Session(readout.Session, Protocol):
 
     time_tolerance: float
     time_derivation: str
+    cleanest: float
 
     def precision(self, level: Level) -> tuple[float, float]:
         """Relative precision to which the subject's tables hold α and σ, in units of round-off."""
@@ -129,6 +130,10 @@ class Sampler(ABC):
     def reference(self, session: Any) -> Reference | None:
         """The published method on the levels of this run; None where none is known."""
         return None
+
+    def without_options(self) -> Sampler:
+        """The same without the options of the sampling call."""
+        return self
 
     def companions(self, session: Any) -> dict[str, Callable[..., Any]]:
         """Functions beside the sampler that must agree with its levels, by name.

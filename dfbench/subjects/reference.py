@@ -90,6 +90,7 @@ class MethodSession:
             t0=0.0, t1=float(span.max()), size=z.shape, dtype=z.dtype, entropy=seed
         )
 
+    cleanest = 0.0
     time_tolerance = 1e-9
     time_derivation = "the model is told the level itself: λ to round-off"
 

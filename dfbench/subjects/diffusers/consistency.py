@@ -106,6 +106,8 @@ class ConsistencyModels(Preconditioned):
 class Trigonometric(Form):
     """sCM: α = cos t, σ = sin t in units of σ_data."""
 
+    cleanest = 0.0
+
     time_tolerance = 1e-6
     time_derivation = "the time is the angle itself"
 

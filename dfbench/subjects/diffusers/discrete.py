@@ -122,6 +122,8 @@ class CosineTimes(Form):
         cumprod = min(max(signal(t) / signal(0.0), 1e-4), 0.9999)
         return Level(math.sqrt(cumprod), math.sqrt(1 - cumprod))
 
+    cleanest = 0.01  # ᾱ is clamped to 0.9999
+
     def own(self, i: int) -> Level:
         return self._level(float(self.times[i]))
 
@@ -207,6 +209,8 @@ class PNDM(DiscreteEntry):
 
 class SineTimes(Form):
     """iPNDM: α and σ are tables of their own, σ = sin²(π u/2)."""
+
+    cleanest = 0.0
 
     time_tolerance = 1e-5
     time_derivation = "the time is (2/π) atan(σ/α) in float32"

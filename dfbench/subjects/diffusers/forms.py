@@ -64,6 +64,11 @@ class Form:
         """Relative precision to which the tables hold α and σ, in units of their round-off."""
         return 1.0, 1.0
 
+    @property
+    def cleanest(self) -> float:
+        """σ/α of the cleanest level that a network for this scheduler is trained at."""
+        return float(self._training[0])
+
     def impose(self, grid: Grid) -> None:
         """Make the scheduler visit these levels.
 
@@ -233,6 +238,11 @@ class SigmasFlow(Sigmas):
 
     landed = level
 
+    @property
+    def cleanest(self) -> float:
+        """One training step: σ = 1/T."""
+        return float(1 / (self.s.config.get("num_train_timesteps", 1000) - 1))
+
     def precision(self, level: Level) -> tuple[float, float]:
         """α = 1 − σ with σ in float32: δα/α = u/α; and δλ = u |λ|."""
         size = abs(level.half_log_snr)
@@ -392,6 +402,10 @@ class EDM(Sigmas):
 
     def landed(self, sigma: float) -> Level:
         return Level(1.0, sigma)
+
+    @property
+    def cleanest(self) -> float:
+        return float(self.s.config.sigma_min)
 
     def told(self, i: int) -> Level:
         return self.level(math.exp(4 * float(self.times[i])))

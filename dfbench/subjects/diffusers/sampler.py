@@ -134,6 +134,10 @@ class SchedulerSession:
         self._prepare()
         return self
 
+    @property
+    def cleanest(self) -> float:
+        return self.form.cleanest
+
     def precision(self, level: Level) -> tuple[float, float]:
         return self.form.precision(level)
 
@@ -284,6 +288,9 @@ class SchedulerSampler(Sampler):
             )
             for scale, flow in (("vp", False), ("flow", True))
         }  # fmt: skip
+
+    def without_options(self) -> Sampler:
+        return SchedulerSampler(self.cls, self.name, self.config, {}, self.version)
 
     def companions(self, session: Any) -> dict[str, Callable[..., Any]]:
         return self.entry.companions(session)
