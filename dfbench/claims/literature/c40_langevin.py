@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
@@ -76,7 +77,7 @@ def check(chain: Method) -> Finding:
 
     exact = for_all(bias, 1e-11, unit="relative, of the variance", derivation="round-off, 2n steps",
                     variance=floats(0.1, 10.0), step=floats(0.01, 1.8), start=floats(0.0, 10.0),
-                    n=_counts())  # fmt: skip
+                    n=st.integers(1, 60))  # fmt: skip
     one = GaussianMixture.isotropic([1.0], [[0.0]], 1 - SIGMA**2)
     gap = spectral_gap(chain, one, EPSILON)
     gaussian = judge(
@@ -94,12 +95,6 @@ def check(chain: Method) -> Finding:
         derivation="the committor's rate is exact as ΔV → ∞ and ε → 0; ε = 0.02 and e^{−ΔV} < 0.1",
     )
     return replace(worst_of(exact, gaussian, mixing), **_report(chain, gaps))
-
-
-def _counts() -> Any:
-    from hypothesis import strategies as st
-
-    return st.integers(1, 60)
 
 
 def _report(chain: Method, gaps: list[float]) -> dict[str, Any]:

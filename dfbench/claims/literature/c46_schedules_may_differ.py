@@ -57,6 +57,9 @@ def penalties() -> tuple[dict[str, Array], dict[str, float]]:
     }  # fmt: skip
     best = {name: int(curve.argmin()) for name, curve in curves.items()}
     quantities = {f"best shift, {name} data": float(SHIFTS[i]) for name, i in best.items()}
+    for name, i in best.items():
+        ratio = float(SHIFTS[i]) / LAWS[name] ** 0.5
+        quantities[f"best shift / standard deviation, {name} data"] = ratio
     for name, curve in curves.items():
         other = next(n for n in LAWS if n != name)
         quantities[f"{name} data: error with the other's shift / with its own"] = float(

@@ -17,14 +17,43 @@ def half(level: Level) -> float:
     return log(level.alpha / level.sigma)
 
 
+def middle(t: Level, s: Level, r: float) -> Level:
+    """The variance-preserving level at λ_t + r h."""
+    ratio = float(np.exp(-half(t) - r * (half(s) - half(t))))
+    return Level(1 / np.hypot(1, ratio), ratio / np.hypot(1, ratio))
+
+
 def dpm_solver_2(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-    """2206.00927, eq. 3.3 with r = ½: the middle in λ, variance preserving."""
+    """2206.00927, algorithm 1 with r = ½."""
     for t, s in levels.steps():
-        h = half(s) - half(t)
-        ratio = np.exp(-half(t) - h / 2)
-        mid = Level(1 / np.hypot(1, ratio), ratio / np.hypot(1, ratio))
+        h, mid = half(s) - half(t), middle(t, s, 0.5)
         u = mid.alpha / t.alpha * z - mid.sigma * expm1(h / 2) * model(z, t).eps
         z = s.alpha / t.alpha * z - s.sigma * expm1(h) * model(u, mid).eps
+    return z
+
+
+def dpm_solver_3(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+    """2206.00927, algorithm 2: r1 = ⅓, r2 = ⅔."""
+    r1, r2 = 1 / 3, 2 / 3
+    for t, s in levels.steps():
+        h, s1, s2 = half(s) - half(t), middle(t, s, r1), middle(t, s, r2)
+        e = model(z, t).eps
+        u1 = s1.alpha / t.alpha * z - s1.sigma * expm1(r1 * h) * e
+        d1 = model(u1, s1).eps - e
+        u2 = s2.alpha / t.alpha * z - s2.sigma * expm1(r2 * h) * e
+        u2 = u2 - s2.sigma * r2 / r1 * (expm1(r2 * h) / (r2 * h) - 1) * d1
+        d2 = model(u2, s2).eps - e
+        z = s.alpha / t.alpha * z - s.sigma * expm1(h) * e
+        z = z - s.sigma / r2 * (expm1(h) / h - 1) * d2
+    return z
+
+
+def dpm_solver_pp_2s(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+    """2211.01095, algorithm 1 with r = ½."""
+    for t, s in levels.steps():
+        h, mid = half(s) - half(t), middle(t, s, 0.5)
+        u = mid.sigma / t.sigma * z - mid.alpha * expm1(-h / 2) * model(z, t).x
+        z = s.sigma / t.sigma * z - s.alpha * expm1(-h) * model(u, mid).x
     return z
 
 
@@ -39,6 +68,48 @@ def dpm_solver_pp_2m(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
             d = (1 + 1 / (2 * r)) * x - 1 / (2 * r) * before[1]
         z, before = s.sigma / t.sigma * z - s.alpha * expm1(-h) * d, (h, x)
     return z
+
+
+def sde_dpm_solver_pp_2m(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+    """2211.01095, section 5: SDE-DPM-Solver++(2M)."""
+    before: tuple[float, Any] | None = None
+    for t, s in levels.steps():
+        h, x = half(s) - half(t), model(z, t).x
+        d = x if before is None else x + h / (2 * before[0]) * (x - before[1])
+        fresh = -expm1(-2 * h)
+        z = s.sigma / t.sigma * np.exp(-h) * z + s.alpha * fresh * d
+        z, before = z + s.sigma * fresh**0.5 * noise(), (h, x)
+    return z
+
+
+def multistep_3(kind: str) -> Any:
+    """The parabola through three outputs integrated exactly, here by Gauss–Legendre.
+
+    "x": DPM-Solver++(3M), z_s = (σ_s/σ_t) z + σ_s ∫ e^λ x̂ dλ (2211.01095, authors' code
+    without its halving of the second derivative).
+    "eps": ρAB-DEIS, z_s/α_s = z/α + ∫ ε̂ dρ (2204.13902).
+    """
+    roots, weights = np.polynomial.legendre.leggauss(24)
+
+    def method(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+        past: list[tuple[float, Any]] = []
+        for t, s in levels.steps():
+            if kind == "x":
+                a, b, out = half(t), half(s), model(z, t).x
+                z = s.sigma / t.sigma * z
+            else:
+                a, b, out = t.sigma / t.alpha, s.sigma / s.alpha, model(z, t).eps
+                z = s.alpha / t.alpha * z
+            past = [(a, out), *past[:2]]
+            v = (a + b) / 2 + (b - a) / 2 * roots
+            density = s.sigma * np.exp(v) if kind == "x" else s.alpha
+            for i, (u, m) in enumerate(past):
+                others = [w for j, (w, _) in enumerate(past) if j != i]
+                basis = np.prod([v**0, *((v - w) / (u - w) for w in others)], axis=0)
+                z = z + float((b - a) / 2 * (weights * density * basis).sum()) * m
+        return z
+
+    return method
 
 
 def edm_heun(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
@@ -73,5 +144,14 @@ def plms(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
 
 
 #: name of the solver in row 42 → formula
-FORMULAS = {"EDM Heun": edm_heun, "DPM-Solver-2": dpm_solver_2,
-          "DPM-Solver++ 2M": dpm_solver_pp_2m, "PLMS": plms}  # fmt: skip
+FORMULAS = {
+    "EDM Heun": edm_heun,
+    "DPM-Solver-2": dpm_solver_2,
+    "DPM-Solver-3": dpm_solver_3,
+    "DPM-Solver++ 2S": dpm_solver_pp_2s,
+    "DPM-Solver++ 2M": dpm_solver_pp_2m,
+    "DPM-Solver++ 3M": multistep_3("x"),
+    "SDE-DPM-Solver++ 2M": sde_dpm_solver_pp_2m,
+    "DEIS-3": multistep_3("eps"),
+    "PLMS": plms,
+}
