@@ -85,8 +85,9 @@ def figure(finding: Finding) -> Figure:
 @row(
     22,
     "ELBO and its gap",
-    r"-\log p(x)=\mathrm{KL}(z_1)+\tfrac12\int\mathbb E|\hat\epsilon-\epsilon|^2d\lambda+\text{rec}"
-    r",\quad\mathbb E\log p>\mathbb E\,\mathrm{ELBO}_T,\quad T\,\mathbb E[\log p-\mathrm{ELBO}_T]\to"
+    r"-\log p(x)=\mathrm{KL}(z_1)+\tfrac12\int\mathbb E|\hat\epsilon-\epsilon|^2d\lambda"
+    r"+\text{rec},\quad\mathbb E\log p>\mathbb E\,\mathrm{ELBO}_T,\quad"
+    r"T\,\mathbb E[\log p-\mathrm{ELBO}_T]\to"
     r"\tfrac{\Lambda}{4}\int\mathrm{SNR}^2\,\mathbb E\,|\mathrm{Cov}[x|z]|_F^2\,d\lambda",
     source="HE, KG",
     condition="exact denoiser; strict unless the data is one point, and with reverse variance β̃: "
