@@ -58,7 +58,7 @@ def draw(finding: Finding) -> Figure:
     r"\frac{v}{1-\epsilon/2v}\ \text{for }p=\mathcal N(0,v),\qquad"
     r"\text{gap}\simeq\frac{4\epsilon}{\int_{-m}^{m}dx/p(x)}\propto e^{-\Delta V}",
     source="NCSN",
-    condition="0 < ε < 2v; modes at least four deviations apart for the second formula",
+    condition="0 < ε < 2v; modes at least five deviations apart for the second formula",
     subject=langevin,
     control=lambda size: langevin(1 + size),
     control_size=1e-4,
