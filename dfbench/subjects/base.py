@@ -24,7 +24,11 @@ class Session(readout.Session, Protocol):
 
     time_tolerance: float
     time_derivation: str
-    cleanest: float
+
+    @property
+    def cleanest(self) -> float:
+        """σ/α of the cleanest level that the model is trained at."""
+        ...
 
     def precision(self, level: Level) -> tuple[float, float]:
         """Relative precision to which the subject's tables hold α and σ, in units of round-off."""

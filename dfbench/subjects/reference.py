@@ -90,7 +90,7 @@ class MethodSession:
             t0=0.0, t1=float(span.max()), size=z.shape, dtype=z.dtype, entropy=seed
         )
 
-    cleanest = 0.0
+    cleanest = 0.0  # data without noise, unless the method cannot go there
     time_tolerance = 1e-9
     time_derivation = "the model is told the level itself: λ to round-off"
 
@@ -160,13 +160,11 @@ class MethodSampler(Sampler):
     def session(
         self, n: int, grid: Grid | None = None, prediction: str | None = None
     ) -> MethodSession:
-        return MethodSession(
-            self.method,
-            self.config,
-            grid or default_grid(n, self.clean),
-            prediction or self.predictions[0],
-            self.defect,
-        )
+        levels = grid or default_grid(n, self.clean)
+        kind = prediction or self.predictions[0]
+        made = MethodSession(self.method, self.config, levels, kind, self.defect)
+        made.cleanest = 0.0 if self.clean else levels[-1].ratio
+        return made
 
     def reference(self, session: Any) -> Reference | None:
         return Reference(self.method, session.grid, session.prediction, None, self.config)
