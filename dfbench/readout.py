@@ -257,6 +257,7 @@ class _Recorder:
                 run.prediction,
                 brownian_covariance([d.span for d in self.draws if d.per_row]),
                 run.sigma_data,
+                run.grid[0] if self.calls and self.calls[0].own != run.grid[0] else None,
             ),
             calls=tuple(self.calls),
             draws=tuple(self.draws),

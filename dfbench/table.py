@@ -70,6 +70,8 @@ class Table:
         prediction: what m is, a kind of `dfbench.predictions`.
         noise_cov: (K, K) covariance of the draws; None means independent.
         sigma_data: the σ_data of the "edm" prediction.
+        start: the level of z_T; None where it is that of the first evaluation, which it is
+            unless noise is added before it (churn).
 
     Raises:
         ValueError: shapes do not fit, or an evaluation uses an output that comes later.
@@ -80,6 +82,7 @@ class Table:
     prediction: str = "eps"
     noise_cov: Array | None = None
     sigma_data: float | None = None
+    start: Level | None = None
 
     def __post_init__(self) -> None:
         rows = np.array(self.rows, dtype=np.float64)
@@ -92,6 +95,11 @@ class Table:
             raise ValueError("an evaluation may use earlier outputs only")
         if self.noise_cov is not None and np.shape(self.noise_cov) != (self.n_draws, self.n_draws):
             raise ValueError(f"noise_cov must be {(self.n_draws,) * 2}")
+
+    @property
+    def origin(self) -> Level:
+        """The level of z_T."""
+        return self.start or self.levels[0]
 
     @property
     def nfe(self) -> int:
@@ -203,6 +211,8 @@ class Table:
     def rescaled(self, factors: ArrayLike) -> Table:
         """The table of the states c_j z_j (z_T by c_0), outputs unchanged in meaning.
 
+        z_T keeps its ratio σ/α, so that `start` is scaled along.
+
         Only predictions that do not depend on the scale (eps, x, edm) are left unchanged by it;
         convert others first.
         """
@@ -211,7 +221,8 @@ class Table:
         c = np.broadcast_to(np.asarray(factors, dtype=np.float64), (self.nfe + 1,))
         rows = self.rows * c[:, None]
         rows[:, 0] /= c[0]
-        return replace(self, rows=rows, levels=self.levels.scaled(c))
+        start = self.start and Level(self.start.alpha * c[0], self.start.sigma * c[0])
+        return replace(self, rows=rows, levels=self.levels.scaled(c), start=start)
 
     def canonical(self) -> Table:
         """x-prediction and states z/α: the form in which samplers on any scale compare.
@@ -228,7 +239,7 @@ class Table:
         sampler that keeps its books has mean α_j and variance σ_j² (CLAIMS, DESIGN).
         """
         rows = self.convert("x").rows
-        first, e = self.levels[0], self.nfe
+        first, e = self.origin, self.nfe
         mean = rows[:, 0] * first.alpha + rows[:, 1 : 1 + e].sum(axis=1)
         noise = rows[:, 1 + e :]
         var = (rows[:, 0] * first.sigma) ** 2 + ((noise @ self.covariance) * noise).sum(axis=1)
@@ -273,7 +284,7 @@ class Table:
                 through[i] *= weight[i]
                 weight[begin:i] += self.B[i, begin:i, None] * through[i]
             weight[:begin] += self.B[begin:stop, :begin].T @ through[begin:stop]
-        first = self.levels[0]
+        first = self.origin
         z_mean = first.alpha * mu if start_mean is None else np.asarray(start_mean, dtype=float)
         z_var = (
             first.alpha**2 * s + first.sigma**2
@@ -394,7 +405,7 @@ class Table:
                 raise ValueError(f"{name}: {mine}, should be {other}")
         size = np.hypot(expected.levels.alpha, expected.levels.sigma)
         gaps = np.abs(self.rows - expected.rows) / size[:, None]
-        gaps[:, 0] *= size[0]
+        gaps[:, 0] *= np.hypot(*expected.origin)
         gaps[~np.isfinite(self.rows)] = np.inf
         return gaps
 

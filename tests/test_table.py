@@ -5,6 +5,7 @@ independently of `dfbench.table`.
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dfbench.errors import Undefined
+from dfbench.grids import karras
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Output, brownian_covariance
@@ -579,3 +581,24 @@ def test_options_that_a_method_has_not() -> None:
         METHODS["ddim"].table(vp(2), etaa=1.0)
     with pytest.raises(ValueError, match="euler has no option eta; it has none"):
         METHODS["euler"].table(vp(2), eta=1.0)
+
+
+def test_the_law_starts_where_z_does() -> None:
+    """Churn before the first evaluation raises the level of the state, not that of z_T."""
+    variance = np.array([0.25, 1.0, 9.0])
+    right, wrong = [], []
+    for n in (40, 80):
+        grid = karras(20.0, 0.05, n, final_zero=False)
+        table = METHODS["edm"].table(grid, "x", s_churn=8.0)
+        assert table.start == grid[0]
+        assert table.levels[0].sigma > grid[0].sigma
+        mean, spread = table.point_response()
+        assert np.allclose(mean, table.levels.alpha, rtol=1e-12)
+        assert np.allclose(np.sqrt(spread), table.levels.sigma, rtol=1e-9)
+        exact = variance + grid[-1].sigma ** 2
+        right.append(np.abs(table.law(variance).variance / exact - 1).max())
+        # the control: as if z_T were at the raised level
+        raised = replace(table, start=None).point_response()[1]
+        wrong.append(np.abs(np.sqrt(raised) / table.levels.sigma - 1).max())
+    assert right[1] < 0.3 * right[0]  # second order
+    assert min(wrong) > 1e-3

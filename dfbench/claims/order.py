@@ -62,7 +62,7 @@ def deterministic_error(subject: Sampler, n: int) -> tuple[float, float]:
     if table.n_draws:
         raise NotAffine("declared deterministic, but draws noise")
     model = exact_model(target(), table.prediction, table.sigma_data)
-    z = start * table.levels[0].alpha
+    z = start * table.origin.alpha
     out = table.run(model, z) / table.levels[-1].alpha
     floor = float(accumulated(table, unit_roundoff(torch.float64), DATA)[-1])
     return float(np.sqrt(np.mean((out - end) ** 2))), floor

@@ -145,6 +145,7 @@ class Method:
             prediction,
             brownian_covariance(reader.spans),
             sigma_data,
+            grid[0] if reader.levels and reader.levels[0] != grid[0] else None,
         )
 
 

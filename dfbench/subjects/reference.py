@@ -54,13 +54,13 @@ class MethodSession:
     ) -> torch.Tensor:
         calls = draws = 0
         path: Any = None
-        lam = self.grid.log_snr
+        each = self.method.traits_of(**self.options).evaluations
 
         def network(state: torch.Tensor, level: Level) -> Output:
             nonlocal calls
-            step = int(np.searchsorted(lam[:-1], level.log_snr + 1e-9, side="right")) - 1
+            step = calls // each if each else self._step_at(level)
             told = self.defect.told(level, calls)
-            call = Call(level.ratio, told, level, max(step, 0))
+            call = Call(level.ratio, told, level, step)
             shown = self.defect.state(state, calls)
             m = self.defect.output(model(shown, call), calls)
             calls += 1
@@ -80,6 +80,11 @@ class MethodSession:
             return self.defect.noise(xi, draws - 1)
 
         return self.defect.final(self.method(network, z, self.grid, noise, **self.options))
+
+    def _step_at(self, level: Level) -> int:
+        """The step of a level, for methods whose evaluations vary from step to step."""
+        lam = self.grid.log_snr
+        return max(0, int(np.searchsorted(lam[:-1], level.log_snr + 1e-9, side="right")) - 1)
 
     def _path(self, z: torch.Tensor, generator: torch.Generator | None) -> Any:
         import torchsde
