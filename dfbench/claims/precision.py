@@ -44,13 +44,10 @@ def accumulated(table: Table, u: float, variance: float = 0.0, levels: ArrayLike
             local[j, i] += weight * slopes[i]
     relative = np.broadcast_to(np.asarray(levels, dtype=np.float64).T, (2, len(size)))
     known = relative[0] * table.levels.alpha + relative[1] * table.levels.sigma
+    before = np.concatenate([[np.hypot(*table.origin)], size[:-1]])
     for form in working_forms(table):
         for j, step in enumerate(form.steps()):
-            terms = (
-                abs(step.carry) * (size[j - 1] if j else np.hypot(*table.origin))
-                + size[j]
-                + known[j]
-            )
+            terms = abs(step.carry) * before[j] + size[j] + known[j]
             terms += sum(map(abs, step.outputs.values())) + sum(map(abs, step.draws.values()))
             delta[j] = max(delta[j], terms)
     gain = np.abs(solve_triangular(np.eye(e + 1) - local, np.eye(e + 1), lower=True))

@@ -48,13 +48,14 @@ class MethodSession:
     ) -> None:
         self.method, self.options, self.grid, self.defect = method, options, grid, defect
         self.prediction, self.n = prediction, grid.n_steps
+        self.evaluations = method.traits_of(**options).evaluations
 
     def __call__(
         self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         calls = draws = 0
         path: Any = None
-        each = self.method.traits_of(**self.options).evaluations
+        each = self.evaluations
 
         def network(state: torch.Tensor, level: Level) -> Output:
             nonlocal calls
