@@ -1,0 +1,256 @@
+"""What may notice a mutant: the claims of the literature, and certification of known-good samplers.
+
+Nothing of the packages under mutation is imported before it is asked for: a process imports the
+third-party packages once, and every fork of it imports the (mutated) packages itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+PACKAGES = ("analytic", "dfbench")
+FILES = ("dfbench/predictions.py", "dfbench/weightings.py", "dfbench/schedules/*.py",
+         "dfbench/samplers/*.py", "analytic/*.py")  # fmt: skip
+#: Without times on a schedule these do not run (dfbench.subjects), or they take half a minute.
+NOT_HELD = ("annealed_langevin", "interpolant_sde", "probability_flow", "reverse_sde", "tcd",
+            "velocity")  # fmt: skip
+#: Options of the reference methods, each a known-good subject.
+OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("ddim", {"eta": 0.5}), ("ddim", {"eta": 1.0}), ("ddpm", {"variance": "beta"}),
+    ("ddpm", {"variance": 0.3}), ("flow_matching", {"solver": "midpoint"}),
+    ("flow_matching", {"solver": "rk4"}), ("flow_matching", {"solver": "heun"}),
+    ("edm", {"s_churn": 5.0}), ("edm", {"second_order": False}), ("edm", {"stale": "eps"}),
+    ("euler_ancestral", {"eta": 0.5}), ("dpm2_ancestral", {"eta": 0.5}), ("dpm2", {"rho": 7.0}),
+    ("dpm2_ancestral", {"rho": 7.0}), ("dpmpp_2s_ancestral", {"eta": 0.5}),
+    ("dpmpp_sde", {"eta": 0.5}), ("dpmpp_sde", {"r": 0.4, "brownian": False}),
+    ("flow_ancestral", {"eta": 0.5}),
+    ("exponential_sde", {"eta": 0.5}), ("exponential_sde", {"hold": "eps"}),
+    ("exponential_sde", {"eta": 0.5, "hold": "eps"}), ("exponential_sde", {"eta": 0.0}),
+    ("predictor_corrector", {"predictor": "ancestral", "snr": 0.0}),
+    ("predictor_corrector", {"corrector_first": True, "n_corrector": 2}),
+    ("predictor_corrector", {"n_corrector": 0}), ("predictor_corrector", {"denoise": False}),
+    ("dpm_solver", {"order": 1}), ("dpm_solver", {"order": 3}),
+    ("dpm_solver", {"solver_type": "taylor"}),
+    ("dpm_solver", {"order": 3, "solver_type": "taylor"}),
+    ("dpm_solver_multistep", {"order": 1}), ("dpm_solver_multistep", {"order": 3}),
+    ("dpm_solver_multistep", {"solver_type": "heun"}), ("sde_dpm_solver", {"eta": 0.5}),
+    ("sde_dpm_solver", {"order": 3}), ("sde_dpm_solver", {"solver_type": "heun"}),
+    ("sde_dpm_solver", {"order": 1}), ("dpm_solver_pp", {"order": 1}),
+    ("dpm_solver_pp", {"order": 3}), ("dpm_solver_pp", {"solver_type": "taylor"}),
+    ("dpm_solver_pp_multistep", {"order": 1}), ("dpm_solver_pp_multistep", {"order": 3}),
+    ("dpm_solver_pp_multistep", {"solver_type": "heun"}), ("sde_dpm_solver_pp", {"eta": 0.5}),
+    ("sde_dpm_solver_pp", {"order": 3}), ("sde_dpm_solver_pp", {"solver_type": "heun"}),
+    ("sde_dpm_solver_pp", {"order": 1}), ("lms", {"order": 2}), ("deis", {"order": 2}),
+    ("deis", {"variable": "t"}), ("pndm", {"start": "plms"}), ("ipndm", {"order": 3}),
+    ("unipc", {"order": 3}), ("unipc", {"variant": "bh1"}), ("unipc", {"predict_x0": False}),
+    ("unipc", {"corrector": False}), ("unipc", {"order": 1}),
+    ("sa_solver", {"tau": 0.5}), ("sa_solver", {"predict_x0": False}),
+    ("sa_solver", {"predictor_order": 3, "corrector_order": 3}), ("sa_solver", {"few_steps": True}),
+)  # fmt: skip
+#: Options of released schedulers that choose times and clip, and leave the formulas alone.
+TIMES = ("spacing", "beta_schedule", "betas", "karras", "exponential", "use_beta", "threshold",
+         "clip", "flow", "rescale", "offset", "snr_shift", "mu", "set_alpha", "timesteps", "shift",
+         "sigma_", "noise_sampler_seed", "scaler", "steps")  # fmt: skip
+#: Claims about an implementation's arithmetic and state, not about its formulas.
+NOT_FORMULAS = ("row-independence", "dtype", "state", "precision", "noise")
+
+
+class Mutated(importlib.abc.SourceLoader):
+    """Loads a module from a given source."""
+
+    def __init__(self, path: str, source: str) -> None:
+        self.path, self.source = path, source
+
+    def get_filename(self, fullname: str) -> str:
+        return self.path
+
+    def get_data(self, path: str) -> bytes:
+        if path == self.path:
+            return self.source.encode()
+        raise OSError
+
+    def path_stats(self, path: str) -> dict[str, Any]:
+        raise OSError  # no bytecode cache
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Gives one module's mutated source."""
+
+    def __init__(self, root: Path, module: str, source: str) -> None:
+        self.file = str(root / module)
+        dotted = module.removesuffix(".py").replace("/", ".")
+        self.package = dotted.endswith(".__init__")
+        self.name = dotted.removesuffix(".__init__")
+        self.source = source
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        if name != self.name:
+            return None
+        places = [str(Path(self.file).parent)] if self.package else None
+        return importlib.util.spec_from_file_location(
+            name,
+            self.file,
+            loader=Mutated(self.file, self.source),
+            submodule_search_locations=places,
+        )
+
+
+def preload(released: bool = True) -> None:
+    """Third-party packages, which take far longer to import than what is under test.
+
+    Args:
+        released: the schedulers of diffusers too.
+    """
+    for name in (
+        "numpy", "scipy.integrate", "scipy.interpolate", "scipy.linalg", "scipy.optimize",
+        "scipy.special", "scipy.stats", "torch", "torchsde", "torchdiffeq", "hypothesis",
+        "hypothesis.strategies", "hypothesis.extra.numpy", "matplotlib.figure", "pandas", "ot",
+        "seaborn", "rich", "joblib", *["diffusers"] * released,
+    ):  # fmt: skip
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    if "diffusers" in sys.modules:
+        for name in dir(sys.modules["diffusers"]):
+            if name.endswith("Scheduler"):
+                try:
+                    getattr(sys.modules["diffusers"], name)
+                except (ImportError, RuntimeError):
+                    continue
+    sys.modules["torch"].set_num_threads(1)
+    assert not any(name.partition(".")[0] in PACKAGES for name in sys.modules)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one judge said: findings by claim that do not pass, and those it made."""
+
+    judge: str
+    bad: dict[str, str]
+    passed: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def names() -> list[str]:
+    """All judges: "claim 34", "certify dfbench:ddim {}", "certify diffusers:DDIMScheduler 2"."""
+    from dfbench.claims.literature.run import named
+    from dfbench.samplers import METHODS
+
+    found = [f"claim {claim.id}" for claim in named()]
+    found += [f"certify dfbench:{name} {{}}" for name in METHODS if name not in NOT_HELD]
+    found += [f"certify dfbench:{name} {json.dumps(options)}" for name, options in OPTIONS]
+    return found + [f"certify {name} {i}" for name, i in _released()]
+
+
+def _released() -> list[tuple[str, int]]:
+    """Released schedulers with their defaults, and with options that change a formula."""
+    from dfbench.subjects import libraries, resolve
+
+    found = []
+    for name in libraries().get("diffusers", []):
+        for i, subject in enumerate(resolve(f"diffusers:{name}", configs="all")):
+            told = [*subject.config, *subject.call]
+            if i == 0 or (told and not any(word in option for word in TIMES for option in told)):
+                found.append((f"diffusers:{name}", i))
+    return found
+
+
+def ask(judge: str, expected: tuple[str, ...] | None = None) -> Judgement:
+    """Ask one judge, up to the first claim that does not pass, if those to pass are given."""
+    start = time.perf_counter()
+    bad: dict[str, str] = {}
+    passed: list[str] = []
+    for claim, verdict in _verdicts(judge, expected):
+        if verdict in ("fail", "inconclusive"):
+            bad[claim] = verdict
+            if expected is not None:
+                break
+        else:
+            passed.append(claim)
+    return Judgement(judge, bad, tuple(passed), time.perf_counter() - start)
+
+
+def _verdicts(judge: str, expected: tuple[str, ...] | None) -> Iterator[tuple[str, str]]:
+    kind, _, name = judge.partition(" ")
+    if kind == "claim":
+        from dfbench.claims.literature.run import named
+
+        (claim,) = named([name])
+        yield judge, claim(claim.subject()).verdict  # type: ignore[arg-type]
+        return
+    from dfbench.certification import _hold
+    from dfbench.claims import CLAIMS
+
+    sampler = _subject(name)
+    sampler.seed = 0
+    for each in expected or [c for c in CLAIMS if c not in NOT_FORMULAS]:
+        finding = _hold(CLAIMS[each], sampler)
+        yield each, "fail" if finding.expected else finding.verdict
+
+
+def _subject(name: str) -> Any:
+    from dfbench.subjects import resolve
+    from dfbench.subjects.reference import MethodSampler
+
+    full, _, options = name.partition(" ")
+    library, _, each = full.partition(":")
+    if library == "dfbench":
+        return MethodSampler(each, json.loads(options))
+    return resolve(full, configs="all")[int(options)]
+
+
+def without_shrinking() -> None:
+    """The first counterexample will do."""
+    import hypothesis
+
+    from dfbench.claims.literature import base
+
+    def settings(**options: Any) -> Any:
+        return hypothesis.settings(**{**options, "phases": (hypothesis.Phase.generate,)})
+
+    base.settings = settings  # type: ignore[assignment]
+
+
+@dataclass
+class Recorder:
+    """Which lines of the files under mutation are executed."""
+
+    root: Path
+    files: frozenset[str]
+    lines: dict[str, set[int]] = field(default_factory=dict)
+
+    def __enter__(self) -> Recorder:
+        self._known: dict[CodeType, set[int] | None] = {}
+        sys.settrace(self._call)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _call(self, frame: FrameType, event: str, arg: Any) -> Any:
+        code = frame.f_code
+        if code not in self._known:
+            name = code.co_filename.removeprefix(f"{self.root}/")
+            self._known[code] = self.lines.setdefault(name, set()) if name in self.files else None
+        seen = self._known[code]
+        if seen is None:
+            return None
+        seen.add(frame.f_lineno)
+
+        def line(frame: FrameType, event: str, arg: Any) -> Any:
+            seen.add(frame.f_lineno)
+            return line
+
+        return line

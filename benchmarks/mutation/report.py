@@ -1,0 +1,155 @@
+"""The report: numbers, who notices most, and every survivor with the reason."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.mutation.run import Result
+
+REASONS = Path(__file__).with_name("reasons.csv")
+HOLE = "open"
+
+
+def reasons() -> list[dict[str, str]]:
+    """Rows (module, function, before, after, kind, reason); the first four are patterns."""
+    with REASONS.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _matches(text: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(text.replace("[", "("), pattern.replace("[", "("))
+
+
+def reason(one: Result, known: list[dict[str, str]]) -> tuple[str, str]:
+    """Why a survivor survived: (kind, reason); open if nobody has said."""
+    for row in known:
+        names = ("module", "function", "before", "after")
+        if all(_matches(getattr(one, name), row[name]) for name in names):
+            return row["kind"], row["reason"]
+    return HOLE, "not looked at"
+
+
+def alive(results: Iterable[Result]) -> list[Result]:
+    """What no claim noticed."""
+    return [one for one in results if one.verdict in ("survived", "not reached")]
+
+
+def _table(header: list[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows] + [""]
+
+
+def _code(text: str, length: int = 60) -> str:
+    short = text if len(text) <= length else text[: length - 1] + "…"
+    return "`" + short.replace("|", "¦").replace("\n", " ") + "`"
+
+
+def write(results: list[Result], path: Path, total: dict[str, int]) -> None:
+    """Write the report.
+
+    Args:
+        total: mutants that there are, by file.
+    """
+    known = reasons()
+    ends = Counter(one.verdict for one in results)
+    killed, left = ends["killed"] + ends["timeout"], alive(results)
+    why = {one.key: reason(one, known) for one in left}
+    kinds = Counter(kind for kind, _ in why.values())
+    text = [INTRODUCTION]
+    share = f"{100 * killed / max(1, len(results)):.1f} %"
+    text += _table(
+        ["mutants there are", "run", "noticed", "of them by time-out", "survived", "not reached"],
+        [[sum(total.values()), len(results), f"{killed} ({share})", ends["timeout"],
+          ends["survived"], ends["not reached"]]],
+    )  # fmt: skip
+    text += ["By file:", ""]
+    rows = []
+    for module in sorted(total):
+        own = [one for one in results if one.module == module]
+        count = Counter(one.verdict for one in own)
+        rows.append([f"`{module}`", total[module], len(own), count["killed"] + count["timeout"],
+                     count["survived"], count["not reached"]])  # fmt: skip
+    text += _table(["file", "mutants", "run", "noticed", "survived", "not reached"], rows)
+    text += ["## Who notices", "", "The judge that noticed first, cheapest first:", ""]
+    by = Counter(_judge(one) for one in results if one.verdict == "killed")
+    text += _table(["judge", "mutants"], by.most_common(20))
+    kindly = Counter(_kind(one) for one in results if one.verdict == "killed")
+    text += _table(["kind of judge", "mutants"], kindly.most_common())
+    text += ["By operator:", ""]
+    operators = sorted({one.operator for one in results})
+    text += _table(
+        ["operator", "run", "not noticed"],
+        [[name, sum(one.operator == name for one in results),
+          sum(one.operator == name for one in left)] for name in operators],
+    )  # fmt: skip
+    text += ["## Survivors", "", SURVIVORS, ""]
+    text += _table(["kind", "mutants"], kinds.most_common())
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for one in left:
+        groups.setdefault(why[one.key], []).append(one)
+    for (kind, words), members in sorted(groups.items(), key=lambda g: (g[0][0], -len(g[1]))):
+        text += [f"### {kind}: {words} ({len(members)})", ""]
+        text += _table(
+            ["where", "change", "by", "verdict"],
+            [[f"`{one.module}` {one.line} `{one.function}`",
+              f"{_code(one.before)} → {_code(one.after)}", one.operator, one.verdict]
+             for one in sorted(members, key=lambda r: (r.module, r.line))],
+        )  # fmt: skip
+    path.write_text("\n".join(text).rstrip() + "\n")
+
+
+def _judge(one: Result) -> str:
+    words = one.by.split(": ")[0].split(" ")
+    return " ".join(words[:2])
+
+
+def _kind(one: Result) -> str:
+    if one.by.startswith("claim P"):
+        return "formulas as printed"
+    if one.by.startswith("claim"):
+        return "claims of the literature"
+    if one.by.startswith("certify dfbench"):
+        return "certification of reference methods"
+    if one.by.startswith("certify"):
+        return "certification of released schedulers (extra)"
+    return "the package does not import"
+
+
+INTRODUCTION = """# Mutation run
+
+Does breaking any one formula make a claim fail? Every formula of `dfbench/schedules`,
+`dfbench/predictions.py`, `dfbench/weightings.py`, `dfbench/samplers` and `analytic` is changed in
+one place at a time, and the claims are asked.
+
+    python -m benchmarks.mutation                             # everything: hours on two cores
+    python -m benchmarks.mutation --every 5 --budget 30       # a fifth of it, for half an hour
+    python -m benchmarks.mutation predictions samplers/ddim   # files whose path has these parts
+    python -m benchmarks.mutation --again                     # survivors only, all judges
+
+Results are appended to [`mutation.csv`](mutation.csv) as they come and are known by the hash of the
+mutated file: a run goes on where it stopped, and changed files are run anew. This file is written
+at the end, or by `--report` alone.
+
+**What is changed.** + and −, * and /, unary minus, constants (doubled, plus one, halved),
+exponents, indices by one, terms and factors dropped, names that are mistaken for each other (α and
+σ, x̂ and ε̂, the two levels of a step, p and q, f and g²), expm1 and exp, log1p and log, sin and cos,
+max and min, a square root or logarithm dropped, < and ≤, = and ≠, the two arguments of a call,
+True and False. Text, annotations, messages, validation (branches that only raise) and `_check…`
+functions are not.
+
+**Who is asked.** Every claim of the literature and every formula as printed that executes the
+changed line, then certification of known-good samplers that do: the reference methods with their
+options, and released schedulers where diffusers is installed. Cheapest first, up to the first
+claim that fails or becomes inconclusive. Of samplers, those are asked that take 4 s together (12 s
+for `dfbench/samplers`). A mutant that takes longer than a minute counts as noticed.
+
+## Numbers
+"""
+SURVIVORS = """*equivalent*: no result can show the change. *rounding*: it costs digits, or
+only an extreme level shows it, where the bounds have room. *guard*: it concerns a
+tolerance, an error or an input that the claims do not give. *not a formula*: arrays, shapes and
+conversions of type. *tests*: no claim asks, unit tests do. *open*: a hole."""
