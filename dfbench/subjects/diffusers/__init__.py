@@ -27,7 +27,8 @@ def classes() -> dict[str, type]:
     """
     schedulers = importlib.import_module("diffusers.schedulers")
     names = [name for name in dir(schedulers) if name.endswith("Scheduler")]
-    found = {name: getattr(schedulers, name) for name in names}
+    # without transformers, a name is listed (ScoreSdeVpScheduler, in 0.42) that is not there
+    found = {name: getattr(schedulers, name, None) for name in names}
     return {name: cls for name, cls in found.items() if isinstance(cls, type)}
 
 
