@@ -6,17 +6,19 @@ third-party packages once, and every fork of it imports the (mutated) packages i
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import inspect
 import json
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 PACKAGES = ("analytic", "dfbench")
@@ -223,9 +225,69 @@ def without_shrinking() -> None:
     base.settings = settings  # type: ignore[assignment]
 
 
+def functions(code: CodeType) -> list[CodeType]:
+    """The outermost functions of a file or class."""
+    found: list[CodeType] = []
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            found += [each] if each.co_flags & inspect.CO_OPTIMIZED else functions(each)
+    return found
+
+
+def bodies(code: CodeType) -> tuple[Any, ...]:
+    """What a file or class does when it is imported, apart from the bodies of its functions."""
+    consts = tuple(
+        (each.co_qualname if each.co_flags & inspect.CO_OPTIMIZED else bodies(each))
+        if isinstance(each, CodeType)
+        else (type(each), repr(each))
+        for each in code.co_consts
+    )
+    return code.co_code, consts, code.co_names
+
+
+class Patches:
+    """Puts mutated functions in the place of those that are imported.
+
+    Where that is the same as importing the mutated file: the function has not run at import, and
+    nothing but functions has changed. It saves the import, half of the time.
+    """
+
+    def __init__(self, root: Path, imported: dict[str, set[int]]) -> None:
+        self.root, self.imported = root, imported
+        self.live: dict[tuple[str, int, str], list[FunctionType]] = {}
+        for one in gc.get_objects():
+            if isinstance(one, FunctionType) and one.__code__.co_filename.startswith(f"{root}/"):
+                self.live.setdefault(self._key(one.__code__), []).append(one)
+
+    @staticmethod
+    def _key(code: CodeType) -> tuple[str, int, str]:
+        return code.co_filename, code.co_firstlineno, code.co_qualname
+
+    def apply(self, module: str, source: str) -> bool:
+        """Whether it could be done; if not, nothing has changed."""
+        file = str(self.root / module)
+        before = compile((self.root / module).read_text(), file, "exec", dont_inherit=True)
+        after = compile(source, file, "exec", dont_inherit=True)
+        if bodies(before) != bodies(after):
+            return False
+        todo: list[tuple[FunctionType, CodeType]] = []
+        for old, new in zip(functions(before), functions(after), strict=True):
+            if old == new:
+                continue
+            last = max((line for *_, line in old.co_lines() if line), default=0)
+            ran = any(old.co_firstlineno <= line <= last for line in self.imported.get(module, ()))
+            found = [each for each in self.live.get(self._key(old), []) if each.__code__ == old]
+            if ran or not found or old.co_freevars != new.co_freevars:
+                return False
+            todo += [(each, new) for each in found]
+        for each, new in todo:
+            each.__code__ = new
+        return bool(todo)
+
+
 @dataclass
 class Recorder:
-    """Which lines of the files under mutation are executed."""
+    """Which lines of the functions in the files under mutation are executed."""
 
     root: Path
     files: frozenset[str]
@@ -243,7 +305,9 @@ class Recorder:
         code = frame.f_code
         if code not in self._known:
             name = code.co_filename.removeprefix(f"{self.root}/")
-            self._known[code] = self.lines.setdefault(name, set()) if name in self.files else None
+            self._known[code] = None
+            if name in self.files and code.co_flags & inspect.CO_OPTIMIZED:
+                self._known[code] = self.lines.setdefault(name, set())
         seen = self._known[code]
         if seen is None:
             return None

@@ -198,7 +198,8 @@ class _Visitor:
         outer = self.function, self.known, self.scope
         self.names.append(name)
         for decorator in node.decorator_list:
-            self.place, self.scope = (decorator.lineno, decorator.end_lineno or 0), None
+            self.place = (decorator.lineno, decorator.end_lineno or 0)
+            self.scope = (node.body[0].lineno, node.end_lineno or 0)
             self.expression(decorator)
         if outer[0] is None:
             self.function = node
@@ -238,7 +239,8 @@ class _Visitor:
 
     def add(self, node: ast.expr, new: ast.expr, operator: str) -> None:
         after = ast.unparse(new)
-        self.splice(node, ast.unparse(node), after, operator, f"({after})")
+        lines = "\n" * ((node.end_lineno or 0) - node.lineno)  # what follows keeps its place
+        self.splice(node, ast.unparse(node), after, operator, f"({after}{lines})")
 
     def splice(
         self, node: ast.AST, before: str, after: str, operator: str, text: str | None = None

@@ -23,8 +23,8 @@ from benchmarks.mutation import judges
 from benchmarks.mutation.operators import Mutant, mutants
 
 LIMIT = 60.0  # seconds for one mutant, several times what all judges of a line take
-SLOW = 3.0  # seconds (traced) beyond which a subject is not asked
-PATIENCE = {"dfbench/samplers": 12.0, "": 4.0}  # seconds of subjects asked about one line
+CLAIMS = 25.0  # seconds (traced) of claims asked about one line, at first
+PATIENCE = {"dfbench/samplers": 12.0, "": 4.0}  # the same of subjects
 
 
 @dataclass(frozen=True)
@@ -168,24 +168,30 @@ def asked(mutant: Mutant, known: list[Known], every: bool = False) -> list[Known
             hit = any(mutant.scope[0] <= line <= mutant.scope[1] for line in lines)
         if hit:
             found.append(one)
-    claims = [one for one in found if one.judge.startswith("claim")]
-    subjects = [one for one in found if not one.judge.startswith("claim") and one.seconds < SLOW]
-    left = next(s for start, s in PATIENCE.items() if mutant.module.startswith(start))
-    for one in subjects:
-        left -= one.seconds
-        if left > 0 or every:
-            claims.append(one)
-    return sorted(claims, key=lambda one: one.seconds)
+    subjects = next(s for start, s in PATIENCE.items() if mutant.module.startswith(start))
+    left = {"claim": CLAIMS, "certify": subjects}
+    chosen = []
+    for one in sorted(found, key=lambda one: one.seconds):
+        kind = one.judge.partition(" ")[0]
+        left[kind] -= one.seconds
+        if left[kind] > 0 or every:
+            chosen.append(one)
+    return chosen
 
 
-def judged(root: Path, mutant: Mutant, known: list[Known]) -> tuple[str, str, int]:
+def judged(
+    root: Path, mutant: Mutant, known: list[Known], patches: judges.Patches | None = None
+) -> tuple[str, str, int]:
     """In a fork: (verdict, who noticed, judges asked)."""
-    sys.meta_path.insert(0, judges.Finder(root, mutant.module, mutant.source))
-    try:
-        _import()
-        judges.without_shrinking()
-    except Exception as error:
-        return "killed", f"import: {type(error).__name__}", 0
+    if patches is None or not patches.apply(mutant.module, mutant.source):
+        for name in [n for n in sys.modules if n.partition(".")[0] in judges.PACKAGES]:
+            del sys.modules[name]
+        sys.meta_path.insert(0, judges.Finder(root, mutant.module, mutant.source))
+        try:
+            _import()
+        except Exception as error:
+            return "killed", f"import: {type(error).__name__}", 0
+    judges.without_shrinking()
     for count, one in enumerate(known, 1):
         try:
             said = judges.ask(one.judge, one.passed)
@@ -265,6 +271,11 @@ def run(
         if keep:
             dump(known, keep)
     print(f"{len(known)} judges", file=sys.stderr)
+    recorder = judges.Recorder(root, frozenset(sources(root)))
+    with recorder:
+        _import()
+    patches = judges.Patches(root, recorder.lines)
+    gc.freeze()
     done = load(out)
     todo = [
         m
@@ -281,7 +292,7 @@ def run(
             if time.monotonic() > stop:
                 return
             who = asked(mutant, known, every=again)
-            yield lambda m=mutant, w=who: (time.monotonic(), *judged(root, m, w), time.monotonic())
+            yield _task(root, mutant, who, patches)
 
     with out.open("a", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
@@ -293,8 +304,7 @@ def run(
             elif isinstance(made, Exception):
                 verdict, by, who = "killed", str(made)[:60], 0
             else:
-                begun, verdict, by, who, ended = made
-                seconds = ended - begun
+                verdict, by, who, seconds = made
             if verdict == "survived" and not who:
                 verdict = "not reached"
             one = Result(
@@ -310,6 +320,16 @@ def run(
     with contextlib.suppress(OSError):
         save(out, done.values())
     return done
+
+
+def _task(
+    root: Path, mutant: Mutant, who: list[Known], patches: judges.Patches
+) -> Callable[[], tuple[str, str, int, float]]:
+    def task() -> tuple[str, str, int, float]:
+        start = time.monotonic()
+        return *judged(root, mutant, who, patches), time.monotonic() - start
+
+    return task
 
 
 def dump(known: list[Known], path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import row, worst_of
@@ -15,10 +17,16 @@ from dfbench.levels import Array
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.weightings import (
     EDM,
+    P2,
     WEIGHTINGS,
+    EDMMonotonic,
     LogitNormal,
+    MinSNR,
+    Weighting,
+    cosine_density,
     effective_weighting,
-    normal_density,
+    flow_density,
+    log_snr_density,
     normalised,
     total_variation,
 )
@@ -31,22 +39,65 @@ LAM = np.linspace(-20.0, 20.0, 401)
 RANGE = (-30.0, 30.0)
 
 
+#: The same formulas with other constants: a constant that is one or zero hides where it stands.
+OTHERS: dict[str, Weighting] = {
+    "min_snr, other constants": MinSNR(gamma=2.0),
+    "p2, other constants": P2(gamma=0.5, k=0.3),
+    "sd3, other constants": LogitNormal(mean=0.3, std=0.8, shift=2.0),
+    "edm, other constants": EDM(p_mean=-0.4, p_std=1.0, sigma_data=0.7),
+    "edm_monotonic, other constants": EDMMonotonic(p_mean=-0.4, p_std=1.0, sigma_data=0.7),
+}
+
+
 def derived() -> dict[str, Function]:
     """Every weighting that is a loss in t, from its prediction, schedule and factor."""
     cosine, flow = Cosine(), FlowMatching()
+    edm = _edm(norm(2.4, 2.4), 0.5)
+    other = _edm(norm(0.8, 2.0), 0.7)
+    # logit t ~ N(0.3, 0.8²), σ/α = 2 t/(1 − t): λ = −2 logit t − 2 log 2
+    shifted = norm(-0.6 - 2 * math.log(2.0), 1.6)
     return {
+        "elbo": lambda lam: np.full_like(lam, 0.5),
+        "sigmoid": lambda lam: 0.5 / (1 + np.exp(lam - 2)),
         "eps_cosine": effective_weighting("eps", cosine),
         "v_cosine": effective_weighting("v", cosine),
         "flow_matching": effective_weighting("u", flow),
         "indi": effective_weighting("x", flow),
         "min_snr": effective_weighting("x", cosine, lambda lam: np.minimum(np.exp(lam), 5.0)),
+        "min_snr, other constants": effective_weighting(
+            "x", cosine, lambda lam: np.minimum(np.exp(lam), 2.0)
+        ),
         "truncated_snr": effective_weighting("x", cosine, lambda lam: np.maximum(np.exp(lam), 1)),
         "p2": effective_weighting("eps", cosine, lambda lam: 1 / (1 + np.exp(lam))),
-        "sd3": effective_weighting("u", flow, None, lambda lam: normal_density(lam, 0.0, 2.0)),
-        "edm": effective_weighting(
-            "edm", flow, None, lambda lam: normal_density(lam, 2.4, 2.4), sigma_data=0.5
+        "p2, other constants": effective_weighting(
+            "eps", cosine, lambda lam: (0.3 + np.exp(lam)) ** -0.5
         ),
+        "sd3": effective_weighting("u", flow, None, norm(0.0, 2.0).pdf),
+        "sd3, other constants": effective_weighting("u", flow, None, shifted.pdf),
+        "edm": edm,
+        "edm, other constants": other,
+        "edm_monotonic": _held(edm),
+        "edm_monotonic, other constants": _held(other),
     }
+
+
+def _edm(law: Any, sigma_data: float) -> Function:
+    """EDM's loss, with λ drawn from a law."""
+    flow = FlowMatching()
+    return effective_weighting("edm", flow, None, law.pdf, sigma_data=sigma_data)
+
+
+def _held(weight: Function) -> Function:
+    """A weighting with one maximum, held at it below its place."""
+    low = minimize_scalar(lambda at: -float(weight(np.array(at))), bounds=(-10, 10),
+                          method="bounded", options={"xatol": 1e-9})  # fmt: skip
+    return lambda lam: np.where(lam < low.x, -low.fun, weight(lam))
+
+
+def _distance_error() -> float:
+    """Of the total variation of N(0, 2²) and N(1, 2²), 2 Φ(¼) − 1, whatever their factors."""
+    found = total_variation(lambda lam: 3 * norm.pdf(lam, 0, 2), norm(1, 2).pdf, *RANGE)
+    return float(abs(found - (2 * norm.cdf(0.25) - 1)))
 
 
 def broken(size: float) -> dict[str, Function]:
@@ -91,10 +142,13 @@ def check(weights: dict[str, Function]) -> Finding:
     """The named formulas against those derived from each paper's loss, and the two equalities."""
     derivation = "round-off: at |λ| = 20 a time keeps 1e-16/e^(−10) = 5e-12 of its distance to 1"
     named = {name: make() for name, make in WEIGHTINGS.items()}
+    every = named | OTHERS
     gaps = {
-        name: float(np.abs(weight(LAM) / named[name](LAM) - 1).max())
+        name: float(np.abs(weight(LAM) / every[name](LAM) - 1).max())
         for name, weight in weights.items()
     }
+    densities = {cosine_density: Cosine(), flow_density: FlowMatching()}
+    drawn = [np.abs(log_snr_density(by, LAM) / law(LAM) - 1).max() for law, by in densities.items()]
     ratio = weights["flow_matching"](LAM) / weights["v_cosine"](LAM)
     constant = float(np.abs(ratio / (math.pi / 2) - 1).max())
     sd3, edm = named["sd3"], named["edm"]
@@ -105,6 +159,8 @@ def check(weights: dict[str, Function]) -> Finding:
     bulk = np.minimum(*both) > 0.1 * max(map(np.max, both))
     found = worst_of(
         judge(max(gaps.values()), 1e-10, derivation=derivation),
+        judge(float(max(drawn)), 1e-10, derivation=derivation),
+        judge(_distance_error(), 1e-5, derivation="quadrature with a kink in one panel of 0.3"),
         judge(constant, 1e-10, derivation=derivation),
         judge(apart, 0.1, unit="total variation", derivation="'close': one draw of λ tells the "
               "two apart with probability at most 0.55"),
