@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from analytic import GaussianMixture, gaussian_flow_map
+from analytic import GaussianMixture, gaussian_flow_map, log_likelihood
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import printed
-from dfbench.claims.literature.calculus import derivative
+from dfbench.claims.literature.calculus import derivative, divergence
 from dfbench.claims.literature.forms import on_both
 from dfbench.schedules import Schedule
 from dfbench.testing import floats, schedules
@@ -77,10 +78,34 @@ def check(pair: tuple[Velocity, Velocity]) -> Finding:
     at_end, at_start = likelihood(Schedule.from_functions(lambda t: 1 - t / 2, lambda t: t + 0.1))
     if at_end > BOUND:
         finding = judge(at_end, BOUND, unit="log-density", why="the likelihood fails at x_1")
+    in_the_plane = plane()
+    if finding.verdict == "pass" and in_the_plane > 1e-8:
+        finding = judge(in_the_plane, 1e-8, why="divergence or likelihood in the plane")
     return replace(finding, quantities={
         **(finding.quantities or {}), "log-likelihood, x = x_1": at_end,
         "log-likelihood, x = x_0": at_start,
     })  # fmt: skip
+
+
+def plane() -> float:
+    """Divergences of u and s by differences and the likelihood by the ODE, for two ellipses."""
+    ellipses = [[[0.5, 0.2], [0.2, 0.3]], [[0.2, -0.1], [-0.1, 0.6]]]
+    data = GaussianMixture.full([0.3, 0.7], [[-1.0, 0.4], [0.8, 0.1]], ellipses)
+    z, gaps = np.array([[0.3, -0.2], [-1.1, 0.9], [1.6, 0.4]]), []
+    for alpha, sigma in ((1.0, 0.05), (0.8, 0.6), (0.3, 2.0), (0.01, 1.0)):
+        u = partial(data.velocity, alpha=alpha, sigma=sigma, alpha_dot=-0.7, sigma_dot=1.3)
+        s = partial(data.score, alpha=alpha, sigma=sigma)
+        given = (data.velocity_divergence(z, alpha, sigma, -0.7, 1.3),
+                 data.score_divergence(z, alpha, sigma))  # fmt: skip
+        for field, value in zip((u, s), given, strict=True):
+            true = divergence(field, z, 0.004)
+            gaps.append(float(np.abs((value - true) / (1 + np.abs(true))).max()))
+    for level in ((1.0, 0.0), (0.8, 0.6)):
+        true = data.log_density(z, *level)
+        gaps.append(float(np.abs(log_likelihood(data, z, level).log_density - true).max()))
+    one = log_likelihood(data, z[0])
+    gaps.append(abs(float(one.log_density) - float(data.log_density(z[:1])[0])))
+    return max(gaps)
 
 
 def likelihood(schedule: Schedule) -> tuple[float, float]:
