@@ -103,7 +103,9 @@ def made() -> dict[str, Schedule]:
         "scaled": scaled,
         "scaled, derivative given": SubVP().scaled(lambda t: np.exp(t), lambda t: np.exp(t)),
         "functions": Schedule.from_functions(lambda t: np.exp(-2 * t), lambda t: t + t**2),
-        "not analytic": Schedule.from_functions(lambda t: 1 - t, lambda t: 1.5 * np.abs(t)),
+        "not analytic": Schedule.from_functions(
+            lambda t: 1 - t, lambda t: 1.5 * t + 0.3 * np.abs(t) ** 3 + 0.2 * t**4
+        ),
         "from the SDE": sde,
         "table": DiscreteSchedule.linear(8, 0.01, 0.4).as_schedule(),
     }
@@ -149,6 +151,19 @@ def ends_gap(name: str) -> float:
     """The levels at t = 0 and 1 against the papers'."""
     found = (*made()[name].level(0.0), *made()[name].level(1.0))
     return max(abs(a - b) / max(b, 1e-3) for a, b in zip(found, ENDS[name], strict=True))
+
+
+def start_gap() -> float:
+    """σ̇ near t = 0, where a formula is 0/0, or differences have neighbours on one side only."""
+    rest = Schedule.from_sde(lambda t: 0 * t - 1, lambda t: 3 * t)
+    rough = made()["not analytic"]
+    pairs: list[tuple[float, float]] = [
+        (made()["VP from 0"].rates(0.0)[1], math.sqrt(6.0)), (rest.rates(0.0)[1], math.sqrt(1.5)),
+    ]  # fmt: skip
+    for t in (0.0, 3e-4, 0.9997, 1.0):
+        pairs.append((rough.rates(t)[1], 1.5 + 0.9 * t**2 + 0.8 * t**3))
+        pairs.append((rough.rates(t)[0], -1.0))
+    return max(abs(a / b - 1) for a, b in pairs)
 
 
 def tables_gap() -> float:
@@ -235,6 +250,8 @@ def check(sde: SDE) -> Finding:
             ends_gap, 1e-12, unit="relative", derivation="round-off",
             name=st.sampled_from(sorted(ENDS)),
         ),
+        "rates at the ends": judge(start_gap(), 1e-10, unit="relative",
+                                   derivation="rounding of differences 2⁻¹¹ apart"),
         "tables": judge(tables_gap(), 1e-9, unit="relative", derivation="1000 products, and "
                         "differences of neighbours: ε · 10⁵"),
         "levels from f and g²": for_all(
