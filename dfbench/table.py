@@ -85,6 +85,8 @@ class Table:
     start: Level | None = None
 
     def __post_init__(self) -> None:
+        if np.iscomplexobj(self.rows):  # the root of a negative variance, on levels out of order
+            raise ValueError("the coefficients are not real")
         rows = np.array(self.rows, dtype=np.float64)
         rows.setflags(write=False)
         object.__setattr__(self, "rows", rows)

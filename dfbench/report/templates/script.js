@@ -5,6 +5,8 @@ const follow = () => {
   const target = location.hash && document.getElementById(location.hash.slice(1));
   if (!target) return;
   open(target);
+  const folded = target.querySelector(":scope > details");
+  if (folded) folded.open = true;
   target.scrollIntoView();
 };
 addEventListener("hashchange", follow);
