@@ -100,9 +100,10 @@ def plane() -> float:
         for field, value in zip((u, s), given, strict=True):
             true = divergence(field, z, 0.004)
             gaps.append(float(np.abs((value - true) / (1 + np.abs(true))).max()))
-    for level in ((1.0, 0.0), (0.8, 0.6)):
+    for level, stop in (((1.0, 0.0), (0.0, 1.0)), ((1.6, 1.2), (0.0, 3.0))):
         true = data.log_density(z, *level)
-        gaps.append(float(np.abs(log_likelihood(data, z, level).log_density - true).max()))
+        found = log_likelihood(data, z, level, stop).log_density
+        gaps.append(float(np.abs(found - true).max()))
     one = log_likelihood(data, z[0])
     gaps.append(abs(float(one.log_density) - float(data.log_density(z[:1])[0])))
     return max(gaps)
