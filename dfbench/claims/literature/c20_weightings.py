@@ -158,8 +158,8 @@ def check(weights: dict[str, Function]) -> Finding:
     both = [normalised(each, *RANGE)(LAM) for each in (sd3, edm)]
     bulk = np.minimum(*both) > 0.1 * max(map(np.max, both))
     found = worst_of(
-        judge(max(gaps.values()), 1e-10, derivation=derivation),
-        judge(float(max(drawn)), 1e-10, derivation=derivation),
+        judge(float(np.max(list(gaps.values()))), 1e-10, derivation=derivation),
+        judge(float(np.max(drawn)), 1e-10, derivation=derivation),
         judge(_distance_error(), 1e-5, derivation="quadrature with a kink in one panel of 0.3"),
         judge(constant, 1e-10, derivation=derivation),
         judge(apart, 0.1, unit="total variation", derivation="'close': one draw of λ tells the "

@@ -79,7 +79,7 @@ def check(pair: tuple[Velocity, Velocity]) -> Finding:
     if at_end > BOUND:
         finding = judge(at_end, BOUND, unit="log-density", why="the likelihood fails at x_1")
     in_the_plane = plane()
-    if finding.verdict == "pass" and in_the_plane > 1e-8:
+    if finding.verdict == "pass" and not in_the_plane <= 1e-8:
         finding = judge(in_the_plane, 1e-8, why="divergence or likelihood in the plane")
     return replace(finding, quantities={
         **(finding.quantities or {}), "log-likelihood, x = x_1": at_end,
@@ -106,7 +106,7 @@ def plane() -> float:
         gaps.append(float(np.abs(found - true).max()))
     one = log_likelihood(data, z[0])
     gaps.append(abs(float(one.log_density) - float(data.log_density(z[:1])[0])))
-    return max(gaps)
+    return float(np.max(gaps))  # a NaN stays one
 
 
 def likelihood(schedule: Schedule) -> tuple[float, float]:
