@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="tree under mutation")
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "claims" / "mutation.csv")
     parser.add_argument("--lines", type=Path, help="keep what claims execute in this file")
+    parser.add_argument("--ask", action="append", help='with --again: this one only ("claim 8")')
     parser.add_argument("--report", action="store_true", help="write the report only")
     args = parser.parse_args()
     root = args.root.resolve()
@@ -34,6 +35,7 @@ def main() -> None:
         run.run(
             root, args.out, args.patterns, every=args.every, seed=args.seed, budget=args.budget,
             workers=args.workers, again=args.again, known=known, keep=args.lines,
+            only=args.ask,
         )  # fmt: skip
     made = {name: operators.mutants((root / name).read_text(), name) for name in run.sources(root)}
     current = {mutant.key for each in made.values() for mutant in each}

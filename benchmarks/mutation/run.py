@@ -253,6 +253,7 @@ def run(
     again: bool = False,
     known: list[Known] | None = None,
     keep: Path | None = None,
+    only: list[str] | None = None,
 ) -> dict[str, Result]:
     """Run mutants until done or `budget` minutes have passed; results are appended as they come.
 
@@ -261,12 +262,15 @@ def run(
         again: run those that survived or were not reached once more, with all subjects.
         known: of an earlier run, in place of recording which lines are executed.
         keep: file in which that is kept.
+        only: with `again`, ask these judges and no others: claims that have changed.
     """
     stop = time.monotonic() + 60 * budget
     sys.path.insert(0, str(root))
     judges.preload()
     gc.freeze()
-    if known is None:
+    if only:
+        known = [Known(name, (name,), 0.0, {}) for name in only]
+    elif known is None:
         known = record(root, workers)
         if keep:
             dump(known, keep)
@@ -291,7 +295,7 @@ def run(
         for mutant in todo:
             if time.monotonic() > stop:
                 return
-            who = asked(mutant, known, every=again)
+            who = known if only else asked(mutant, known, every=again)
             yield _task(root, mutant, who, patches)
 
     with out.open("a", newline="") as file:
@@ -307,6 +311,8 @@ def run(
                 verdict, by, who, seconds = made
             if verdict == "survived" and not who:
                 verdict = "not reached"
+            if only and verdict == "survived":
+                continue  # what is known of it stays
             one = Result(
                 mutant.key, mutant.module, mutant.function, mutant.first, mutant.operator,
                 mutant.before, mutant.after, verdict, by, who, round(seconds, 2),
