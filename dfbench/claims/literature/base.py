@@ -9,16 +9,21 @@ keeps the smallest counterexample.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from analytic import CoupledMixtures, GaussianMixture
 from dfbench.claims.base import Claim, Finding, judge
+from dfbench.levels import Grid, Level
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from dfbench.claims.literature.drawing import Slider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,7 @@ class Literature(Claim):
         condition: when it applies, in words; what the control breaks.
         subject: makes the formula under test.
         figure: draws the finding's series, or None where a table says it all.
+        slider: how the series change with a number that the reader sets, where that says more.
     """
 
     number: int
@@ -38,6 +44,7 @@ class Literature(Claim):
     condition: str
     subject: Callable[[], Any]
     figure: Callable[[Finding], Figure] | None = None
+    slider: Slider | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +89,7 @@ def row(
     control: Callable[[float], Any],
     control_size: float,
     figure: Callable[[Finding], Figure] | None = None,
+    slider: Slider | None = None,
 ) -> Callable[[Callable[[Any], Finding]], Literature]:
     """Register a check as a claim of the literature; see `Literature` for the arguments."""
 
@@ -89,7 +97,7 @@ def row(
         made = Literature(
             id=str(number), statement=statement, source=source, rows=(number,), kind="formula",
             check=check, control=control, control_size=control_size, number=number, title=title,
-            condition=condition, subject=subject, figure=figure,
+            condition=condition, subject=subject, figure=figure, slider=slider,
         )  # fmt: skip
         ROWS[number] = made
         return made
@@ -179,10 +187,48 @@ def for_all(
 
 
 def _plain(value: Any) -> Any:
-    """A drawn value as JSON can hold it."""
+    """A drawn value as JSON can hold it, with the numbers that make it."""
     if isinstance(value, bool | int | float | str) or value is None:
         return value
-    return value.tolist() if hasattr(value, "tolist") else repr(value)
+    return value.tolist() if hasattr(value, "tolist") else _brief(value)
+
+
+def _brief(value: Any) -> str:
+    """A law, a level, a schedule or a list of them, in one short line."""
+    match value:
+        case bool() | str() | None:
+            return str(value)
+        case int() | float():
+            return f"{value:.3g}"
+        case GaussianMixture():
+            return f"means {_brief(value.means)} variances {_brief(_spread(value))} weights " + (
+                _brief(value.weights)
+            )
+        case CoupledMixtures():
+            return f"x: {_brief(value.x)}; y: {_brief(value.y)}"
+        case Level():
+            return f"α {value.alpha:.3g} σ {value.sigma:.3g}"
+        case Grid():
+            return f"α {_brief(value.alpha)} σ {_brief(value.sigma)}"
+        case set() | frozenset():
+            return _brief(sorted(value))
+        case list() | tuple() | np.ndarray():
+            return f"[{' '.join(_brief(each) for each in value)}]"
+    if is_dataclass(value) and not isinstance(value, type):
+        set_to = [
+            f"{field.name} {_brief(getattr(value, field.name))}"
+            for field in fields(value)
+            if not callable(getattr(value, field.name))
+            and (field.default is MISSING or getattr(value, field.name) != field.default)
+        ]
+        return " ".join([type(value).__name__, *set_to])
+    return str(getattr(value, "__name__", value))
+
+
+def _spread(law: GaussianMixture) -> Any:
+    """A variance for each component, or one for each of its directions where they differ."""
+    same = (law.spectra == law.spectra[:, :1]).all()
+    return law.spectra[:, 0] if same else law.spectra
 
 
 def worst_of(*findings: Finding) -> Finding:

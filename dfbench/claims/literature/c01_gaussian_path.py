@@ -60,7 +60,7 @@ def figure(finding: Finding) -> Figure:
     from dfbench.claims.literature.drawing import frame
 
     series = finding.series or {}
-    fig, (axis,) = frame("state z", "density p_t(z)")
+    fig, (axis,) = frame("state z", "density pₜ(z)")
     for name in list(series)[1:]:
         sns.lineplot(x=series["z"], y=series[name], ax=axis, label=name, estimator=None)
     return fig
@@ -92,7 +92,8 @@ def check(law: Diffuse) -> Finding:
     )  # fmt: skip
     return replace(
         worst_of(line, space), series=_picture(law),
-        quantities={"quadrature": line.measured or 0.0, "characteristic": space.measured or 0.0},
+        quantities={"density against quadrature, 1D": line.measured or 0.0,
+                    "characteristic function, any dimension": space.measured or 0.0},
     )  # fmt: skip
 
 

@@ -93,5 +93,8 @@ def check(field: Field) -> Finding:
     )  # fmt: skip
     return replace(
         worst_of(path, marginal),
-        quantities={"path": path.measured or 0.0, "posterior_mean": marginal.measured or 0.0},
+        quantities={
+            "velocity against differences of the path": path.measured or 0.0,
+            "velocity against the posterior means": marginal.measured or 0.0,
+        },
     )

@@ -97,7 +97,10 @@ def check(fields: Fields) -> Finding:
         "score left out": _wrong(target, 0.0),
         "score with the wrong sign": _wrong(target, -1.0),
     }
-    found = {"continuity": both[0].measured or 0.0, "fokker_planck": both[1].measured or 0.0}
+    found = {
+        "residual, continuity": both[0].measured or 0.0,
+        "residual, Fokker–Planck": both[1].measured or 0.0,
+    }
     return replace(worst_of(*both), quantities=found | {k: v[0] for k, v in wrong.items()},
                    series=_picture(fields, target))  # fmt: skip
 

@@ -101,6 +101,9 @@ def check(formula: FromScore) -> Finding:
         derivation="rounding of the terms that cancel, ε (1 + |z|/σ)², and of exponents up to 10²",
         target=mixtures(), level=levels(-6.0, 6.0),
     )  # fmt: skip
-    names = ("score_and_mean", "covariance", "in_space")
+    names = (
+        "score and mean against differences, 1D", "covariance against differences, 1D",
+        "all three against closed forms in space",
+    )  # fmt: skip
     found = dict(zip(names, (f.measured or 0.0 for f in (first, second, space)), strict=True))
     return replace(worst_of(first, second, space), quantities=found)

@@ -88,7 +88,7 @@ def _cloud(d: int) -> st.SearchStrategy[Array]:
 @row(
     5,
     "Finitely many points",
-    r"\arg\min_D\sum_i\mathbb E_\varepsilon|D(\alpha x_i+\sigma\varepsilon)-x_i|^2"
+    r"\operatorname{argmin}_D\sum_i\mathbb E_\varepsilon|D(\alpha x_i+\sigma\varepsilon)-x_i|^2"
     r"=\sum_i x_i\,\operatorname{softmax}_i\!\Big(-\frac{|z-\alpha x_i|^2}{2\sigma^2}\Big)",
     source="SU",
     condition="the sum is over all points, with their weights; the control counts one more",

@@ -99,7 +99,7 @@ def _spans() -> st.SearchStrategy[Spans]:
     6,
     "Brownian motion",
     r"\operatorname{Cov}[W_t-W_s,\,W_v-W_u]=\big|[s,t]\cap[u,v]\big|\,I,\qquad "
-    r"z_{t+h}=z_t+h\,b(z_t)+g\sqrt{|h|}\,\xi\ \xrightarrow{g=0}\ \text{Euler}",
+    r"z_{t+h}=z_t+h\,b(z_t)+g\sqrt{|h|}\,\xi\quad(g=0:\text{ Euler})",
     source="HE",
     condition="increments over disjoint times are independent; the control makes all draws so",
     subject=Noise,
@@ -110,12 +110,13 @@ def check(noise: Noise) -> Finding:
     """Exact covariances for any intervals; tables of Euler–Maruyama without and with noise."""
     cases = {"schedule": schedules(), "n": st.integers(1, 8), "eta": floats(0.1, 2.0)}
     found = {
-        "increments": for_all(lambda spans: increments_gap(noise, spans), 1e-14, unit="correlation",
-                              derivation="rounding: 10² ε", spans=_spans()),
-        "euler": for_all(lambda **case: euler_gap(noise, **case), 1e-12, examples=25,
+        "covariance of increments": for_all(lambda spans: increments_gap(noise, spans), 1e-14,
+                                            unit="correlation", derivation="rounding: 10² ε",
+                                            spans=_spans()),
+        "g = 0 against Euler": for_all(lambda **case: euler_gap(noise, **case), 1e-12, examples=25,
                          unit="of the largest coefficient", derivation="rounding of f and g² · 8",
                          **cases),
-        "noise": for_all(lambda **case: noise_gap(noise, **case), 1e-13, examples=25,
+        "size of the noise": for_all(lambda **case: noise_gap(noise, **case), 1e-13, examples=25,
                          unit="relative", derivation="rounding of √(g² Δt)", **cases),
     }  # fmt: skip
     quantities = {name: f.measured or 0.0 for name, f in found.items()}

@@ -115,7 +115,10 @@ def check(sde: Extension) -> Finding:
         variance=spectra(), **cases,
     )  # fmt: skip
     series, spread = _picture(sde)
-    found = {"fokker_planck": law.measured or 0.0, "variance": gauss.measured or 0.0}
+    found = {
+        "residual, Fokker–Planck": law.measured or 0.0,
+        "variance of a Gaussian, relative error": gauss.measured or 0.0,
+    }
     return replace(worst_of(law, gauss), quantities=found | spread, series=series)
 
 
@@ -142,5 +145,8 @@ def _picture(sde: Extension) -> tuple[dict[str, list[float]], dict[str, float]]:
         "with half of it": half.tolist(),
         "without": dropped.tolist(),
     }
-    found = {"variance_at_end": marginal[-1], "variance_without_score": dropped[-1]}
+    found = {
+        f"variance at t = {t[-1]:g}, marginal": marginal[-1],
+        f"variance at t = {t[-1]:g}, score left out": dropped[-1],
+    }
     return series, {name: float(value) for name, value in found.items()}

@@ -108,16 +108,16 @@ def check(chain: Chain) -> Finding:
     """The first-order term of DDPM's chain; the order of Euler–Maruyama on any schedule."""
     betas: dict[str, Any] = {"low": floats(0.05, 1.0), "high": floats(1.0, 20.0)}
     found = {
-        "constant": for_all(
+        "first-order term: error / (β_max/N)": for_all(
             lambda **case: constant_gap(chain, **case), 2.0, unit="β_max/N, relative",
             derivation="the next term, ∫ β³/3N² and the trapezoid's Δβ²/12N², is at most β_max/N "
             "of ½ ∫ β²/N; ×2", **betas,
         ),
-        "variance": for_all(
+        "ᾱ + variance − 1": for_all(
             lambda **case: variance_gap(chain, **case), 1e-14, examples=10, unit="of 1",
             derivation="rounding over 64 steps", **betas,
         ),
-        "order": for_all(
+        "order of Euler–Maruyama − 1": for_all(
             lambda schedule: order_gap(schedule), 0.05, examples=25, unit="order",
             derivation="c₂/(2 N c₁ log 2) at N = 4096, c₂/c₁ up to 10² where rates are 20",
             schedule=schedules(),

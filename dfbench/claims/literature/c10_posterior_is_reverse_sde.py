@@ -132,7 +132,11 @@ def check(step: Step) -> Finding:
     series = _picture(step)
     h = np.array(series["h"])
     found = {f"order of {name}": order(-np.sort(-h), np.array(series[name])) for name in ORDERS}
-    return replace(finding, series=series, quantities=found | {"gap": finding.measured or 0.0})
+    return replace(
+        finding,
+        series=series,
+        quantities=found | {"largest gap of an order": finding.measured or 0.0},
+    )
 
 
 def _picture(step: Step) -> dict[str, list[float]]:

@@ -118,7 +118,7 @@ def figure(finding: Finding) -> Figure:
     from dfbench.claims.literature.drawing import frame
 
     series = finding.series or {}
-    fig, axes = frame("state z", "density p_t(z)", panels=2)
+    fig, axes = frame("state z", "density pₜ(z)", panels=2)
     for axis, which in zip(axes, ("independent", "paired"), strict=True):
         axis.set_title(which)
         for name in (n for n in series if n.startswith(which)):
@@ -146,17 +146,17 @@ def check(field: Interpolant) -> Finding:
     """Differences of the density for coupled mixtures; diffusion is the case y ~ N(0, I)."""
     times = floats(0.1, 0.9)
     found = {
-        "continuity": for_all(
+        "residual, continuity": for_all(
             lambda **case: residual(field, **case), BOUND, examples=20,
             unit="of the largest term", derivation=DERIVATION,
             law=couplings(), path=st.sampled_from(sorted(PATHS)), t=times, noise=floats(0.0, 2.0),
         ),
-        "diffusion": for_all(
+        "y ~ N(0, I) against the diffusion path": for_all(
             lambda **case: diffusion_gap(field, **case), 1e-12, examples=30,
             unit="of the terms added", derivation="rounding of exponents up to 10², and of 1 − t",
             target=mixtures(max_components=2, smallest=0.2), schedule=schedules(), t=times,
         ),
-        "ends": for_all(
+        "laws at t = 0 and 1": for_all(
             ends_gap, 1e-12, examples=20, unit="of log p and of weights",
             derivation="rounding of exponents up to 10²", law=couplings(),
         ),

@@ -120,12 +120,12 @@ def check(given: Score) -> Finding:
         return lambda well, kT, offset: measure(given, *well, kT, offset)
 
     found = {
-        "gradient": for_all(
+        "score against differences of the energy": for_all(
             on(gradient_gap), 1e-13, unit="of the energy, (1 + |offset|/kT)/h",
             derivation="differences: h⁹ He₉/630 = 5e-15 within 4 widths; rounding of E/kT: 10 ε",
             **cases,
         ),
-        "averages": for_all(
+        "the three averages": for_all(
             on(moments_gap), 1e-12, examples=30, unit="of 1 + |offset|/kT",
             derivation="rounding of weights with exponents up to 10², and of their sum: 10³ ε",
             **cases,

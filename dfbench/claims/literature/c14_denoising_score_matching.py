@@ -27,8 +27,8 @@ def broken(size: float) -> Loss:
     14,
     "Denoising score matching",
     r"\nabla_\theta\tfrac12\mathbb E|s_\theta(z)+\epsilon/\sigma|^2"
-    r"=\nabla_\theta\tfrac12\mathbb E|s_\theta(z)-\nabla\log p(z)|^2,\qquad"
-    r"\arg\min=\nabla\log p",
+    r"=\nabla_\theta\tfrac12\mathbb E|s_\theta(z)-\nabla\log p(z)|^2,\qquad "
+    r"\operatorname{argmin}=\nabla\log p",
     source="VIN, SU",
     condition="σ > 0, and the score is that of the noised law",
     subject=lambda: denoising_score_matching,
@@ -70,6 +70,21 @@ def check(loss: Loss) -> Finding:
     cases: dict[str, Any] = {"target": line, "level": levels(-3, 3), "along": fields()}
     derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
     return worst_of(
-        for_all(gradients, 1e-9, derivation=derivation, examples=12, s=fields(), **cases),
-        for_all(minimum, 1e-9, derivation=derivation, examples=8, **cases),
+        for_all(
+            gradients,
+            1e-9,
+            unit="of the gradient's size",
+            derivation=derivation,
+            examples=12,
+            s=fields(),
+            **cases,
+        ),
+        for_all(
+            minimum,
+            1e-9,
+            unit="of the least loss's slope",
+            derivation=derivation,
+            examples=8,
+            **cases,
+        ),
     )

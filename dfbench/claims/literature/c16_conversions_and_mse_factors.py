@@ -78,8 +78,9 @@ def check(factor: Factor) -> Finding:
     cases: dict[str, Any] = {"level": levels(), "pair": st.sampled_from(PAIRS)}
     numbers: dict[str, Any] = {"x": floats(-3, 3), "eps": floats(-3, 3)}
     return worst_of(
-        for_all(conversion, 1e-14, examples=200, derivation=derivation, **cases, **numbers),
-        for_all(error, 1e-13, examples=200, derivation=derivation, **cases),
-        for_all(stated, 1e-13, derivation=derivation, level=levels(),
+        for_all(conversion, 1e-14, unit="relative", examples=200, derivation=derivation,
+                **cases, **numbers),
+        for_all(error, 1e-13, unit="relative", examples=200, derivation=derivation, **cases),
+        for_all(stated, 1e-13, unit="relative", derivation=derivation, level=levels(),
                 kind=st.sampled_from(["x", "v", "u"])),
     )  # fmt: skip

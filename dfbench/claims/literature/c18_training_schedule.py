@@ -124,6 +124,9 @@ def check(density: Density) -> Finding:
     return replace(
         found,
         quantities={f"variance / loss², {name}": value for name, value in by.items()}
-        | {f"lowered by adapting, from {name}": value / adaptive for name, value in fixed.items()},
+        | {
+            f"factor by which adapting lowers the variance, from {name}": value / adaptive
+            for name, value in fixed.items()
+        },
         series={name: [value] for name, value in by.items()},
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Affine = Callable[..., tuple[float, float]]
-KINDS = ("eps", "x", "v", "u")
+KINDS = {"eps": "ε̂", "x": "x̂", "v": "v̂", "u": "û"}
 
 
 def broken(size: float) -> Affine:
@@ -56,8 +56,8 @@ def figure(finding: Finding) -> Figure:
     series = finding.series or {}
     fig, (axis,) = frame("log-SNR λ", "error of x̂ or ε̂ / error of the output", yscale="log")
     for name, style in zip(KINDS, ("-", "-", "-", "--"), strict=True):
-        sns.lineplot(x=series["log-SNR"], y=series[name], ax=axis, label=name, linestyle=style,
-                     estimator=None)  # fmt: skip
+        sns.lineplot(x=series["log-SNR"], y=series[name], ax=axis, label=KINDS[name],
+                     linestyle=style, estimator=None)  # fmt: skip
     axis.legend(title="prediction")
     return fig
 
@@ -87,20 +87,22 @@ def check(convert: Affine) -> Finding:
         return amplification(convert, kind, Level(*at_log_snr(lam))) - 1
 
     found = worst_of(
-        for_all(off, 1e-13, examples=100, derivation="round-off in float64",
-                kind=st.sampled_from(KINDS), lam=floats(-20, 20)),
-        for_all(beyond, 1e-13, derivation="round-off in float64",
+        for_all(off, 1e-13, unit="relative", examples=100, derivation="round-off in float64",
+                kind=st.sampled_from(list(KINDS)), lam=floats(-20, 20)),
+        for_all(beyond, 1e-13, unit="above 1", derivation="round-off in float64",
                 kind=st.sampled_from(["v", "u"]), lam=floats(-40, 40)),
     )  # fmt: skip
     lam = np.linspace(-12, 12, 49)
     levels = [Level(*at_log_snr(float(at))) for at in lam]
     table = METHODS["ddim"].table(regular(-12.0, 12.0, 50))
     quantities = {
-        f"{kind}, λ = {at:+d}": amplification(convert, kind, Level(*at_log_snr(float(at))))
+        f"{KINDS[kind]}: error of x̂ or ε̂ / error of the output, λ = {at:+d}": amplification(
+            convert, kind, Level(*at_log_snr(float(at)))
+        )
         for kind in KINDS
         for at in (-10, 10)
     } | {
-        f"{kind}, rms weight of 50 DDIM outputs in the sample": float(
+        f"{KINDS[kind]}: √Σw² of 50 DDIM outputs in the sample": float(
             np.sqrt((table.weights(kind) ** 2).sum())
         )
         for kind in KINDS

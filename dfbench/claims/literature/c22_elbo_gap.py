@@ -86,7 +86,7 @@ def figure(finding: Finding) -> Figure:
     22,
     "ELBO and its gap",
     r"-\log p(x)=\mathrm{KL}(z_1)+\tfrac12\int\mathbb E|\hat\epsilon-\epsilon|^2d\lambda"
-    r"+\text{rec},\quad\mathbb E\log p>\mathbb E\,\mathrm{ELBO}_T,\quad"
+    r"+\text{rec},\quad\mathbb E\log p>\mathbb E\,\mathrm{ELBO}_T,\quad "
     r"T\,\mathbb E[\log p-\mathrm{ELBO}_T]\to"
     r"\tfrac{\Lambda}{4}\int\mathrm{SNR}^2\,\mathbb E\,|\mathrm{Cov}[x|z]|_F^2\,d\lambda",
     source="HE, KG",
@@ -131,10 +131,10 @@ def check(steps: Steps) -> Finding:
                 "8 Gauss–Legendre nodes per unit of λ", target=line, low=floats(-5, 3)),
         for_all(pointwise, 1e-8, unit="nats", examples=4, derivation="the same",
                 target=line, low=floats(-3, 2), u=floats(-1, 1)),
-        for_all(slack, 0.0, derivation="an upper sum of a falling integrand", examples=12,
-                target=line, grid=grids(2, 6, -5, 5)),
-        for_all(limit, 1e-3, derivation="the next term, O(1/T²), with |Δλ| ≤ 0.06", examples=10,
-                target=one),
+        for_all(slack, 0.0, unit="nats", derivation="an upper sum of a falling integrand",
+                examples=12, target=line, grid=grids(2, 6, -5, 5)),
+        for_all(limit, 1e-3, unit="of the limit", examples=10,
+                derivation="the next term, O(1/T²), with |Δλ| ≤ 0.06", target=one),
     )  # fmt: skip
     return replace(found, **_example(steps))
 

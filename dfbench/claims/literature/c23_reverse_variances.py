@@ -15,6 +15,7 @@ from dfbench.samplers import METHODS
 from dfbench.schedules import at_log_snr
 from dfbench.testing import floats, levels_pairs
 
+SYMBOLS = {"beta": "β", "beta_tilde": "β̃"}
 Noise = Callable[[str, Grid], float]  # variance's name and one step → std of what is drawn
 
 
@@ -77,9 +78,11 @@ def check(noise: Noise) -> Finding:
     derivation = "round-off in float64, a difference of levels a step of 0.1 apart"
     steps: dict[str, Any] = {"low": floats(-8, 6), "step": floats(0.1, 2)}
     found = worst_of(
-        for_all(normal, 1e-12, derivation=derivation, **steps),
-        for_all(point, 1e-12, derivation=derivation, grid=levels_pairs()),
-        for_all(between, 1e-12, derivation=derivation, variance=floats(0, 1), **steps),
+        for_all(normal, 1e-12, unit="relative", derivation=derivation, **steps),
+        for_all(point, 1e-12, unit="relative", derivation=derivation, grid=levels_pairs()),
+        for_all(
+            between, 1e-12, unit="relative", derivation=derivation, variance=floats(0, 1), **steps
+        ),
     )
     quantities = {}
     for lam in (-4.0, 0.0, 4.0):
@@ -87,9 +90,9 @@ def check(noise: Noise) -> Finding:
         for name in ("beta", "beta_tilde"):
             case = f"data variance ¼, λ = {lam:+g} to {lam + 1:+g}"
             off = (noise(name, grid) / reverse_std(0.25, grid)) ** 2
-            quantities[f"{name} / exact variance, {case}"] = off
+            quantities[f"{SYMBOLS[name]} / exact variance, {case}"] = off
     scaled = Grid.from_ratios([2.0, 1.0])
-    quantities["beta / exact variance, N(0, 1), variance exploding, σ = 2 to 1"] = (
+    quantities["β / exact variance, N(0, 1), variance exploding, σ = 2 to 1"] = (
         noise("beta", scaled) / reverse_std(1.0, scaled)
     ) ** 2
     return replace(found, quantities=quantities)

@@ -151,7 +151,7 @@ def _example(run: Sampler) -> dict[str, Any]:
             f"straightness before, {name}": float(bend),
             f"cost before, {name}": float(target.covariance[0, 0] + target.mean[0] ** 2 + 1),
             f"cost after, {name}": float(MASS @ (Z[:, 0] - ends) ** 2),
-            f"W2 error of one Euler step before, {name}": float(
+            f"W₂ error of one Euler step before, {name}": float(
                 np.sqrt(MASS @ (np.sort(euler) - ends) ** 2)
             ),
         }

@@ -141,8 +141,10 @@ def check(learn: Learner) -> Finding:
     found = worst_of(
         judge(abs(np.log(at[0.0][0] / theory)), 0.4, unit="log of a ratio",
               derivation="five standard errors of 16 training sets at five independent places"),
-        judge(5 * at[0.0][0] / at[0.0][1], 1.0, derivation="five times worse where data is rare"),
-        judge(at[8.0][1] / at[0.0][0], 1.0, derivation="noise as wide as the gap makes the rare "
+        judge(5 * at[0.0][0] / at[0.0][1], 1.0, unit="5 × error where dense / where rare",
+              derivation="five times worse where data is rare"),
+        judge(at[8.0][1] / at[0.0][0], 1.0, unit="error where rare at σ = 8 / where dense at 0",
+              derivation="noise as wide as the gap makes the rare "
               "places as good as the dense ones were"),
     )  # fmt: skip
     series: dict[str, Any] = {"x": PLACES.tolist(), "density": density.tolist()}
@@ -150,8 +152,11 @@ def check(learn: Learner) -> Finding:
     series |= {f"σ = {sigma:g}": by_scale[sigma].tolist() for sigma in SCALES}
     quantities = {
         "slope of log error over log density": float(slope),
-        "dense, σ = 0, predicted": theory,
+        "rms error where dense, σ = 0, predicted": theory,
     }
     for sigma, (good, poor) in at.items():
-        quantities |= {f"dense, σ = {sigma:g}": good, f"rare, σ = {sigma:g}": poor}
+        quantities |= {
+            f"rms error where dense, σ = {sigma:g}": good,
+            f"rms error where rare, σ = {sigma:g}": poor,
+        }
     return replace(found, quantities=quantities, series=series)

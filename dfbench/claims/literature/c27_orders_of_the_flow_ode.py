@@ -32,6 +32,7 @@ ODES = {
 }
 STEPS = {"euler": (128, 192, 256, 384, 512), "heun": (24, 32, 48, 64, 96),
          "rk4": (12, 16, 24, 32, 48)}  # fmt: skip
+NAMES = {"euler": "Euler", "heun": "Heun", "rk4": "RK4"}
 SLACK = 0.15
 
 Solver = Callable[[str, str, Grid], Table]  # the ODE, the solver and the levels → its table
@@ -70,11 +71,11 @@ def draw(finding: Finding) -> Figure:
     for name, colour in zip(STEPS, colours, strict=False):
         for ode, style in zip(ODES, ("o-", "s--"), strict=True):
             x, y = (series[f"{name}, {ode}: {what}"] for what in ("evaluations", "error"))
-            axis.plot(x, y, style, color=colour, ms=4, label=f"{name}, {ode}")
+            axis.plot(x, y, style, color=colour, ms=4, label=f"{NAMES[name]}, {ode}")
         guide = [y[-1] * 0.4 * (x[-1] / n) ** ORDERS[name] for n in x]
         axis.plot(x, guide, ":", color="0.4")
         axis.text(x[2], 0.8 * guide[2], f"order {ORDERS[name]}", va="top", ha="right", fontsize=8)
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=8)
     return figure
 
 
@@ -105,7 +106,7 @@ def check(solver: Solver) -> Finding:
                 errors.append(float(np.sqrt(np.mean((found - end) ** 2))))
             order, _, _ = fit(np.array(steps, float), np.array(errors), np.full(len(steps), 1e-14))
             off = max(off, abs(order - ORDERS[name]))
-            quantities[f"order of {name} on the {ode} ODE"] = order
+            quantities[f"order of {NAMES[name]} on the {ode} ODE"] = order
             series |= {f"{name}, {ode}: evaluations": nfe, f"{name}, {ode}: error": errors}
     finding = judge(
         off, SLACK, unit="order",

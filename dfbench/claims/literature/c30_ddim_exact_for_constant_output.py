@@ -19,6 +19,7 @@ from dfbench.table import Table
 from dfbench.testing import floats, schedules
 
 Sampler = Callable[[Grid, str], Table]
+SYMBOLS = {"x": "x̂", "eps": "ε̂", "u": "û"}
 OUTPUTS = {"x": (1.0, 0.0), "eps": (0.0, 1.0), "u": (-1.0, 1.0)}  # output = p x + q ε
 
 
@@ -92,10 +93,12 @@ def _sizes() -> dict[str, float]:
     for output in OUTPUTS:
         euler = response(METHODS["velocity"].table(grid, output))
         size = np.abs(euler - exact(schedule, output, t, s)).max()
-        found[f"Euler on the probability flow, constant {output}, 8 steps: error"] = float(size)
+        found[f"Euler on the probability flow, constant {SYMBOLS[output]}, 8 steps: error"] = float(
+            size
+        )
     # A constant v̂ turns z at a constant rate: z_s = z_t − φ v̂ exactly, φ the angle between.
     angle = 0.5 * np.pi * (t - s)
     for name, method in (("DDIM", "ddim"), ("Euler", "velocity")):
         weights = response(METHODS[method].table(grid, "v"))
-        found[f"{name}, constant v, 8 steps: error"] = float(np.abs(weights - [1.0, -angle]).max())
+        found[f"{name}, constant v̂, 8 steps: error"] = float(np.abs(weights - [1.0, -angle]).max())
     return found

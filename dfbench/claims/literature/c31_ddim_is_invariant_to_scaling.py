@@ -15,7 +15,7 @@ from dfbench.claims.literature.c30_ddim_exact_for_constant_output import (
     Sampler,
     ddim_towards_euler,
 )
-from dfbench.claims.literature.drawing import frame
+from dfbench.claims.literature.drawing import Curves, Slider, frame
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.schedules import FlowMatching, Schedule
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Shares of the way from the flow's scale to the variance-preserving one.
-SCALES = {"flow matching": 0.0, "half way": 0.5, "variance preserving": 1.0}
+SHARES = tuple(f"{i / 10:g}" for i in range(11))
+SCALES = {"flow matching": "0", "half way": "0.5", "variance preserving": "1"}
 STEPS, ENDS = 8, (0.98, 0.02)
 STARTS = np.array([-1.5, -0.4, 0.15, 0.9])
 TARGET = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [1.0]], 0.04)
@@ -55,12 +56,12 @@ def draw(finding: Finding) -> Figure:
     series = finding.series or {}
     blue, orange, *_ = sns.color_palette("colorblind")
     figure, axes = frame("time t", "state z/(α+σ)", panels=3)
-    for axis, name in zip(axes, SCALES, strict=True):
+    for axis, (name, at) in zip(axes, SCALES.items(), strict=True):
         for i in range(len(STARTS)):
             for label, t, style in (
                 ("exact", "t, exact", {"color": "0.8", "lw": 4}),
-                (f"DDIM, {name}", "t", {"color": blue, "marker": "o", "ms": 3, "lw": 1}),
-                (f"Euler, {name}", "t", {"color": orange, "marker": "s", "ms": 3, "ls": "--"}),
+                (f"DDIM, share {at}", "t", {"color": blue, "marker": "o", "ms": 3, "lw": 1}),
+                (f"Euler, share {at}", "t", {"color": orange, "marker": "s", "ms": 3, "ls": "--"}),
             ):
                 text = label.split(",")[0] if i == 0 else None
                 axis.plot(series[t], series[f"{label}, path {i}"], label=text, **style)
@@ -70,6 +71,27 @@ def draw(finding: Finding) -> Figure:
         axis.set(ylabel="", yticklabels=[])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+SLIDER = Slider(
+    label="share of the way from the flow's scale (0) to the variance-preserving one (1)",
+    positions=SHARES, x="time t (noise to data)", y="state z/(α+σ)", ylim=(-1.7, 1.3),
+    curves=(
+        Curves("exact", "t, exact", tuple(f"exact, path {i}" for i in range(len(STARTS))), None),
+        *(
+            Curves(
+                f"{name}, {STEPS} steps", "t",
+                tuple(f"{name}, share {{at}}, path {i}" for i in range(len(STARTS))),
+                colour, marks=True, dashed=bool(colour),
+            )
+            for colour, name in enumerate(("DDIM", "Euler"))
+        ),
+    ),
+    readings={
+        f"{name}'s samples moved from where they are on the flow's scale by (RMS)":
+            f"{name}: samples moved (RMS)" for name in ("DDIM", "Euler")
+    },
+)  # fmt: skip
 
 
 @row(
@@ -84,6 +106,7 @@ def draw(finding: Finding) -> Figure:
     control=ddim_towards_euler,
     control_size=1.0,
     figure=draw,
+    slider=SLIDER,
 )
 def check(sampler: Sampler) -> Finding:
     """Coefficients on a schedule and on the same schedule scaled, both brought to α = 1."""
@@ -115,22 +138,40 @@ def _pictures(sampler: Sampler) -> dict[str, list[float]]:
         "t, exact": np.linspace(*ENDS, 61).tolist(),
     }
     series |= {f"exact, path {i}": path.tolist() for i, path in enumerate(exact.T)}
-    for name, share in SCALES.items():
-        for label, method in (("DDIM", sampler), ("Euler", ddim_towards_euler(1.0))):
-            states = paths(method, share, STEPS, STARTS).states[:, :, 0]
+    series["share"] = [float(share) for share in SHARES]
+    many = _starts()
+    for label, method in (("DDIM", sampler), ("Euler", ddim_towards_euler(1.0))):
+        first = paths(method, 0.0, STEPS, many).samples
+        moved = []
+        for share in SHARES:
+            states = paths(method, float(share), STEPS, STARTS).states[:, :, 0]
             series |= {
-                f"{label}, {name}, path {i}": path.tolist() for i, path in enumerate(states.T)
+                f"{label}, share {share}, path {i}": path.tolist()
+                for i, path in enumerate(states.T)
             }
+            moved.append(rms(paths(method, float(share), STEPS, many).samples - first))
+        series[f"{label}: samples moved (RMS)"] = moved
     return series
+
+
+def rms(distance: Array) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(distance**2)))
+
+
+def _starts() -> Array:
+    """200 quantiles of the law at the start."""
+    law = TARGET.diffused(0.02, 0.98)
+    return np.asarray(law.quantile((np.arange(200) + 0.5) / 200))
 
 
 def _sizes(sampler: Sampler) -> dict[str, float]:
     """RMS distance between the samples on the two scales, from the same 200 starting points."""
-    start = TARGET.diffused(0.02, 0.98).quantile((np.arange(200) + 0.5) / 200)
-    found = {}
+    start, found = _starts(), {}
     for name, method in (("DDIM", sampler), ("Euler", ddim_towards_euler(1.0))):
         for steps in (8, 32):
             flow, vp = (paths(method, share, steps, start).samples for share in (0.0, 1.0))
-            distance = float(np.sqrt(np.mean((flow - vp) ** 2)))
-            found[f"{name}, {steps} steps: samples on the two scales differ by (RMS)"] = distance
+            found[f"{name}, {steps} steps: samples on the two scales differ by (RMS)"] = rms(
+                flow - vp
+            )
     return found

@@ -28,6 +28,7 @@ STEPS = (16, 24, 32, 48, 64)
 ENDS = (-4.0, 4.0)  # λ
 SLACK = 0.2
 OUTPUTS = tuple(FRAMES)
+SYMBOLS = {"x": "x̂", "eps": "ε̂", "u": "û"}
 
 Solver = Callable[[str, Grid], Table]  # the output and the levels → the table
 
@@ -77,7 +78,7 @@ def draw(finding: Finding) -> Figure:
     figure, (axis,) = frame("steps", "RMS distance", xscale="log", yscale="log")
     for name, colour in zip(OUTPUTS, sns.color_palette("colorblind"), strict=False):
         axis.plot(series["steps"], series[f"error, {name}"], "o-", ms=4, color=colour,
-                  label=f"Heun in {name}: error")  # fmt: skip
+                  label=f"Heun in {SYMBOLS[name]}: error")  # fmt: skip
     axis.plot(series["steps"], series["apart"], "k--", label="largest distance between the three")
     axis.legend(fontsize=8)
     return figure
@@ -118,7 +119,10 @@ def check(solver: Solver) -> Finding:
     )  # fmt: skip
     quantities = {
         "order of the difference": order,
-        **{f"error in {o}, 16 steps": float(e[0]) for o, e in zip(OUTPUTS, errors, strict=True)},
-        "largest distance, 16 steps": series["apart"][0],
+        **{
+            f"RMS error in {SYMBOLS[o]}, 16 steps": float(e[0])
+            for o, e in zip(OUTPUTS, errors, strict=True)
+        },
+        "largest RMS distance of two forms, 16 steps": series["apart"][0],
     }
     return replace(worst_of(same, quadratic), series=series, quantities=quantities)

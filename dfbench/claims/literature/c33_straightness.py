@@ -16,7 +16,7 @@ from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import for_all, row, worst_of
 from dfbench.claims.literature.c31_ddim_is_invariant_to_scaling import towards_vp
-from dfbench.claims.literature.drawing import frame
+from dfbench.claims.literature.drawing import Curves, Slider, frame
 from dfbench.grids import uniform_t
 from dfbench.schedules import Cosine, FlowMatching, Schedule
 from dfbench.testing import floats
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INTERVALS = 100  # of the paths on which straightness is measured
-VARIANCES = (0.01, 0.1, 1.0)  # of the picture
+VARIANCES = tuple(f"{10 ** (i / 4 - 2):.2g}" for i in range(9))  # 0.01 to 1
+STILLS = ("0.01", "0.1", "1")
 STARTS = np.array([-1.6, -0.9, -0.3, 0.3, 0.9, 1.6])
 
 Straightness = Callable[[str, float, float], float]  # schedule, variance, mean → its straightness
@@ -108,24 +109,40 @@ def draw(finding: Finding) -> Figure:
     import seaborn as sns
 
     series = finding.series or {}
-    figure, axes = frame("time t", "state z", panels=len(VARIANCES))
-    for axis, variance in zip(axes, VARIANCES, strict=True):
+    figure, axes = frame("time t", "state z", panels=len(STILLS))
+    for axis, variance in zip(axes, STILLS, strict=True):
         for name, colour, style in zip(
             ("flow", "vp"), sns.color_palette("colorblind"), ("-", "--"), strict=False
         ):
             for i in range(len(STARTS)):
                 axis.plot(
-                    series["t"], series[f"{name}, variance {variance:g}, path {i}"], style,
+                    series["t"], series[f"{name}, variance {variance}, path {i}"], style,
                     color=colour, lw=1.2,
                     label={"flow": "flow matching", "vp": "cosine (VP)"}[name] if not i else None,
                 )  # fmt: skip
-        axis.set_title(f"data of variance {variance:g}", fontsize=9)
+        axis.set_title(f"data of variance {variance}", fontsize=9)
         axis.set(ylim=(-1.8, 1.8))
         axis.invert_xaxis()
     for axis in axes[1:]:
         axis.set(ylabel="", yticklabels=[])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+SLIDER = Slider(
+    label="variance of the data", positions=VARIANCES, x="time t (noise to data)", y="state z",
+    ylim=(-1.8, 1.8),
+    curves=tuple(
+        Curves(label, "t",
+               tuple(f"{name}, variance {{at}}, path {i}" for i in range(len(STARTS))),
+               colour, dashed=bool(colour))
+        for colour, (name, label) in enumerate(
+            {"flow": "flow matching", "vp": "cosine (variance preserving)"}.items()
+        )
+    ),
+    readings={"straightness S of the flow-matching paths": "straightness, flow",
+              "of the cosine paths": "straightness, vp"},
+)  # fmt: skip
 
 
 @row(
@@ -141,6 +158,7 @@ def draw(finding: Finding) -> Figure:
     control=of_gaussian,
     control_size=0.1,
     figure=draw,
+    slider=SLIDER,
 )
 def check(measured: Straightness) -> Finding:
     """Straightness of exact trajectories against closed forms; which is smaller on which side."""
@@ -182,11 +200,16 @@ def check(measured: Straightness) -> Finding:
 def _pictures() -> dict[str, list[float]]:
     """Exact trajectories of both schedules from the same noise."""
     grids = {"flow": uniform_t(FlowMatching(), 40), "vp": uniform_t(Cosine(), 40)}
-    series: dict[str, list[float]] = {"t": np.linspace(1, 0, 41).tolist()}
+    series: dict[str, list[float]] = {
+        "t": np.linspace(1, 0, 41).tolist(),
+        "variance": [float(variance) for variance in VARIANCES],
+    }
+    for name in grids:
+        series[f"straightness, {name}"] = [closed_form(name, float(v)) for v in VARIANCES]
     for variance in VARIANCES:
-        target = GaussianMixture.isotropic([1.0], [[0.0]], variance)
+        target = GaussianMixture.isotropic([1.0], [[0.0]], float(variance))
         for name, grid in grids.items():
             states = exact_trajectory(target, grid, z=STARTS[:, None]).states[:, :, 0]
             for i, path in enumerate(states.T):
-                series[f"{name}, variance {variance:g}, path {i}"] = path.tolist()
+                series[f"{name}, variance {variance}, path {i}"] = path.tolist()
     return series

@@ -94,24 +94,26 @@ def draw(finding: Finding) -> Figure:
     series = finding.series or {}
     blue, orange, green, *_ = sns.color_palette("colorblind")
     figure, axes = frame("", "", panels=3)
-    figure.set_size_inches(9.0, 3.5)
+    figure.set_size_inches(9.0, 3.8)
     for axis, name, colour in zip(axes, ("reversed DDIM", "forward noising"), (blue, orange),
                                   strict=False):  # fmt: skip
         x, y = series[f"{name}, x"], series[f"{name}, y"]
-        axis.scatter(x, y, s=3, color=colour, alpha=0.5, lw=0)
+        axis.scatter(x, y, s=6, color=colour, alpha=0.6, lw=0)
         for i in range(8):  # the same eight runs in both panels
-            axis.text(x[i], y[i], str(i + 1), fontsize=9, weight="bold", ha="center", va="center")
-        axis.set(title=name, xlabel="z₁", ylabel="z₂", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
+            axis.text(x[i], y[i], str(i + 1), fontsize=11, weight="bold", ha="center", va="center")
+        axis.set(
+            title=name, xlabel="z₁", ylabel="z₂", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal"
+        )
     axis = axes[2]
     axis.plot(series["churn"], series["error, 24 steps"], "o-", ms=4, color=blue,
-              label="law's error, 24 steps")  # fmt: skip
+              label="error of the law, 24 steps")  # fmt: skip
     axis.plot(series["churn"], series["error, 96 steps"], "s-", ms=4, color=green,
-              label="law's error, 96 steps")  # fmt: skip
+              label="error of the law, 96 steps")  # fmt: skip
     axis.plot(series["churn"], series["start left"], "D--", ms=4, color=orange,
               label="left of an error at the start")  # fmt: skip
-    axis.set(yscale="log", ylim=(1e-4, 3), title="cost and benefit")
+    axis.set(yscale="log", ylim=(1e-4, 3), title="cost and benefit", box_aspect=1)
     axis.set(xlabel="churn: part of the step undone", ylabel="relative error of the spread")
-    axis.legend(fontsize=7, loc="lower left")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower right", ncols=3)
     return figure
 
 
@@ -163,10 +165,12 @@ def check(churned: Churn) -> Finding:
     )  # fmt: skip
     series = _costs(churned) | _pictures()
     left = dict(zip(CHURNS, series["start left"], strict=True))
-    quantities = orders | {f"left of an error at the start, churn {c:g}": left[c] for c in (0, 0.5)}
+    quantities = orders | {
+        f"share left of an error at the start, churn {c:g}": left[c] for c in (0, 0.5)
+    }
     for c, error in zip(CHURNS, series["error, 24 steps"], strict=True):
         if c in (0.0, 0.5, 0.8):
-            quantities[f"law's error in 24 steps, churn {c:g}"] = error
+            quantities[f"relative error of the spread in 24 steps, churn {c:g}"] = error
     return replace(worst_of(composed, first, second), series=series, quantities=quantities)
 
 

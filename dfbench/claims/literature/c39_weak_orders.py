@@ -80,8 +80,9 @@ def draw(finding: Finding) -> Figure:
     left.set_xticks([16, 32, 64], ["16", "32", "64"])
     left.minorticks_off()
     right.set(xscale="log", xlabel="standard deviation of the data",
-              ylabel="relative error of the output's (32 steps)")  # fmt: skip
-    left.legend(fontsize="xx-small")
+              ylabel="its relative error, 32 steps")  # fmt: skip
+    figure.set_size_inches(6.4, 4.4)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 

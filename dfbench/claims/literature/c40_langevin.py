@@ -47,7 +47,7 @@ def draw(finding: Finding) -> Figure:
     right.plot(series["separation"], series["barrier"], "--", label="barrier, 1/(4ε) ∫ dx/p")
     right.set(yscale="log", xlabel="distance of the modes / deviation", ylabel="steps to mix")
     for axis in (left, right):
-        axis.legend(fontsize="x-small")
+        axis.legend(fontsize="small", loc="upper left")
     return figure
 
 

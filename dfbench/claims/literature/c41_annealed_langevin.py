@@ -54,12 +54,13 @@ def excess(chain: Chain, levels: int, k: float, variance: float = 1.0) -> float:
 def draw(finding: Finding) -> Figure:
     """Excess variance against levels, for several Langevin times."""
     assert finding.series is not None
-    figure, (axis,) = frame("levels L", "excess variance",
+    figure, (axis,) = frame("levels L", "excess variance / variance",
                             xscale="log", yscale="log")  # fmt: skip
     for name, values in finding.series.items():
         if name != "L":
             axis.plot(finding.series["L"], values, "o-", ms=3, label=name)
-    axis.legend(fontsize="small", title="Langevin time per e-fold")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4,
+                  title="Langevin time k per e-fold of noise")  # fmt: skip
     return figure
 
 

@@ -97,7 +97,7 @@ def coefficients(table_of: Read) -> tuple[float, str]:
 def draw(finding: Finding) -> Figure:
     """Error against model evaluations."""
     assert finding.series is not None
-    figure, (axis,) = frame("model evaluations", "error", xscale="log", yscale="log")
+    figure, (axis,) = frame("model evaluations", "error of the sample", xscale="log", yscale="log")
     axis.set_xticks([16, 32, 64, 128, 256], ["16", "32", "64", "128", "256"])
     axis.minorticks_off()
     styles = ["o-", "s--", "^:"]
@@ -105,7 +105,8 @@ def draw(finding: Finding) -> Figure:
         series = finding.series
         axis.plot(series[f"{name}: evaluations"], series[f"{name}: error"], styles[i % 3], ms=3,
                   label=name)  # fmt: skip
-    axis.legend(fontsize="xx-small", ncols=2)
+    figure.set_size_inches(6.8, 4.8)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -133,7 +134,7 @@ def check(table_of: Read) -> Finding:
         order, half, _ = fit(np.array(STEPS, dtype=float), errors, np.full(len(STEPS), 1e-14))
         short = max(short, solver.order - order) if np.isfinite(order) else np.inf
         quantities[f"order: {name}"] = order
-        quantities[f"± {name}"] = half
+        quantities[f"95 % half-width of the order: {name}"] = half
         series[f"{name}: evaluations"] = [float(table.nfe) for table in tables]
         series[f"{name}: error"] = [float(e) for e in errors]
     orders = judge(short, 0.15, unit="missing in the order",

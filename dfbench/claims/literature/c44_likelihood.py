@@ -120,6 +120,7 @@ def check(field: Field) -> Finding:
                   "expansion; a wrong determinant has order 0")  # fmt: skip
     return replace(worst_of(agree, limit), quantities={
         "order of the residual flow": order,
-        **{f"residual flow, {n} steps": e for n, e in zip(STEPS, errors, strict=True)},
+        **{f"residual flow, {n} steps: error of log p (nats)": e
+           for n, e in zip(STEPS, errors, strict=True)},
         "largest standard deviation of one Hutchinson draw": stated,
     })  # fmt: skip

@@ -90,7 +90,7 @@ def draw(finding: Finding) -> Figure:
     46,
     "Sampling and training schedules may differ",
     r"\hat x(z;\alpha,\sigma)=\hat x^{\text{train}}\big(\tfrac{\alpha'}{\alpha}z;\alpha',\sigma'"
-    r"\big),\ \lambda'=\lambda;\qquad\arg\min_{\text{grid}}W_2\text{ depends on }p",
+    r"\big),\ \lambda'=\lambda;\qquad\operatorname{argmin}_{\text{grid}}W_2\text{ depends on }p",
     source="GAO",
     condition="λ of sampling within the range of training, and the state rescaled at the input",
     subject=matched,

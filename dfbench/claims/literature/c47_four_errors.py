@@ -74,8 +74,8 @@ def draw(finding: Finding) -> Figure:
             axis.plot(series["steps"], series[f"{kind}: {name}"], "k-" if name == "all" else "o--",
                       ms=3, label=name)  # fmt: skip
         axis.set_title(kind, fontsize="small")
-        axis.set_ylim(1e-5, None)
-    axes[0].legend(fontsize="x-small")
+        axis.set_ylim(1e-8 if kind == "SDE" else 1e-5, None)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 
@@ -119,7 +119,7 @@ def check(error: Error) -> Finding:
         ]  # fmt: skip
         series |= {f"{kind}: {name}": [run[name] for run in runs] for name in (*SOURCES, "all")}
         last = runs[-1]
-        quantities |= {f"{kind}, {STEPS[-1]} steps: {name}": last[name] for name in last}
+        quantities |= {f"W₂, {kind}, {STEPS[-1]} steps: {name}": last[name] for name in last}
         alone = sum(last[name] for name in SOURCES)
-        quantities[f"{kind}: together / sum of the four"] = last["all"] / alone
+        quantities[f"W₂, {kind}: together / sum of the four"] = last["all"] / alone
     return replace(finding, series=series, quantities=quantities)

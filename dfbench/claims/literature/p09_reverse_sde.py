@@ -52,7 +52,7 @@ def residual(
 @printed(
     9,
     "Reverse SDE and probability-flow ODE",
-    r"dx=[f_t(x)-g_t^2\nabla\log p_t(x)]dt+g_tdw,\qquad"
+    r"dx=[f_t(x)-g_t^2\nabla\log p_t(x)]dt+g_tdw,\qquad "
     r"dx=[f_t(x)-\tfrac12g_t^2\nabla\log p_t(x)]dt",
     source="SU; SDE",
     holds=True,

@@ -25,7 +25,7 @@ def biased(size: float = 0.0) -> Stationary:
     10,
     "Noise-weighted score matching and Langevin sampling",
     r"\sum_i\lambda(i)\,\mathbb E_{p_{\sigma_i}}\lVert\nabla\log p_{\sigma_i}(x)-s(x,i)\rVert^2,"
-    r"\qquad x\leftarrow x+\epsilon\nabla\log p+\sqrt{2\epsilon}\,z\text{ samples }p,\quad"
+    r"\qquad x\leftarrow x+\epsilon\nabla\log p+\sqrt{2\epsilon}\,z\text{ samples }p,\quad "
     r"x_0\sim\mathcal N(0,I)",
     source="NCSN, in lecture form",
     holds=False,

@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import itertools
+import json
 import re
 from typing import Any
 
@@ -16,6 +17,7 @@ from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import Printed
 from dfbench.claims.literature.run import Claims, Outcome
 from dfbench.report import labels
+from dfbench.report.literature.formula import math, number, prose
 
 #: Parts of the list of claims, with the first and last row of each.
 PARTS = (
@@ -23,6 +25,9 @@ PARTS = (
     ("Learning targets and losses", 12, 26),
     ("Samplers", 27, 47),
 )
+
+#: Arguments of checks, as they are written.
+NAMES = {"lam": "λ", "eta": "η", "eps": "ε", "epsilon": "ε", "delta": "δ", "x": "x", "theta": "θ"}
 
 
 def render(claims: Claims, *, title: str = "The claims of the literature") -> str:
@@ -58,19 +63,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.globals |= {"labels": labels, "figure": figure, "data": data}
-    made.filters |= {"math": math, "number": number, "case": case}
+    made.globals |= {"labels": labels, "figure": figure, "data": data, "slider": slider}
+    made.filters |= {"math": math, "number": number, "case": case, "prose": prose}
     return made
-
-
-def math(latex: str) -> Markup:
-    """A formula as MathML, which browsers draw by themselves; as text where it cannot be read."""
-    from latex2mathml.converter import convert
-
-    try:
-        return Markup(convert(latex, display="block"))
-    except Exception:
-        return Markup("<code>{}</code>").format(latex)
 
 
 def figure(outcome: Outcome) -> Markup | None:
@@ -80,15 +75,16 @@ def figure(outcome: Outcome) -> Markup | None:
         return None
     import matplotlib as mpl
 
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
+    from dfbench.claims.literature.drawing import tidy
 
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": outcome.claim.id}):
         drawn = draw(finding)
+        tidy(drawn)
         text = io.StringIO()
         drawn.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
-        plt.close(drawn)
-    return Markup(compact(text.getvalue(), f"c{outcome.claim.id}"))
+    svg = Markup(compact(text.getvalue(), f"c{outcome.claim.id}"))
+    wide = " wide" if drawn.get_size_inches()[0] > 8 else ""
+    return Markup('<figure class="chart{}">{}</figure>').format(wide, svg)
 
 
 def compact(svg: str, prefix: str) -> str:
@@ -96,7 +92,8 @@ def compact(svg: str, prefix: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(\d+\.\d\d)\d+", r"\1", svg)
+    # numbers of the drawing, not those that are read
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0]), svg)
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
     svg = re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", svg)
     svg = re.sub(r'<svg ([^>]*?)width="[\d.]+pt" height="[\d.]+pt"', r'<svg role="img" \1', svg)
@@ -115,14 +112,43 @@ def data(finding: Finding) -> str | None:
     return "data:text/csv;base64," + base64.b64encode(text.getvalue().encode()).decode()
 
 
-def number(value: float | None) -> str:
-    """Three digits, as a person writes them."""
-    return "" if value is None else f"{value:.3g}"
+def slider(outcome: Outcome) -> Markup | None:
+    """What the slider of the claim shows, as JSON: its series, to four digits."""
+    made, series = getattr(outcome.claim, "slider", None), outcome.finding.series
+    if made is None or not series:
+        return None
+
+    def short(name: str) -> list[float]:
+        return [float(f"{value:.4g}") for value in series[name]]
+
+    moving = [any("{at}" in name for name in each.y) for each in made.curves]
+    shown = {
+        "label": made.label,
+        "positions": made.positions,
+        "x": made.x,
+        "y": made.y,
+        "ylim": made.ylim,
+        "curves": [
+            {
+                "label": each.label, "colour": each.colour, "marks": each.marks,
+                "dashed": each.dashed, "x": short(each.x),
+                "y": [[short(name.format(at=at)) for name in each.y]
+                      for at in (made.positions if moves else made.positions[:1])],
+            }
+            for each, moves in zip(made.curves, moving, strict=True)
+        ],
+        "readings": {
+            text: [number(value) for value in series[name]]
+            for text, name in made.readings.items()
+        },
+    }  # fmt: skip
+    text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c"))
 
 
 def case(value: dict[str, Any] | None) -> str:
     """A counterexample on one line."""
-    return ", ".join(f"{name} = {_text(each)}" for name, each in (value or {}).items())
+    return ", ".join(f"{NAMES.get(n, n)} = {_text(each)}" for n, each in (value or {}).items())
 
 
 def _text(value: Any) -> str:

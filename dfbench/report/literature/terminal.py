@@ -79,14 +79,18 @@ def _explained(outcome: Outcome, console: Console) -> None:
         ("smallest", _case(finding)),
         ("control", f"{outcome.control.verdict} at size {claim.control_size:g}: "
          f"{_measured(outcome.control)}"),
-        *((name, f"{value:.6g}") for name, value in (finding.quantities or {}).items()),
         ("code", _code(outcome)),
     ]  # fmt: skip
-    table = Table.grid(padding=(0, 2))
-    for name, text in lines:
-        if text:
-            table.add_row(Text(f"  {name}", STYLES["skip"]), Text(text))
-    console.print(table)
+    found = [(name, f"{value:.6g}") for name, value in (finding.quantities or {}).items()]
+    for rows in (lines, found):
+        table = Table.grid(padding=(0, 2))
+        table.add_column()
+        table.add_column(overflow="fold")
+        for name, text in rows:
+            if text:
+                table.add_row(Text(f"  {name}", STYLES["skip"]), Text(text))
+        if table.row_count:
+            console.print(table)
 
 
 def _number(value: float | None) -> str:

@@ -91,7 +91,8 @@ def test_published_sizes():
     t = np.linspace(0.06, 0.95, 20001)
     v = LinearVP().alpha(t) ** 2 * 0.25 + LinearVP().sigma(t) ** 2
     excess = np.trapezoid(4.0 / v, t)
-    ratio = spread["variance_without_score"] / spread["variance_at_end"]
+    dropped, kept = (f"variance at t = 0.06, {how}" for how in ("score left out", "marginal"))
+    ratio = spread[dropped] / spread[kept]
     assert ratio == pytest.approx(1 + excess, rel=1e-4)
 
 
