@@ -281,11 +281,9 @@ def run(
     patches = judges.Patches(root, recorder.lines)
     gc.freeze()
     done = load(out)
-    todo = [
-        m
-        for m in chosen(root, patterns, every, seed)
-        if m.key not in done or (again and done[m.key].verdict in ("survived", "not reached"))
-    ]
+    unknown = ("survived", "not reached") if again else (None,)
+    verdicts = {key: one.verdict for key, one in done.items()}
+    todo = [m for m in chosen(root, patterns, every, seed) if verdicts.get(m.key) in unknown]
     print(f"{len(todo)} mutants to run, {len(done)} known", file=sys.stderr)
     out.parent.mkdir(parents=True, exist_ok=True)
     if not out.exists():

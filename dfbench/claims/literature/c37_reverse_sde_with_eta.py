@@ -98,6 +98,8 @@ def matrices_gap(seed: int) -> float:
             - 1
         )
     )
+    dark = reverse_sde_law(zero, spectrum, (0.0, 2.0), (0.0, 1.0), 0.0, one, zero)[0]
+    gaps.append(np.abs(dark - 0.5).max())
     entropy = 0.5 * sizes[0] + 1.5 * (1 + np.log(2 * np.pi))
     return float(np.max([*gaps, abs(gaussian_entropy(data) - entropy)]))  # a NaN stays one
 
