@@ -19,7 +19,7 @@ const ticks = (low, high) => {
   return found;
 };
 const widget = (box, data, id) => {
-  const W = 640, H = 380, L = 58, R = 12, T = 12, B = 46;
+  const W = innerWidth < 700 ? 380 : 640, H = 380, L = 58, R = 12, T = 12, B = 46;
   const ends = data.curves[0].x, from = Math.round(ends[0]), to = Math.round(ends[ends.length - 1]);
   const X = (v) => L + ((v - from) / (to - from)) * (W - L - R);
   const Y = (v) => T + ((data.ylim[1] - v) / (data.ylim[1] - data.ylim[0])) * (H - T - B);
