@@ -81,7 +81,10 @@ def sensitivity(
     largest = np.zeros_like(exact.rows)
     for _ in range(4):
         up = 4 * u * rng.choice([-1.0, 1.0], size=(len(grid), 2)) * np.asarray(levels)
-        moved = reference(Grid(grid.alpha * (1 + up[:, 0]), grid.sigma * (1 + up[:, 1])))
+        try:
+            moved = reference(Grid(grid.alpha * (1 + up[:, 0]), grid.sigma * (1 + up[:, 1])))
+        except (ValueError, ZeroDivisionError):  # two equal levels come out of order
+            continue
         if moved.n_draws == exact.n_draws:  # a draw of weight zero may come or go
             largest = np.maximum(largest, moved.gaps(exact))
     return np.asarray(largest)

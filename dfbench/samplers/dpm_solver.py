@@ -32,6 +32,17 @@ def log_step(s: Level, t: Level) -> float:
     return t.half_log_snr - s.half_log_snr
 
 
+def spread(variance: float) -> float:
+    """The standard deviation of a step's noise; 0 between two levels that are equal to float32.
+
+    Raises:
+        ValueError: the step goes back towards noise.
+    """
+    if variance < -1e-6:
+        raise ValueError("a step of a stochastic solver goes back towards noise")
+    return math.sqrt(max(0.0, variance))
+
+
 def growth(s: Level, t: Level) -> float:
     """σ_t (e^h − 1), finite at σ_t = 0 too."""
     return t.alpha * (s.ratio - t.ratio)
@@ -327,7 +338,7 @@ def _multistep(
             if k == 3:
                 z = z - (1 + eta) * (1 if halved else 2) * t.sigma * h * phi(3, h) * d2
         if eta:  # σ_t √(e^{2h} − 1)
-            z = z + (eta * growth(s, t) * (t.alpha * s.ratio + t.sigma)) ** 0.5 * noise()
+            z = z + spread(eta * growth(s, t) * (t.alpha * s.ratio + t.sigma)) * noise()
     return z
 
 

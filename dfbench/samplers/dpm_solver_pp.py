@@ -24,6 +24,7 @@ from dfbench.samplers.dpm_solver import (
     phi,
     singlestep_blocks,
     singlestep_traits,
+    spread,
     step_orders,
 )
 
@@ -186,5 +187,5 @@ def _multistep(
             if k == 3:
                 z = z + (1 if halved else 2) * t.alpha * big * phi(3, -big) * d2
         if eta * s_noise * t.sigma:
-            z = z + s_noise * t.sigma * (-math.expm1(-2 * eta * h)) ** 0.5 * noise()
+            z = z + s_noise * t.sigma * spread(-math.expm1(-2 * eta * h)) * noise()
     return z

@@ -16,6 +16,7 @@ from dfbench.samplers.dpm_solver import (
     multistep_order,
     need_signal,
     phi,
+    spread,
     step_orders,
 )
 
@@ -120,7 +121,7 @@ def _data_update(
     z = math.exp(-lost) * t.sigma / s.sigma * z
     for b, (_, x) in zip(_weights(outputs, s, t, moments), outputs, strict=True):
         z = z + t.alpha * float(b) * x
-    return z + t.sigma * (-math.expm1(-2 * lost)) ** 0.5 * xi
+    return z + t.sigma * spread(-math.expm1(-2 * lost)) * xi
 
 
 def _noise_update(
@@ -139,7 +140,7 @@ def _noise_update(
     z = t.alpha / s.alpha * z
     for b, (_, eps) in zip(_weights(outputs, s, t, moments), outputs, strict=True):
         z = z - (1 + tau**2) * float(b) * eps
-    return z + tau * (growth(s, t) * (t.alpha * s.ratio + t.sigma)) ** 0.5 * xi
+    return z + tau * spread(growth(s, t) * (t.alpha * s.ratio + t.sigma)) * xi
 
 
 def _moment(k: int, big: float) -> float:

@@ -311,3 +311,13 @@ def test_k_diffusion_3m_sde(eta: float, clean: bool) -> None:
     np.testing.assert_allclose(run(halved), theirs, atol=1e-12)
     if not clean:
         assert np.abs(run(exact) - theirs).max() > 1e-3
+
+
+def test_no_noise_between_equal_levels() -> None:
+    """Levels that agree to float32 make a step without noise; a step towards noise is refused."""
+    equal = Grid(np.ones(3), np.array([1.0, 0.5, 0.5 * (1 + 1e-8)]))
+    rows = METHODS["sde_dpm_solver_pp"].table(equal, "x").C
+    assert np.isreal(rows).all()
+    assert np.abs(rows[-1, -1]) < 1e-3
+    with pytest.raises(ValueError, match="towards noise"):
+        METHODS["sde_dpm_solver_pp"].table(Grid(np.ones(3), np.array([1.0, 0.5, 0.6])), "x")
