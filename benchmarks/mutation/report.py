@@ -152,7 +152,8 @@ options, and released schedulers where diffusers is installed. Cheapest first, u
 claim that fails or becomes inconclusive. Of samplers, those are asked that take 4 s together (12 s
 for `dfbench/samplers`). A mutant that takes longer than a minute counts as noticed.
 
-The results kept here are a random sample: a quarter of the mutants of schedules and weightings, fewer of the other files (the table
+The results kept here are a random sample: a quarter of the mutants of schedules and weightings,
+fewer of the other files (the table
 says how many). A first run led to more in claims 8, 20, 34, 37, 41 and P8, and its survivors were
 asked again.
 
