@@ -151,7 +151,7 @@ class Entry:
 
             found["get_velocity"] = velocity
         if "add_noise" in found and getattr(s, "alphas_cumprod", None) is not None:
-            fresh = session.subject.cls(**session.subject.config)
+            fresh = session.subject.made(session.subject.config)
 
             def training(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
                 """As a training loop calls it: random times, no steps set."""
