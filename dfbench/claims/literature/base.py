@@ -8,7 +8,7 @@ keeps the smallest counterexample.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -229,6 +229,15 @@ def _spread(law: GaussianMixture) -> Any:
     """A variance for each component, or one for each of its directions where they differ."""
     same = (law.spectra == law.spectra[:, :1]).all()
     return law.spectra[:, 0] if same else law.spectra
+
+
+def largest(*values: float | Iterable[float]) -> float:
+    """The largest of the values, or of one iterable of them; NaN where any is.
+
+    Python's `max` may drop a NaN, and a deviation that could not be computed would pass.
+    """
+    one = values[0] if len(values) == 1 else values
+    return float(np.max(np.fromiter(one, float) if isinstance(one, Iterable) else one))
 
 
 def worst_of(*findings: Finding) -> Finding:

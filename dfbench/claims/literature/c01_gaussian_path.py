@@ -10,7 +10,7 @@ import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.posterior import moments
 from dfbench.levels import Level
 from dfbench.schedules import FlowMatching
@@ -49,7 +49,7 @@ def characteristic_gap(law: Diffuse, target: GaussianMixture, level: Level) -> f
     for wave in _WAVES:
         k = wave * unit * np.arange(1, target.dim + 1)
         noise = np.exp(-0.5 * level.sigma**2 * k @ k)
-        worst = max(worst, abs(phi(found, k) - phi(target, level.alpha * k) * noise))
+        worst = largest(worst, abs(phi(found, k) - phi(target, level.alpha * k) * noise))
     return worst
 
 

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Level
 from dfbench.schedules import at_log_snr
@@ -63,7 +63,7 @@ def slope_of_loss(denoise: Denoiser, points: Array, level: Level) -> float:
     y = z / np.hypot(*level)
     tests = (np.ones_like(y), y, np.cos(y), np.exp(-(y**2)))
     size = np.abs(points).max() or 1.0
-    return float(max(abs((error * phi @ weight).mean()) for phi in tests) / size)
+    return float(largest(abs((error * phi @ weight).mean()) for phi in tests) / size)
 
 
 def figure(finding: Finding) -> Figure:

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.diffusing import diffusing
 from dfbench.claims.literature.transport import BOUND, DERIVATION
 from dfbench.grids import uniform_t
@@ -56,7 +56,7 @@ def residual(
             eps2 if forward else -eps2,
         )
 
-    return max(drift(0.0), drift(1.0))
+    return largest(drift(0.0), drift(1.0))
 
 
 def variance_gap(

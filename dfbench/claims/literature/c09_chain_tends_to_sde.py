@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.levels import Array
 from dfbench.schedules import DiscreteSchedule, LinearVP, Schedule
 from dfbench.testing import floats, schedules
@@ -46,7 +46,7 @@ def constant_gap(chain: Chain, low: float, high: float) -> float:
     for n in (STEPS, 2 * STEPS):
         relative = n * log_signal_error(chain, n, low, high) / first_order(low, high) - 1
         gaps.append(abs(relative) * n / high)
-    return max(gaps)
+    return largest(*gaps)
 
 
 def variance_gap(chain: Chain, low: float, high: float) -> float:
@@ -56,7 +56,7 @@ def variance_gap(chain: Chain, low: float, high: float) -> float:
     variance, worst = 0.0, 0.0
     for kept, bar in zip(keep, table, strict=True):
         variance = kept * variance + (1 - kept)
-        worst = max(worst, abs(variance - (1 - bar)))
+        worst = largest(worst, abs(variance - (1 - bar)))
     return worst
 
 

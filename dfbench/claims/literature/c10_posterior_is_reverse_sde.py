@@ -10,7 +10,7 @@ import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row
+from dfbench.claims.literature.base import for_all, largest, row
 from dfbench.claims.literature.calculus import order
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
@@ -87,7 +87,7 @@ def order_gap(step: Step, target: GaussianMixture, schedule: Schedule, t: float)
     pace = (abs(rates[0]) * 5 + abs(rates[1]) * 5 * (1 + sigma / length)) / length + 1 / t + 20
     steps = 2e-3 / pace * np.array([1.0, 0.5])
     found = np.array([errors(step, target, schedule, t, float(h)) for h in steps])
-    return max(
+    return largest(
         abs(order(steps, column) - stated)
         for column, stated in zip(found.T, ORDERS.values(), strict=True)
     )

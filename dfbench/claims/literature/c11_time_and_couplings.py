@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.transport import BOUND, DERIVATION, Motion
 from dfbench.levels import Array
 from dfbench.predictions import convert
@@ -75,7 +75,7 @@ def residual(field: Interpolant, law: CoupledMixtures, path: str, t: float, nois
             + 0.5 * eps2 * law.score(z, chosen[0](t), chosen[1](t))
         )
 
-    return max(motion.residual(drift(eps2), eps2) for eps2 in (0.0, noise**2))
+    return largest(motion.residual(drift(eps2), eps2) for eps2 in (0.0, noise**2))
 
 
 def diffusion_gap(
@@ -98,7 +98,7 @@ def diffusion_gap(
         np.abs(field.velocity(law, backward, 1 - t, z) - field.reversed_sign * u).max(),
     ]
     size = 4 * abs(rates[0]) + abs(rates[1]) * (1 + np.abs(z).max() / sigma)
-    return float(max(gaps) / size)
+    return float(largest(*gaps) / size)
 
 
 def ends_gap(law: CoupledMixtures) -> float:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.calculus import derivative
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Level
@@ -85,7 +85,7 @@ def moments_gap(
     trace = target.score_divergence(x, *_LEVEL)
     gaps = (p @ s * widths.min(), p @ (x[:, 0] * s) + 1, p @ (s**2 + trace) / (p @ s**2))
     # The weights carry the rounding of E/kT, offset and all.
-    return float(max(abs(g) for g in gaps) / (1 + abs(offset) / kT))
+    return largest(abs(g) for g in gaps) / (1 + abs(offset) / kT)
 
 
 @st.composite

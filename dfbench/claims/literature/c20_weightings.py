@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import row, worst_of
+from dfbench.claims.literature.base import largest, row, worst_of
 from dfbench.levels import Array
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.weightings import (
@@ -171,7 +171,7 @@ def check(weights: dict[str, Function]) -> Finding:
         quantities={
             "flow matching / v-cosine": float(ratio.mean()),
             "largest relative error of flow matching / v-cosine = π/2": constant,
-            "largest relative error of a named formula": max(gaps.values()),
+            "largest relative error of a named formula": largest(*gaps.values()),
             "total variation SD3, EDM": apart,
             "total variation SD3, EDM, λ of unit-variance data": total_variation(sd3, unit, *RANGE),
             "total variation SD3 shifted by 3, EDM": total_variation(

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.grids import regular
 from dfbench.levels import Level
 from dfbench.predictions import affine
@@ -33,7 +33,7 @@ def broken(size: float) -> Affine:
 
 def amplification(convert: Affine, kind: str, level: Level) -> float:
     """The larger of the errors of x̂ and ε̂ per unit of error in the output."""
-    return max(abs(convert(kind, target, *level)[1]) for target in ("x", "eps"))
+    return largest(abs(convert(kind, target, *level)[1]) for target in ("x", "eps"))
 
 
 def stated(kind: str, lam: float) -> float:

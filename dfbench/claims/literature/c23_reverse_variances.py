@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.levels import Grid
 from dfbench.samplers import METHODS
 from dfbench.schedules import at_log_snr
@@ -73,7 +73,7 @@ def check(noise: Noise) -> Finding:
         """By how much the exact variance is outside the two."""
         grid = Grid(*at_log_snr(np.array([low, low + step])))
         exact = reverse_std(variance, grid)
-        return max(exact / noise("beta", grid), noise("beta_tilde", grid) / exact) - 1
+        return largest(exact / noise("beta", grid), noise("beta_tilde", grid) / exact) - 1
 
     derivation = "round-off in float64, a difference of levels a step of 0.1 apart"
     steps: dict[str, Any] = {"low": floats(-8, 6), "step": floats(0.1, 2)}

@@ -14,7 +14,7 @@ from scipy.special import gammaln, log_ndtr, ndtr
 from analytic import GaussianMixture, flow_map, quantile_flow
 from analytic.information import mmse
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.couplings import Permutation, crossing_fraction, minibatch_pairs
 from dfbench.levels import Array
 from dfbench.testing import mixtures
@@ -124,7 +124,7 @@ def check(couple: Coupling) -> Finding:
         found["variance"][batch], error = target_variance(noise, paired)
         if batch == 1:  # Var[ε − x|z] = Var[x|z]/σ², and σ = ½
             scores.append(abs(found["variance"][1] - 4 * float(mmse(TARGET, 0.0))) / error)
-    falls = max(
+    falls = largest(
         later / earlier
         for name in ("cost", "crossing", "variance")
         for earlier, later in pairwise(found[name].values())
@@ -134,7 +134,7 @@ def check(couple: Coupling) -> Finding:
                 d=st.integers(1, 3), batch=st.integers(1, 12), seed=st.integers(0, 99)),
         for_all(order, 0.0, unit="neighbours", derivation="counting", examples=5,
                 target=mixtures(dim=1, smallest=0.3)),
-        judge(max(scores), 6.0, unit="standard errors", derivation="false alarm 1e-6 for six "
+        judge(largest(*scores), 6.0, unit="standard errors", derivation="false alarm 1e-6 for six "
               "statistics of 64 batch means (t with 63 degrees of freedom); sees 2% of the cost"),
         judge(falls, 1.0, unit="of the value at the batch before",
               derivation="cost, crossings and variance fall from batch to batch"),

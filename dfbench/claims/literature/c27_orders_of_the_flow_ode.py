@@ -11,7 +11,7 @@ import numpy as np
 
 from analytic import flow_map
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import row
+from dfbench.claims.literature.base import largest, row
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit, target
 from dfbench.exact import exact_model
@@ -105,7 +105,7 @@ def check(solver: Solver) -> Finding:
                 nfe.append(float(table.nfe))
                 errors.append(float(np.sqrt(np.mean((found - end) ** 2))))
             order, _, _ = fit(np.array(steps, float), np.array(errors), np.full(len(steps), 1e-14))
-            off = max(off, abs(order - ORDERS[name]))
+            off = largest(off, abs(order - ORDERS[name]))
             quantities[f"order of {NAMES[name]} on the {ode} ODE"] = order
             series |= {f"{name}, {ode}: evaluations": nfe, f"{name}, {ode}: error": errors}
     finding = judge(

@@ -11,7 +11,7 @@ import numpy as np
 
 from analytic import flow_map
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import row, worst_of
+from dfbench.claims.literature.base import largest, row, worst_of
 from dfbench.claims.literature.c28_ddim_reparametrised import FRAMES
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit, target
@@ -105,7 +105,7 @@ def check(solver: Solver) -> Finding:
         for output, end in ends.items():
             series.setdefault(f"error, {output}", []).append(rms(end - exact()[1]))
         pairs = [(a, b) for i, a in enumerate(OUTPUTS) for b in OUTPUTS[:i]]
-        series["apart"].append(max(rms(ends[a] - ends[b]) for a, b in pairs))
+        series["apart"].append(largest(rms(ends[a] - ends[b]) for a, b in pairs))
     errors = np.array([series[f"error, {output}"] for output in OUTPUTS])
     order, _, _ = fit(np.array(STEPS, float), np.array(series["apart"]), np.full(len(STEPS), 1e-14))
     apart = series["apart"][-1] / errors[:, -1].min()

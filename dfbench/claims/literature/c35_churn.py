@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit
 from dfbench.grids import regular
@@ -150,7 +150,7 @@ def check(churned: Churn) -> Finding:
         order, _, _ = fit(np.array(steps, float), errors, np.full(len(steps), 1e-13))
         orders[f"order of the law's error, churn {c:g}"] = order
     first = judge(
-        max(abs(order - 1) for order in orders.values()), SLACK, unit="order",
+        largest(abs(order - 1) for order in orders.values()), SLACK, unit="order",
         derivation="O(Δ²) a step is order 1; the next term is fitted too",
     )  # fmt: skip
     widths = np.array([0.2, 0.15, 0.1, 0.07, 0.05])
@@ -159,7 +159,7 @@ def check(churned: Churn) -> Finding:
     orders["order of the step: law of reversed DDIM"] = fit(1 / widths, law, floor)[0]
     orders["order of the step: its samples"] = fit(1 / widths, samples, floor)[0]
     second = judge(
-        max(abs(orders["order of the step: law of reversed DDIM"] - 2),
+        largest(abs(orders["order of the step: law of reversed DDIM"] - 2),
             abs(orders["order of the step: its samples"] - 0.5)), SLACK, unit="order",
         derivation="the laws agree to O(Δ²), the samples are the size of the noise, √Δ, apart",
     )  # fmt: skip

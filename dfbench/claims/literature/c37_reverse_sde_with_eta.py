@@ -11,7 +11,7 @@ from scipy.linalg import sqrtm
 
 from analytic import gaussian_entropy, gaussian_kl, gaussian_w2, reverse_sde_law
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import row, worst_of
+from dfbench.claims.literature.base import largest, row, worst_of
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit
 from dfbench.grids import uniform_t
@@ -166,7 +166,7 @@ def check(reverse: Reverse) -> Finding:
                     marginal[0]
                 )
     first = judge(
-        max(abs(order - 1) for order in orders.values()), SLACK, unit="order",
+        largest(abs(order - 1) for order in orders.values()), SLACK, unit="order",
         derivation="Euler–Maruyama on a linear SDE has weak order 1; the next term is fitted too",
     )  # fmt: skip
     widths = np.array([0.05, 0.03, 0.02, 0.01, 0.005])
@@ -175,7 +175,7 @@ def check(reverse: Reverse) -> Finding:
         for name, eta in (("DDIM", 0.0), ("DDPM", 1.0))
     }
     second = judge(
-        max(abs(order - 2) for order in steps.values()), SLACK, unit="order",
+        largest(abs(order - 2) for order in steps.values()), SLACK, unit="order",
         derivation="agreement to first order leaves O(Δt²) in weights and noise variance",
     )  # fmt: skip
     quantities |= {f"order of a step's distance to {name}": p for name, p in steps.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.c37_reverse_sde_with_eta import SLACK, marginal_error, order_of
 from dfbench.claims.literature.drawing import frame
 from dfbench.grids import uniform_t
@@ -88,7 +88,7 @@ def check(sde: Interpolant) -> Finding:
     for name, noise in NOISES.items():
         errors = [marginal_error(sde(uniform_t(FlowMatching(), n, *ENDS), noise)) for n in STEPS]
         order = order_of(np.array(STEPS, dtype=float), errors)
-        off = max(off, abs(order - 1))
+        off = largest(off, abs(order - 1))
         series[f"ε = {name}"] = errors
         quantities |= {
             f"ε = {name}: order": order,

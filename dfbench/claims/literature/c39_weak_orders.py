@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import row
+from dfbench.claims.literature.base import largest, row
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit
 from dfbench.grids import uniform_log_snr
@@ -108,7 +108,7 @@ def check(methods: dict[str, Entry]) -> Finding:
     for name, (method, options, declared) in methods.items():
         error: Array = np.array([weak_error(method, int(n), options(int(n))) for n in STEPS])
         order, half, _ = fit(STEPS.astype(float), error, np.full(len(STEPS), 1e-13))
-        off, width = max(off, abs(order - declared)), max(width, half)
+        off, width = largest(off, abs(order - declared)), largest(width, half)
         quantities[f"order: {name}"] = order
         series[name] = [float(e) for e in error]
         curve = response(method, grid(32), variances, on=("discretisation",), **options(32))

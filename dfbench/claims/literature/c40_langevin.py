@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.literature.mixing import SIGMA, barrier_rate, spectral_gap, two_modes
 from dfbench.levels import Grid
@@ -89,7 +89,7 @@ def check(chain: Method) -> Finding:
     gaps = [spectral_gap(chain, two_modes(m), EPSILON) for m in SEPARATIONS]
     ratio = [g / barrier_rate(m, EPSILON) for g, m in zip(gaps, SEPARATIONS, strict=True)]
     mixing = judge(
-        max(abs(r - 1) for r in ratio[1:]),
+        largest(abs(r - 1) for r in ratio[1:]),
         0.05,
         unit="of the gap",
         derivation="the committor's rate is exact as ΔV → ∞ and ε → 0; ε = 0.02 and e^{−ΔV} < 0.1",

@@ -9,7 +9,7 @@ import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import row
+from dfbench.claims.literature.base import largest, row
 from dfbench.claims.literature.drawing import frame
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_log_snr
@@ -68,7 +68,7 @@ def marginal_error(method: Method, n: int, eta: float) -> tuple[float, Array]:
             density = density * np.gradient(x, edge_order=2) / np.gradient(mean, edge_order=2)
             x = mean
         truth = np.exp(TARGET.log_density(x[:, None], *grid[i + 1]))
-        worst = max(worst, 0.5 * float(np.trapezoid(np.abs(density - truth), x)))
+        worst = largest(worst, 0.5 * float(np.trapezoid(np.abs(density - truth), x)))
     return worst, density if eta else np.interp(NODES, x, density)
 
 
@@ -104,7 +104,7 @@ def check(method: Method) -> Finding:
         runs = [marginal_error(method, n, eta) for n in STEPS]
         errors = [error for error, _ in runs]
         order = float(np.log(errors[-2] / errors[-1]) / np.log(STEPS[-1] / STEPS[-2]))
-        off = max(off, abs(order - 1))
+        off = largest(off, abs(order - 1))
         quantities[f"order, η = {eta:g}"] = order
         quantities[f"total variation, η = {eta:g}, {STEPS[-1]} steps"] = errors[-1]
         series[f"η = {eta:g}"] = [float(p) for p in runs[0][1]]

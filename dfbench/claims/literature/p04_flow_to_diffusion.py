@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import printed
+from dfbench.claims.literature.base import largest, printed
 from dfbench.claims.literature.calculus import derivative
 from dfbench.claims.literature.forms import on_both
 from dfbench.grids import uniform_t
@@ -54,13 +54,13 @@ def check(pair: tuple[Form, Form]) -> Finding:
         alpha, sigma = schedule.level(t)
         rate = derivative(schedule.alpha, t, 2e-3)
         spread = derivative(lambda s: schedule.sigma(s) ** 2, t, 2e-3)
-        moments = max(abs(rate - f * alpha) / (alpha + abs(rate)),
+        moments = largest(abs(rate - f * alpha) / (alpha + abs(rate)),
                       abs(spread - 2 * f * sigma**2 - g2) / (g2 + abs(spread)))  # fmt: skip
         grid = uniform_t(schedule, 1, t, t / 2)
         one = METHODS["reverse_sde"].table(grid, "eps", eta=eta)
         two = METHODS["interpolant_sde"].table(grid, "eps", epsilon=eps)
         apart = np.abs(one.rows - two.rows).max() / np.abs(two.rows).max()
-        return float(max(moments, apart))
+        return largest(moments, apart)
 
     return on_both(
         off,

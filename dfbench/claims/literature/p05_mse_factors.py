@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import exp
 
 from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import printed
+from dfbench.claims.literature.base import largest, printed
 from dfbench.claims.literature.forms import on_both
 from dfbench.levels import Level
 from dfbench.predictions import mse_factor
@@ -47,7 +47,7 @@ def check(pair: tuple[Factors, Factors]) -> Finding:
         alpha, sigma = level
         x = -sigma / alpha  # x̂ − x: z = α x̂ + σ ε̂ does not move
         change = {"x": x, "v": alpha - sigma * x, "u": 1 - x}
-        return max(
+        return largest(
             abs(value / other - 1)
             for kind, value in form(level).items()
             for other in (change[kind] ** 2, mse_factor("eps", kind, alpha, sigma))
