@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import largest, row
+from dfbench.claims.literature.base import largest, row, worst_of
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit
-from dfbench.grids import uniform_log_snr
+from dfbench.grids import uniform_log_snr, uniform_t
 from dfbench.levels import Array, Grid
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Method, Traits
@@ -26,7 +26,7 @@ STEPS = np.array([16, 24, 32, 48, 64, 96])
 VARIANCES = np.geomspace(0.05, 20.0, 13)
 SNR = 0.4  # of the corrector at 16 steps
 Entry = tuple[Method, Callable[[int], dict[str, Any]], int]  # method, options at n steps, order
-PC = {"predictor": "reverse_diffusion", "denoise": False}
+PC: dict[str, Any] = {"predictor": "reverse_diffusion", "denoise": False}
 
 
 def samplers(noise: float = 1.0) -> dict[str, Entry]:
@@ -47,6 +47,11 @@ def samplers(noise: float = 1.0) -> dict[str, Entry]:
         "Euler–Maruyama": (of("reverse_sde"), lambda n: {}, 1),
         "exponential, x̂ held": (of("exponential_sde"), lambda n: {"hold": "x"}, 1),
         "exponential, score held": (of("exponential_sde"), lambda n: {"hold": "score"}, 1),
+        "exponential, score held, η = ½": (
+            of("exponential_sde"),
+            lambda n: {"hold": "score", "eta": 0.5},
+            1,
+        ),
         "ancestral (DDPM)": (of("ddpm"), lambda n: {}, 1),
         "ancestral, two stages": (of("dpm2_ancestral"), lambda n: {}, 2),
         "predictor": (of("predictor_corrector"), lambda n: {**PC, "n_corrector": 0}, 1),
@@ -67,6 +72,15 @@ def weak_error(method: Method, n: int, options: dict[str, Any]) -> float:
     truth = end.alpha**2 * VARIANCES + end.sigma**2
     found = law(method, levels, VARIANCES, mean=1.0, on=("discretisation",), **options)
     return float((found.wasserstein(end.alpha, truth) / np.sqrt(truth)).max())
+
+
+def corrector_gap(method: Method) -> float:
+    """The corrector's noise is √(2ε), ε = 2 (1 − β) (snr σ)², in a step of variance β (VP)."""
+    levels, snr = uniform_t(LinearVP(), 1, 0.4, 0.2), 0.3
+    beta = 1 - (levels[0].alpha / levels[1].alpha) ** 2
+    run = method.table(levels, "eps", **PC, snr=snr, corrector_first=True)
+    found = run.rows[1, 1 + run.nfe]  # the second evaluation is at the corrected state
+    return float(abs(found / (2 * np.sqrt(1 - beta) * snr * levels[0].sigma) - 1))
 
 
 def draw(finding: Finding) -> Figure:
@@ -117,6 +131,12 @@ def check(methods: dict[str, Entry]) -> Finding:
         fixed = weak_error(METHODS["predictor_corrector"], n, {**PC, "snr": 0.16})
         quantities[f"predictor–corrector, snr 0.16, {n} steps"] = fixed
     quantities["widest 95 % interval"] = width
-    return replace(judge(off, 0.05, unit="of the order", derivation="fifteen times the widest "
-                         "95 % interval of the fits"),
-                   series=series, quantities=quantities)  # fmt: skip
+    quantities["noise of the corrector, relative error"] = gap = corrector_gap(
+        methods["predictor–corrector"][0]
+    )
+    decided = worst_of(
+        judge(off, 0.05, unit="of the order",
+              derivation="fifteen times the widest 95 % interval of the fits"),
+        judge(gap, 1e-12, unit="relative", derivation="round-off in float64"),
+    )  # fmt: skip
+    return replace(decided, series=series, quantities=quantities)
