@@ -47,7 +47,7 @@ def samplers(noise: float = 1.0) -> dict[str, Entry]:
         "Euler–Maruyama": (of("reverse_sde"), lambda n: {}, 1),
         "exponential, x̂ held": (of("exponential_sde"), lambda n: {"hold": "x"}, 1),
         "exponential, score held": (of("exponential_sde"), lambda n: {"hold": "score"}, 1),
-        "exponential, score held, η = ½": (
+        "score held, η = ½": (
             of("exponential_sde"),
             lambda n: {"hold": "score", "eta": 0.5},
             1,
@@ -88,8 +88,9 @@ def draw(finding: Finding) -> Figure:
     assert finding.series is not None
     figure, (left, right) = frame("steps", "largest W₂ / standard deviation", panels=2)
     for name in samplers():
-        left.plot(finding.series["steps"], finding.series[name], "o-", ms=3, label=name)
-        right.plot(finding.series["data std"], finding.series[f"{name}: response"])
+        style = "--" if "DDPM" in name else "-"  # lies on "x̂ held", which it is
+        left.plot(finding.series["steps"], finding.series[name], f"o{style}", ms=3, label=name)
+        right.plot(finding.series["data std"], finding.series[f"{name}: response"], style)
     left.set(xscale="log", yscale="log")
     left.set_xticks([16, 32, 64], ["16", "32", "64"])
     left.minorticks_off()
