@@ -49,7 +49,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("dpm_solver_multistep", {"solver_type": "heun"}), ("sde_dpm_solver", {"eta": 0.5}),
     ("sde_dpm_solver", {"order": 3}), ("sde_dpm_solver", {"solver_type": "heun"}),
     ("sde_dpm_solver", {"order": 1}), ("dpm_solver_pp", {"order": 1}),
-    ("dpm_solver_pp", {"order": 3}), ("dpm_solver_pp", {"solver_type": "taylor"}),
+    ("dpm_solver_pp", {"order": 3}), ("dpm_solver_pp", {"solver_type": "heun"}),
     ("dpm_solver_pp_multistep", {"order": 1}), ("dpm_solver_pp_multistep", {"order": 3}),
     ("dpm_solver_pp_multistep", {"solver_type": "heun"}), ("sde_dpm_solver_pp", {"eta": 0.5}),
     ("sde_dpm_solver_pp", {"order": 3}), ("sde_dpm_solver_pp", {"solver_type": "heun"}),

@@ -153,9 +153,8 @@ claim that fails or becomes inconclusive. Of samplers, those are asked that take
 for `dfbench/samplers`). A mutant that takes longer than a minute counts as noticed.
 
 The results kept here are a random sample: a quarter of the mutants of schedules and weightings,
-fewer of the other files (the table
-says how many). A first run led to more in claims 8, 20, 34, 37, 41 and P8, and its survivors were
-asked again.
+fewer of the other files (the table says how many). The first runs led to more in claims 8, 20, 34,
+37, 39, 41 and P8, whose survivors were asked again.
 
 ## Numbers
 """

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import expm1
 
+from dfbench.grids import uniform_log_snr
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS, dpm_solver
 from dfbench.schedules import FlowMatching, LinearVP
@@ -243,3 +245,15 @@ def test_released_singlestep(order: int, kind: str) -> None:
     }
     args = ("DPMSolverSinglestepScheduler", config, "dpm_solver", options)
     assert released.gap(*args, c.awkward_grid(6), "eps") < 1e-11
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_sde_step_is_exact_for_a_quadratic(eta: float) -> None:
+    """z_t/α_t = z_s/α_s + (1 + η) ∫ ε̂ dρ, ρ = σ/α, where ε̂ is quadratic in λ."""
+    grid = uniform_log_snr(LinearVP(), 3, -2.0, 3.0)
+    run = METHODS["sde_dpm_solver"].table(grid, "eps", order=3, eta=eta)
+    weights = (run.rows[3] / grid[3].alpha - run.rows[2] / grid[2].alpha)[1:4]
+    log_ratio = np.log([level.ratio for level in (grid[0], grid[1], grid[2])])
+    for power in range(3):
+        exact, _ = quad(lambda rho, k=power: np.log(rho) ** k, grid[2].ratio, grid[3].ratio)
+        assert math.isclose(weights @ log_ratio**power, (1 + eta) * exact, rel_tol=1e-9)
