@@ -112,7 +112,7 @@ def _claims(text: str | None) -> list[str] | None:
 
 def _outputs(*paths: Path | None) -> None:
     """Refuse files that cannot be written, and one file for two things, before the work starts."""
-    from dfbench.report.files import check_writable
+    from dfbench.files import check_writable
 
     given = [path.resolve() for path in paths if path is not None]
     for path in given:
@@ -128,7 +128,7 @@ def _outputs(*paths: Path | None) -> None:
 
 def _write(path: Path | None, text: Callable[[], str]) -> None:
     """Write a file that was asked for."""
-    from dfbench.report.files import write
+    from dfbench.files import write
 
     if path is not None:
         try:

@@ -191,7 +191,7 @@ def test_a_full_disk_does_not_cost_the_summary(certify, capsys, tmp_path, monkey
         raise OSError(28, "no space left on device", str(path))
 
     certify(fake.small("fail"))
-    monkeypatch.setattr("dfbench.report.files.write", full)
+    monkeypatch.setattr("dfbench.files.write", full)
     assert cli.main(["certify", "some", "--json", str(tmp_path / "c.json")]) == 2
     out, err = capsys.readouterr()
     assert "1 fail" in out

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import inspect
-import sys
-from pathlib import Path
 from typing import Any
 
 from dfbench.errors import Unusable
+from dfbench.loading import load_module
 from dfbench.samplers.base import METHODS, Method
 from dfbench.subjects.base import Sampler
 from dfbench.subjects.reference import MethodSampler
@@ -74,7 +72,7 @@ def resolve(
         raise Unusable(f"{subject}: not a known library ({', '.join(LIBRARIES)}); give {ACCEPTED}")
     if not library or not name:
         raise Unusable(f"{subject!r}: give {ACCEPTED}")
-    module = _from_file(library) if library.endswith(".py") else _from_module(library)
+    module = load_module(library)
     if not hasattr(module, name):
         offered = [n for n, v in vars(module).items() if inspect.isclass(v) and _recognised(v)]
         known = f"; it has {', '.join(offered[:8])}" if offered else ""
@@ -180,40 +178,6 @@ def _version(package: str) -> str:
     from dfbench.environment import version
 
     return version(package) or ""
-
-
-def _from_module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and name.startswith(error.name):
-            raise Unusable(f"no module named {error.name!r}") from error
-        raise Unusable(f"{name} cannot be imported: {error}") from error
-    except Exception as error:
-        raise Unusable(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def _from_file(path: str) -> Any:
-    file = Path(path)
-    if not file.is_file():
-        raise Unusable(f"{path}: no such file")
-    name = f"_dfbench_subject_{abs(hash(str(file.resolve())))}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise Unusable(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling look it up there
-    sys.path.insert(0, str(file.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[name]
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise Unusable(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(file.resolve().parent))
-    return module
 
 
 __all__ = ["ACCEPTED", "LIBRARIES", "excluded", "libraries", "resolve"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -16,16 +17,33 @@ def write(path: str | Path, text: str) -> None:
     Raises:
         OSError: with the path of the file, never of the temporary one.
     """
+    write_with(path, lambda file: _text(file, text))
+
+
+def write_with(path: str | Path, save: Callable[[Path], object]) -> None:
+    """The same for any content: `save` writes it to the path that it is given.
+
+    The content is on the disk before it has the name, so that not even a power cut leaves half.
+
+    Raises:
+        OSError: as `write`; another exception of `save` passes through. The old file stays.
+    """
     path = Path(path)
     temporary = _temporary(path)
     try:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        save(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         raise _about(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def check_writable(path: str | Path) -> None:
