@@ -1,0 +1,54 @@
+"""A user's code by its name: an importable module, or a file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+from dfbench.errors import Unusable
+
+
+def load_module(where: str) -> Any:
+    """The module `package.module`, or the one that `path/to/file.py` is.
+
+    Raises:
+        Unusable: there is none, or it cannot be run; the message says why.
+    """
+    return _from_file(where) if where.endswith(".py") else _from_module(where)
+
+
+def _from_module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and name.startswith(error.name):
+            raise Unusable(f"no module named {error.name!r}") from error
+        raise Unusable(f"{name} cannot be imported: {error}") from error
+    except Exception as error:
+        raise Unusable(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _from_file(path: str) -> Any:
+    file = Path(path)
+    if not file.is_file():
+        raise Unusable(f"{path}: no such file")
+    name = f"_dfbench_file_{abs(hash(str(file.resolve())))}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise Unusable(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look it up there
+    sys.path.insert(0, str(file.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise Unusable(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(file.resolve().parent))
+    return module
