@@ -97,26 +97,31 @@ class Run:
         return np.asarray(table.run(model, z, lambda k: np.tensordot(root[k], normals, 1)))
 
 
+def chains() -> dict[str, Method]:
+    """The reference methods by name, with the chains that PG's tables are made of."""
+    from dfbench.wasserstein import SCHEMES
+
+    extra = {m.name: m for m, _ in SCHEMES.values() if isinstance(m, Method)}
+    return {**METHODS, **extra}
+
+
 def reference(
     name: str, grid: Grid, options: dict[str, Any], prediction: str = "x", label: str | None = None
 ) -> Run:
     """A reference method on a grid.
 
     Raises:
-        ValueError: it does not exist on these levels, or has no such option.
+        ValueError: it does not exist on these levels, with this prediction, or has no such option.
     """
     from dfbench import __version__
     from dfbench.wasserstein import evaluations
 
-    method = METHODS[name]
-    return Run(
-        label or name,
-        f"dfbench:{name}",
-        __version__,
-        grid,
-        prediction,
-        evaluations(method, grid, **options),
-        method,
-        method.traits_of(**options).stochastic,
-        options,
-    )
+    method = chains()[name]
+    if prediction in ("eps", "score") and grid.alpha[0] == 0:
+        raise ValueError(
+            f"{prediction} does not determine the data at α = 0, where the grid starts"
+        )
+    spent = evaluations(method, grid, **options)
+    drawn = method.traits_of(**options).stochastic
+    return Run(label or name, f"dfbench:{name}", __version__, grid, prediction, spent, method,
+               drawn, options)  # fmt: skip

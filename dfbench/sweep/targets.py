@@ -69,12 +69,3 @@ def trained_model(
         return converted
 
     return model
-
-
-def gaussian(
-    name: str, spectrum: Array, mean: Array | None = None, learned: Array | None = None
-) -> Target:
-    """Gaussian data by its eigenvalues, in its eigenbasis."""
-    mu = np.zeros_like(spectrum) if mean is None else mean
-    law = GaussianMixture.diagonal([1.0], mu[None], spectrum[None])
-    return Target(name, len(spectrum), law, spectrum, mu, learned)

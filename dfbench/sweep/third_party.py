@@ -1,0 +1,98 @@
+"""Somebody else's sampler as a run: its own schedule and grid, its table read out of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from dfbench.errors import SubjectError, Unsupported, Unusable
+from dfbench.levels import Array, Level
+from dfbench.readout import Call, GaussianDraws
+from dfbench.subjects import resolve
+from dfbench.subjects.base import Sampler
+from dfbench.sweep.samplers import Draws, Run
+
+_ONE_AT_A_TIME = threading.RLock()  # a read-out replaces functions of torch for the whole process
+
+
+def subject(name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+    """The one sampler that a name stands for.
+
+    Raises:
+        Unusable: there is none, or its constructor refuses the configuration.
+    """
+    with _ONE_AT_A_TIME:
+        found = resolve(name, config, call)
+    if len(found) != 1:
+        raise Unusable(f"{name!r} stands for {len(found)} samplers; name one, LIBRARY:NAME")
+    return found[0]
+
+
+def run(sampler: Sampler, n: int, prediction: str | None, label: str) -> Run:
+    """The sampler with n steps as released: `set_timesteps(n)`, the levels that it visits then.
+
+    Args:
+        prediction: one that it can be configured for; None is its own.
+
+    Raises:
+        ValueError: it does not do that many steps or that prediction, or crashes.
+    """
+    if prediction is not None and prediction not in sampler.predictions:
+        raise ValueError(f"it predicts {', '.join(sampler.predictions)}, not {prediction}")
+    own = prediction if prediction != sampler.predictions[0] else None
+    with _ONE_AT_A_TIME:
+        try:
+            session = sampler.session(n, None, own)
+            first = _start(session)
+            reading = sampler.reading(n, None, own)  # at full amplitude: as it runs, clipping too
+            affine = reading.violated_at is None and reading.offset == 0
+            table = reading.told if affine else None
+            spent, drawn = len(reading.calls), bool(reading.draws)
+        except (Unsupported, SubjectError) as error:
+            raise ValueError(str(error)) from error
+        finally:
+            sampler.forget()
+    return Run(
+        label, sampler.name, sampler.version, session.grid, session.prediction, spent, table,
+        drawn, sigma_data=session.sigma_data, start=first,
+        code=None if table is not None else _code(sampler, n, own),
+    )  # fmt: skip
+
+
+def _start(session: Any) -> float | None:
+    """The variance of the first state as pipelines draw it, on the scale that the network sees."""
+    scale = getattr(getattr(session, "scheduler", None), "init_noise_sigma", None)
+    if scale is None:
+        return None
+    inside = session._enter(session.form.times[0])
+    return float(scale / inside) ** 2
+
+
+def _code(
+    sampler: Sampler, n: int, prediction: str | None
+) -> Callable[[Callable[[Any, Level], Any], Array, Draws], Array]:
+    """Runs the sampler itself on states (n, d), seen as images of one pixel and d channels."""
+
+    def code(model: Callable[[Any, Level], Any], z: Array, draws: Draws) -> Array:
+        count = 0
+
+        def network(state: torch.Tensor, call: Call) -> torch.Tensor:
+            flat = state.reshape(len(state), -1).numpy().astype(np.float64)
+            return torch.from_numpy(model(flat, call.told)).reshape(state.shape).to(state.dtype)
+
+        def drawn(operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
+            nonlocal count
+            count += 1
+            return torch.from_numpy(draws(count - 1)).reshape(out.shape).to(out.dtype)
+
+        state = torch.from_numpy(z).reshape(*z.shape, 1, 1)
+        generator = torch.Generator().manual_seed(0)
+        with _ONE_AT_A_TIME, torch.no_grad(), GaussianDraws(drawn, generator):
+            out = sampler.session(n, None, prediction)(network, state, generator)
+        return np.asarray(out.reshape(z.shape).numpy(), dtype=np.float64)
+
+    return code
