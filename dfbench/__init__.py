@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dfbench.claims.base import Certificate as Certificate
     from dfbench.claims.base import Finding as Finding
     from dfbench.pytest_plugin import parametrize_with_checks as parametrize_with_checks
+    from dfbench.sweep.run import bench as bench
     from dfbench.table import Table as Table
 
 __version__ = "0.1.0"
@@ -25,11 +26,20 @@ _HOMES = {
     "Certificate": "dfbench.claims.base",
     "Finding": "dfbench.claims.base",
     "Table": "dfbench.table",
+    "bench": "dfbench.sweep.run",
     "certify": "dfbench.certification",
     "parametrize_with_checks": "dfbench.pytest_plugin",
 }
 
-__all__ = ["Certificate", "Finding", "Table", "__version__", "certify", "parametrize_with_checks"]
+__all__ = [
+    "Certificate",
+    "Finding",
+    "Table",
+    "__version__",
+    "bench",
+    "certify",
+    "parametrize_with_checks",
+]
 
 
 def __getattr__(name: str) -> Any:

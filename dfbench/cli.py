@@ -1,4 +1,4 @@
-"""The command line: `dfbench certify`, `report`, `self-test` and `list`.
+"""The command line: `dfbench certify`, `claims`, `bench`, `report`, `self-test` and `list`.
 
 Nothing heavy is imported before it is needed, so that `dfbench --help` answers at once.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -252,9 +253,10 @@ def _console(stderr: bool = False) -> Any:
 class _progress:
     """Progress on stderr: a bar on a terminal, elsewhere a line each tenth of the way."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, remaining: bool = False) -> None:
+        self.title, self.remaining = title, remaining
         self.shown = 0
+        self.start = time.monotonic()
 
     def __enter__(self) -> Callable[[str, int, int], None]:
         self.bar: Any = None
@@ -266,6 +268,7 @@ class _progress:
                 progress.BarColumn(),
                 progress.MofNCompleteColumn(),
                 progress.TimeElapsedColumn(),
+                *([progress.TimeRemainingColumn(compact=True)] if self.remaining else []),
                 console=_console(stderr=True),
                 transient=True,
             )
@@ -282,7 +285,9 @@ class _progress:
         tenth = 10 * done // total if total else 0
         if tenth > self.shown and done < total:
             self.shown = tenth
-            print(f"dfbench: {self.title}: {done} of {total}", file=sys.stderr, flush=True)
+            left = (time.monotonic() - self.start) * (total - done) / done
+            about = f", about {left:.0f} s left" if self.remaining else ""
+            print(f"dfbench: {self.title}: {done} of {total}{about}", file=sys.stderr, flush=True)
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
@@ -323,6 +328,48 @@ def claims(
     finally:
         literature.summary(found, _console(), explain=bool(ids) and len(found.outcomes) <= 5)
     return 0 if found.verdict == "pass" else FAILED
+
+
+# bench --------------------------------------------------------------------------------------------
+
+
+class Backend(StrEnum):
+    """What carries cells to workers."""
+
+    loky = "loky"
+    dask = "dask"
+    ray = "ray"
+
+
+@app.command()
+def bench(
+    context: typer.Context,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
+    ],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="A TOML file, or the name of a study that is shipped."
+        ),
+    ] = "quick",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one for each processor.")
+    ] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="This machine, or a cluster of Dask or Ray.")
+    ] = Backend.loky,
+) -> int:
+    """Measure how far samplers are from exact; goes on where it stopped."""
+    from dfbench.sweep.run import bench as run
+
+    with _progress("bench", remaining=True) as progress:
+        outcome = run(
+            study, out, workers=workers, backend=backend.value, progress=progress,
+            command=_command(context),
+        )  # fmt: skip
+    _console().print(outcome.summary(), soft_wrap=True)
+    return FAILED if outcome.failed else 0
 
 
 # report -------------------------------------------------------------------------------------------

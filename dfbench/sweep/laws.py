@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -197,9 +198,7 @@ def points(data: str, limit: int | None = None) -> Target:
 @kind
 def trained(directory: str) -> Target:
     """The data of a `dfbench train` directory, with the network that was trained on it."""
-    from dfbench.training.trained import Trained
-
-    network = Trained.load(directory)
+    network = import_module("dfbench.training.trained").Trained.load(directory)
     law = network.data.truth
     dim = int(np.prod(network.data.shape))
     return Target("", dim, law, network=network, prediction=network.prediction)

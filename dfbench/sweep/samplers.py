@@ -73,6 +73,25 @@ class Run:
             self.grid, self.prediction, sigma_data=self.sigma_data, **self.options
         )
 
+    def arrays_held(self) -> int:
+        """The most arrays of the state's size that a run holds beside the state, counted.
+
+        Earlier outputs and draws that are still needed, the initial state where it is, and the
+        state that is being made.
+        """
+        steps = self.table.steps()
+        last = {i: j for j, step in enumerate(steps) for i in step.outputs}
+        drawn = {
+            k: [j for j, s in enumerate(steps) if k in s.draws] for s in steps for k in s.draws
+        }
+        begun = [j for j, step in enumerate(steps) if step.start]
+        most = 0
+        for j in range(len(steps)):
+            outputs = sum(1 for i, end in last.items() if i < j <= end)
+            draws = sum(1 for uses in drawn.values() if uses[0] <= j <= uses[-1])
+            most = max(most, outputs + draws + bool(begun and j <= begun[-1]) + 1)
+        return most
+
     def initial(self, normal: Array) -> Array:
         """Initial states from standard normals, (n, d)."""
         first = self.grid[0]

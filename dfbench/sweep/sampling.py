@@ -34,13 +34,12 @@ class Samples:
         n, seed, dim: what they are called.
         evaluations: model evaluations of one run, counted; None before anything was drawn.
         outside: seconds spent outside the model, all chunks together.
-        memory: bytes that a run holds beside the state, counted.
     """
 
     def __init__(self, target: Target, run: Run, seed: int, n: int) -> None:
         self.target, self.run, self.seed, self.n, self.dim = target, run, seed, n, target.dim
         self.evaluations: int | None = None
-        self.outside = 0.0
+        self.outside, self._numbers = 0.0, 0
         self._kept: list[Array] | None = None
 
     def __iter__(self) -> Iterator[Array]:
@@ -90,8 +89,22 @@ class Samples:
         start = time.perf_counter()
         out = self.run.execute(model, z, lambda k: self._normal(DRAW, c, k, rows))
         self.outside += time.perf_counter() - start - model.seconds
+        self._numbers += model.calls * z.size
         self.evaluations = model.calls
         return out
+
+    def costs(self) -> dict[str, float | None]:
+        """Time outside the model per evaluation of 1e6 numbers, and memory beside the state.
+
+        Both null where nothing was drawn, the memory also where there is no table.
+        """
+        if not self._numbers:
+            return {"overhead_seconds": None, "memory_bytes": None}
+        held = self.run.arrays_held() if self.run.affine else None
+        return {
+            "overhead_seconds": 1e6 * self.outside / self._numbers,
+            "memory_bytes": None if held is None else int(8e6 * held),
+        }
 
 
 class _Timed:

@@ -1,0 +1,123 @@
+"""One cell computed, wherever a worker is: a plain result for the store."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from functools import lru_cache
+from typing import Any
+
+from dfbench.sweep.cells import Cell, Way
+from dfbench.sweep.entries import Entry
+from dfbench.sweep.laws import TARGETS
+from dfbench.sweep.measurement import Value
+from dfbench.sweep.samplers import Run
+from dfbench.sweep.sampling import Samples
+from dfbench.sweep.targets import Target
+
+VALUES = tuple(field.name for field in fields(Value))
+
+_made: dict[Any, Any] = {}  # of this process: targets, and the last runs
+_lock = threading.RLock()
+
+
+def compute(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The results of a batch of cells; one that raises is a result, too."""
+    with single_thread():
+        return [_compute(cell) for cell in cells]
+
+
+def failed(cell: Cell, why: str) -> dict[str, Any]:
+    """The result of a cell that could not be computed."""
+    way = cell.way
+    head: dict[str, Any] = {
+        "dimension": None, "method": way.sampler.shown, "version": "", "options": {},
+        "steps": way.steps, "nfe": None, "prediction": way.prediction,
+    }  # fmt: skip
+    return {"key": cell.key, "status": "failed", "why": " ".join(why.split())[:500], "head": head,
+            "rows": [], "skipped": {}, "cost": {"seconds": 0.0}}  # fmt: skip
+
+
+def _compute(cell: Cell) -> dict[str, Any]:
+    start = time.perf_counter()
+    try:
+        target, run = target_of(cell.target), _run(cell.way)
+        return _measured(cell, target, run, start)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's code may raise anything, SystemExit too
+        return failed(cell, f"{type(error).__name__}: {error}")
+
+
+def _measured(cell: Cell, target: Target, run: Run, start: float) -> dict[str, Any]:
+    from dfbench.sweep.measures import MEASURES
+
+    samples = Samples(target, run, cell.seed, cell.samples)
+    rows, skipped = [], {}
+    for name in cell.metrics:
+        reason = MEASURES[name].applies(target, run)
+        if reason is None:
+            values = MEASURES[name](target, run, samples)
+            rows += [list(astuple(value)) for value in values]
+        else:
+            skipped[name] = reason
+    head = {
+        "dimension": target.dim, "method": cell.way.sampler.shown if run.code or
+        cell.way.sampler.third_party else run.method, "version": run.version,
+        "options": {**cell.way.sampler.options, **cell.way.sampler.call}, "steps": run.steps,
+        "nfe": run.nfe, "prediction": run.prediction,
+    }  # fmt: skip
+    cost = {"seconds": time.perf_counter() - start, **samples.costs()}
+    return {"key": cell.key, "status": "ok", "why": None, "head": head, "rows": rows,
+            "skipped": skipped, "cost": cost}  # fmt: skip
+
+
+def target_of(entry: Entry) -> Target:
+    """The target of an entry, made once in a process."""
+    from dataclasses import replace
+
+    key = ("target", repr(entry))
+    with _lock:
+        if key not in _made:
+            for old in [k for k in _made if k[0] == "target"][:-7]:
+                del _made[old]
+            _made[key] = replace(TARGETS[entry.name](**entry.options), name=entry.label)
+        target: Target = _made[key]
+    return target
+
+
+def _run(way: Way) -> Run:
+    key = ("run", repr(way))
+    with _lock:
+        if key not in _made:
+            for old in [k for k in _made if k[0] == "run"][:-3]:
+                del _made[old]
+            _made[key] = way.run()
+        run: Run = _made[key]
+    return run
+
+
+@lru_cache(maxsize=1)
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """One thread for linear algebra: sums are then the same in every worker, and none waits."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else None
+    with _controller().limit(limits=1):
+        if torch:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(threads)

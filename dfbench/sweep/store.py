@@ -1,0 +1,156 @@
+"""Results on disk: found again by their key, complete or not there, the union of many machines'.
+
+    DIR/cells/*.jsonl        results, a line a cell; each file is written whole and never changed
+    DIR/study.toml           the study that ran last (study.json if it came from Python)
+    DIR/measurements.parquet, .csv    a row a measurement: `COLUMNS`; sorted, deterministic
+    DIR/costs.parquet, .csv           a row a cell: `COSTS`; differs from run to run
+    DIR/excluded.csv         combinations that were left out, and why
+    DIR/environment.json     versions, platform, command
+
+A file of results is named by the hash of its content, so directories merge by copying files.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dfbench import files
+from dfbench.errors import Unusable
+from dfbench.sweep.measurement import COLUMNS, COSTS, Column
+
+CELLS = "cells"
+Result = dict[str, Any]
+
+
+class Store:
+    """The results in a directory.
+
+    Attributes:
+        results: by key of the cell; of several results a good one is kept.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        self.results: dict[str, Result] = {}
+        if self.directory.exists() and not self.directory.is_dir():
+            raise Unusable(f"{self.directory}: is not a directory")
+        for file in sorted((self.directory / CELLS).glob("*.jsonl")):
+            for result in _lines(file):
+                self._keep(result)
+
+    def add(self, results: Sequence[Result]) -> None:
+        """Put results on the disk.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if not results:
+            return
+        text = "".join(f"{dumps(result)}\n" for result in results)
+        name = hashlib.sha256(text.encode()).hexdigest()[:32]
+        files.write(self.directory / CELLS / f"{name}.jsonl", text)
+        for result in results:
+            self._keep(result)
+
+    def good(self, key: str) -> bool:
+        """Whether a cell is done, and did not fail."""
+        return key in self.results and self.results[key]["status"] == "ok"
+
+    def _keep(self, result: Result) -> None:
+        if not self.good(result["key"]):
+            self.results[result["key"]] = result
+
+
+def merge(sources: Iterable[str | Path], out: str | Path) -> int:
+    """Bring the results of several directories together; `bench` on it makes the tables.
+
+    Returns:
+        The number of cells that are there now.
+
+    Raises:
+        Unusable: a source has no results.
+    """
+    target = Store(out)
+    for source in sources:
+        if not (Path(source) / CELLS).is_dir():
+            raise Unusable(f"{source}: no results of `dfbench bench` in it")
+        found = Store(source).results
+        fresh = [r for key, r in sorted(found.items()) if not target.good(key)]
+        target.add([r for r in fresh if r["key"] not in target.results or r["status"] == "ok"])
+    return len(target.results)
+
+
+def write_table(
+    directory: Path, name: str, columns: Mapping[str, Column], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """A table as Parquet and CSV, each whole."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+    from pyarrow import parquet
+
+    kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
+    schema = pa.schema([
+        pa.field(key, kinds[c.kind], metadata={"what": c.what, "unit": c.unit})
+        for key, c in columns.items()
+    ])  # fmt: skip
+    arrays = [
+        pa.array([row[key] for row in rows], type=field.type, from_pandas=False)
+        for key, field in zip(columns, schema, strict=True)
+    ]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    files.write_with(directory / f"{name}.parquet", lambda path: parquet.write_table(table, path))
+    files.write_with(directory / f"{name}.csv", lambda path: arrow_csv.write_csv(table, path))
+
+
+def write_rows(path: Path, heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A small CSV file of texts."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([heading, *rows])
+    files.write(path, text.getvalue())
+
+
+def dumps(content: Any) -> str:
+    """JSON on one line; numbers that are not finite as strings, to be read by `number`."""
+    return json.dumps(_finite(content), sort_keys=True, separators=(",", ":"))
+
+
+def pretty(content: Any) -> str:
+    """JSON for people."""
+    return json.dumps(_finite(content), sort_keys=True, indent=1) + "\n"
+
+
+def number(value: Any) -> float | None:
+    """A number out of `dumps`."""
+    return None if value is None else float(value)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, float) and not math.isfinite(content):
+        return str(content)
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    return [_finite(each) for each in content] if isinstance(content, list | tuple) else content
+
+
+def _lines(file: Path) -> list[Result]:
+    """The results in a file; lines that are none (cut off by a copy, say) are passed over."""
+    found = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            result = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(result, dict) and {"key", "status", "rows", "head", "cost"} <= set(result):
+            found.append(result)
+    return found
+
+
+__all__ = ["CELLS", "COLUMNS", "COSTS", "Store", "merge", "write_rows", "write_table"]
