@@ -1,4 +1,4 @@
-"""The command line: `dfbench certify`, `claims`, `bench`, `report`, `self-test` and `list`.
+"""The command line: `dfbench certify`, `claims`, `bench`, `train`, `report`, `self-test`, `list`.
 
 Nothing heavy is imported before it is needed, so that `dfbench --help` answers at once.
 """
@@ -251,10 +251,13 @@ def _console(stderr: bool = False) -> Any:
 
 
 class _progress:
-    """Progress on stderr: a bar on a terminal, elsewhere a line each tenth of the way."""
+    """Progress on stderr: a bar on a terminal, elsewhere a line each tenth of the way.
 
-    def __init__(self, title: str, remaining: bool = False) -> None:
-        self.title, self.remaining = title, remaining
+    With `detail` the lines also have what the bar shows beside itself, with `remaining` the time.
+    """
+
+    def __init__(self, title: str, remaining: bool = False, detail: bool = False) -> None:
+        self.title, self.remaining, self.detail = title, remaining, detail
         self.shown = 0
         self.start = time.monotonic()
 
@@ -286,8 +289,9 @@ class _progress:
         if tenth > self.shown and done < total:
             self.shown = tenth
             left = (time.monotonic() - self.start) * (total - done) / done
-            about = f", about {left:.0f} s left" if self.remaining else ""
-            print(f"dfbench: {self.title}: {done} of {total}{about}", file=sys.stderr, flush=True)
+            more = f", {clean(name)}" if self.detail else ""
+            more += f", about {left:.0f} s left" if self.remaining else ""
+            print(f"dfbench: {self.title}: {done} of {total}{more}", file=sys.stderr, flush=True)
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
@@ -370,6 +374,35 @@ def bench(
         )  # fmt: skip
     _console().print(outcome.summary(), soft_wrap=True)
     return FAILED if outcome.failed else 0
+
+
+# train --------------------------------------------------------------------------------------------
+
+
+@app.command()
+def train(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
+    ],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIG", help="A TOML file, or the name of a study that is shipped."
+        ),
+    ] = "mixture-2d",
+) -> int:
+    """Train a network as a study says; go on with the one in DIR if it is not finished."""
+    from dfbench.training import config, loop
+
+    chosen = config.read(study)
+    try:
+        with _progress("training", remaining=True, detail=True) as progress:
+            loop.train(chosen, out, progress)
+    except loop.Diverged as error:
+        return _error(str(error), FAILED)
+    except OSError as error:
+        _refuse_file(error)
+    return 0
 
 
 # report -------------------------------------------------------------------------------------------

@@ -1,0 +1,90 @@
+"""A training folder on disk: the study, the log, and the last good state, each whole or not there.
+
+DIR/config.toml             the study with every default
+DIR/log.csv                 loss and throughput on the way
+DIR/checkpoint/last.pt      weights, averages, optimiser, levels: all that the next step needs
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from dfbench.errors import Unusable
+from dfbench.files import write, write_with
+
+Row = dict[str, float]
+
+
+def config_file(folder: Path) -> Path:
+    """Where the study is."""
+    return folder / "config.toml"
+
+
+def state_file(folder: Path) -> Path:
+    """Where the last good state is."""
+    return folder / "checkpoint" / "last.pt"
+
+
+def log_file(folder: Path) -> Path:
+    """Where the log is."""
+    return folder / "log.csv"
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Write a state; the one before stays until this one is on the disk.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def whole(path: Path) -> None:
+        try:
+            torch.save(state, path)
+        except RuntimeError as error:  # torch's own writer reports a full disk so
+            raise OSError(28, f"cannot write ({str(error).splitlines()[0]})", str(path)) from error
+
+    write_with(state_file(folder), whole)
+
+
+def load(folder: Path, device: torch.device) -> dict[str, Any]:
+    """The last good state.
+
+    Raises:
+        Unusable: there is none, or it cannot be read.
+    """
+    file = state_file(folder)
+    try:
+        state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise Unusable(f"{folder}: no trained network here (no {file.name})") from error
+    except Exception as error:
+        raise Unusable(f"{file}: cannot be read as a checkpoint") from error
+    return state
+
+
+def clean(folder: Path) -> None:
+    """Remove what a killed run left half-written."""
+    for file in state_file(folder).parent.glob(f".{state_file(folder).name}.*"):
+        file.unlink(missing_ok=True)
+    for name in (log_file(folder).name, config_file(folder).name):
+        for file in folder.glob(f".{name}.*"):
+            file.unlink(missing_ok=True)
+
+
+def save_log(folder: Path, rows: list[Row]) -> None:
+    """Write the log."""
+    write(log_file(folder), pd.DataFrame(rows).to_csv(index=False))
+
+
+def load_log(folder: Path, step: int) -> list[Row]:
+    """The rows of the log up to a step; none where there is no log."""
+    file = log_file(folder)
+    if not file.is_file():
+        return []
+    table = pd.read_csv(file)
+    rows: list[Row] = table[table["step"] <= step].to_dict("records")
+    return rows

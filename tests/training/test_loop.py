@@ -1,0 +1,58 @@
+"""Training from start to end: it learns, resumes to the same weights, and stops at nonsense."""
+
+import numpy as np
+import pytest
+import torch
+
+from dfbench.errors import Unusable
+from dfbench.training import checkpoint, config, loop
+from dfbench.training.trained import Trained
+
+TINY = {
+    "data": {"kind": "mixture", "name": "ring-2d", "held_out": 100},
+    "model": {"kind": "mlp", "width": 16, "depth": 1},
+    "loop": {"steps": 40, "batch": 32, "warmup": 5, "log_every": 5, "checkpoint_every": 10},
+}
+
+
+def study(**changes):
+    return config.parse(TINY | {"loop": TINY["loop"] | changes})
+
+
+def weights(folder):
+    state = checkpoint.load(folder, torch.device("cpu"))
+    return {
+        f"{part}.{name}": value for part in ("model", "ema") for name, value in state[part].items()
+    }
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_the_loss_falls(tmp_path):
+    made = {"objective": {"prediction": "eps"}, "loop": TINY["loop"] | {"steps": 200}}
+    loop.train(config.parse(TINY | made), tmp_path)
+    rows = checkpoint.load_log(tmp_path, 200)
+    assert [row["step"] for row in rows] == list(range(5, 201, 5))
+    assert rows[-1]["loss"] < 0.3 * rows[0]["loss"]
+
+
+@pytest.mark.parametrize("prediction", ["eps", "x", "v", "u", "edm", "velocity"])
+def test_a_network_comes_back_as_it_was_trained(tmp_path, prediction):
+    made = config.parse(TINY | {"objective": {"prediction": prediction}})
+    trained = loop.train(made, tmp_path)
+    loaded = Trained.load(tmp_path)
+    z = np.random.default_rng(0).standard_normal((5, 2))
+    level = trained.schedule.level(0.4)
+    np.testing.assert_array_equal(loaded(z, level), trained(z, level))
+    assert loaded(z, level).dtype == np.float64
+    assert loaded(torch.as_tensor(z), level).dtype == torch.float64
+    x, eps = (trained.as_prediction(kind)(z, level) for kind in ("x", "eps"))
+    np.testing.assert_allclose(level.alpha * x + level.sigma * eps, z, atol=1e-6)
+
+
+def test_another_study_in_the_folder_is_refused(tmp_path):
+    loop.train(study(steps=10), tmp_path)
+    with pytest.raises(Unusable, match=r"loop\.steps"):
+        loop.train(study(steps=20), tmp_path)
