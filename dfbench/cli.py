@@ -493,8 +493,10 @@ class Kind(StrEnum):
     samplers = "samplers"
     schedules = "schedules"
     weightings = "weightings"
+    grids = "grids"
     targets = "targets"
     metrics = "metrics"
+    studies = "studies"
 
 
 @app.command("list")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 Rows = list[dict[str, Any]]
@@ -30,6 +31,8 @@ def catalogue(kind: str) -> Rows:
         from dfbench.samplers import METHODS
 
         return [_sampler(method) for method in METHODS.values()]
+    if kind in ("targets", "grids", "metrics", "studies"):
+        return _sweep(kind)
     return _registry(f"dfbench.{kind}", kind.upper())
 
 
@@ -41,6 +44,34 @@ def _sampler(method: Any) -> dict[str, Any]:
         "order": traits.order,
         "traits": {key: value for key, value in asdict(traits).items() if key != "order"},
         "options": method.defaults,
+    }
+
+
+def _sweep(kind: str) -> Rows:
+    """What a study can name, and the studies that are shipped."""
+    from dfbench.sweep import laws, measures, spacing, study
+
+    if kind == "metrics":
+        return [
+            {"name": each.name, "what": each.what, "unit": each.unit, "exact": each.exact,
+             "source": each.source}
+            for each in measures.MEASURES.values()
+        ]  # fmt: skip
+    if kind == "studies":
+        return [{"name": name, "what": study.load(name).title} for name in study.shipped()]
+    entries: Any = laws.TARGETS if kind == "targets" else spacing.GRIDS
+    return [
+        {"name": name, **_described(each), "options": _options(each)}
+        for name, each in entries.items()
+    ]
+
+
+def _options(function: Any) -> dict[str, Any]:
+    """Its parameters with their defaults, or that there is none."""
+    return {
+        name: "required" if p.default is p.empty else p.default
+        for name, p in signature(function).parameters.items()
+        if name not in ("schedule", "points", "lam")
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -98,55 +98,113 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a study, and the combinations that make no sense, with the reason."""
+    """The cells of a study, and the combinations that make no sense, with the reason.
+
+    Attributes:
+        broken: key → reason, of cells whose sampler ended the process that tried it.
+    """
 
     cells: tuple[Cell, ...]
     excluded: tuple[tuple[str, str], ...]
+    broken: dict[str, str]
 
     def reasons(self) -> dict[str, int]:
         """How many combinations were left out, by reason."""
         return dict(Counter(reason for _, reason in self.excluded))
 
 
-def plan(study: Study, progress: Callable[[str, int, int], None] | None = None) -> Plan:
+def plan(
+    study: Study,
+    spread: Callable[..., Iterator[Tried]] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Plan:
     """All cells of a study, those of one run together, in an order that depends on keys alone.
+
+    Args:
+        spread: as `dfbench.sweep.workers.spread`, for the samplers of third parties, whose code
+            may do anything; in this process by default.
+        progress: called as (what, 0, 0).
 
     Raises:
         Unusable: no combination is left.
     """
-    ways: dict[str, Way] = {}
-    budgets: dict[str, list[str]] = {}
-    excluded = []
-    for way, kind, number in _combinations(study):
-        budget = f"{number} {kind}"
-        if progress:
-            progress("planning", 0, 0)
-        try:
-            chosen = _within(way, number) if kind == NFE else _with(way, number)
-        except ValueError as error:
-            place = [e.label for e in (way.sampler, way.schedule, way.grid) if e]
-            excluded.append((", ".join([*place, way.prediction, budget]), _line(error)))
-            continue
-        name = _hash(chosen.identity())
-        ways[name] = chosen
-        budgets.setdefault(name, []).append(budget)
-    cells = [
-        Cell(_key(study, target, way, seed), target, way, budget, seed, study.samples,
-             study.metrics)
-        for name, way in sorted(ways.items())
-        for budget in budgets[name]
-        for target in study.targets
-        for seed in study.seeds
-    ]  # fmt: skip
+    tried: list[Tried] = []
+    asked = list(_combinations(study))
+    theirs = [one for one in asked if one.way.sampler.third_party]
+    ours = [one for one in asked if not one.way.sampler.third_party]
+    for found in (map(_try, ours), (spread or _here)(_try, theirs, _gone)):
+        for one in found:
+            tried.append(one)
+            if progress:
+                progress("planning", 0, 0)
+    excluded = sorted((one.place, one.why) for one in tried if one.why and not one.died)
+    runs = sorted((_hash(one.way.identity()), one.budget, one) for one in tried
+                  if not one.why or one.died)  # fmt: skip
+    cells, broken = [], {}
+    for _, _, one in runs:
+        for target in study.targets:
+            for seed in study.seeds:
+                key = _key(study, target, one.way, seed)
+                cells.append(Cell(key, target, one.way, one.budget, seed, study.samples,
+                                  study.metrics))  # fmt: skip
+                if one.died:
+                    broken[key] = one.why
     if not cells:
         reason = Counter(reason for _, reason in excluded).most_common(1)[0][0]
         raise Unusable(
             f"no combination of the study makes sense; the most frequent reason: {reason}"
         )
-    return Plan(tuple(cells), tuple(excluded))
+    return Plan(tuple(cells), tuple(excluded), broken)
 
 
-def _combinations(study: Study) -> Iterator[tuple[Way, str, int]]:
+@dataclass(frozen=True, order=True)
+class Tried:
+    """A sampler on levels at a budget, and what became of the attempt to make its run.
+
+    Attributes:
+        why: it makes no sense, or it ended the process (`died`).
+    """
+
+    kind: str
+    number: int
+    way: Way = field(compare=False)
+    why: str = ""
+    died: bool = False
+
+    @property
+    def budget(self) -> str:
+        return f"{self.number} {self.kind}"
+
+    @property
+    def place(self) -> str:
+        """Which combination it is."""
+        parts = (self.way.sampler, self.way.schedule, self.way.grid)
+        return ", ".join([*(e.label for e in parts if e), self.way.prediction, self.budget])
+
+
+def _here(
+    function: Callable[[Tried], Tried], items: Sequence[Tried], died: object
+) -> Iterator[Tried]:
+    return map(function, items)
+
+
+def _try(one: Tried) -> Tried:
+    try:
+        if one.kind == NFE:
+            return replace(one, way=_within(one.way, one.number))
+        one.way.run()
+    except (Unusable, ValueError) as error:
+        return replace(one, why=_line(error))
+    except Exception as error:
+        return replace(one, why=f"{type(error).__name__}: {_line(error)}")
+    return one
+
+
+def _gone(one: Tried, why: str) -> Tried:
+    return replace(one, why=why, died=True)
+
+
+def _combinations(study: Study) -> Iterator[Tried]:
     for sampler in study.samplers:
         schedules: Any = [None] if sampler.third_party else [
             s for s in study.schedules if s.label in sampler.schedules or not sampler.schedules
@@ -159,14 +217,8 @@ def _combinations(study: Study) -> Iterator[tuple[Way, str, int]]:
             for grid in grids:
                 for prediction in predictions:
                     for kind, number in study.budgets:
-                        yield Way(sampler, schedule, grid, prediction, number), kind, number
-
-
-def _with(way: Way, steps: int) -> Way:
-    """The way with this many steps, tried."""
-    chosen = Way(way.sampler, way.schedule, way.grid, way.prediction, steps)
-    chosen.run()
-    return chosen
+                        way = Way(sampler, schedule, grid, prediction, number)
+                        yield Tried(kind, number, way)
 
 
 def _within(way: Way, nfe: int) -> Way:
@@ -179,7 +231,7 @@ def _within(way: Way, nfe: int) -> Way:
 
     def cost(steps: int) -> int:
         if steps not in spent:
-            spent[steps] = _with(way, steps).run().nfe
+            spent[steps] = replace(way, steps=steps).run().nfe
         return spent[steps]
 
     steps = 1
@@ -196,7 +248,7 @@ def _within(way: Way, nfe: int) -> Way:
             steps = guess
         else:
             high = guess
-    return _with(way, steps)
+    return replace(way, steps=steps)
 
 
 def _key(study: Study, target: Entry, way: Way, seed: int) -> str:

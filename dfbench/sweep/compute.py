@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from functools import lru_cache
@@ -25,10 +25,10 @@ _made: dict[Any, Any] = {}  # of this process: targets, and the last runs
 _lock = threading.RLock()
 
 
-def compute(cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """The results of a batch of cells; one that raises is a result, too."""
+def compute(cell: Cell) -> dict[str, Any]:
+    """The result of a cell; that it raises is a result, too."""
     with single_thread():
-        return [_compute(cell) for cell in cells]
+        return _compute(cell)
 
 
 def failed(cell: Cell, why: str) -> dict[str, Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dfbench import environment, files
 from dfbench.errors import Unusable
 from dfbench.sweep import store as stored
+from dfbench.sweep import workers as workers_
 from dfbench.sweep.cells import Cell, Plan, plan
 from dfbench.sweep.compute import compute, failed
 from dfbench.sweep.measurement import COLUMNS, COSTS
@@ -22,8 +21,6 @@ from dfbench.sweep.store import Store
 from dfbench.sweep.study import DEFAULT, Study, load
 from dfbench.sweep.tables import costs, measurements
 
-BACKENDS = ("loky", "dask", "ray")
-DEATHS = (("distributed", "KilledWorker"), ("ray.exceptions", "WorkerCrashedError"))
 PATIENCE = 1.0  # seconds of work that a kill may cost
 Progress = Callable[[str, int, int], None]
 
@@ -90,16 +87,20 @@ def bench(
     """
     start = time.perf_counter()
     chosen = load(study)
-    if backend not in BACKENDS:
-        raise Unusable(f"no backend {backend!r}; accepted: {', '.join(BACKENDS)}")
+    workers_.check(backend)
     directory = Path(out)
     store = Store(directory)
     try:
         suffix = "toml" if chosen.source and not chosen.source.startswith("{") else "json"
         files.write(directory / f"study.{suffix}", chosen.source)
-        planned = plan(chosen, progress)
+        spread = partial(workers_.spread, workers=workers, backend=backend)
+        planned = plan(chosen, spread, progress)
         unique = {cell.key: cell for cell in planned.cells}
-        todo = [cell for key, cell in unique.items() if not store.good(key)]
+        store.add([failed(unique[key], why) for key, why in planned.broken.items()])
+        todo = [
+            cell for key, cell in unique.items()
+            if not store.good(key) and key not in planned.broken
+        ]  # fmt: skip
         _work(todo, len(unique), store, workers, backend, progress)
         _tables(chosen, planned, store, command, workers, backend)
     except OSError as error:
@@ -144,7 +145,7 @@ def _work(
     waiting: list[dict[str, Any]] = []
     done, last = total - len(todo), time.monotonic()
     try:
-        for result in _results(todo, workers, backend):
+        for result in workers_.spread(compute, todo, failed, workers, backend):
             waiting.append(result)
             done += 1
             if progress:
@@ -154,97 +155,3 @@ def _work(
                 waiting, last = [], time.monotonic()
     finally:
         store.add(waiting)
-
-
-def _results(todo: Sequence[Cell], workers: int | None, backend: str) -> Iterator[dict[str, Any]]:
-    """The result of every cell, in any order; of a cell whose worker dies, that it died."""
-    from joblib import cpu_count
-
-    n = workers or cpu_count()
-    if backend == "loky" and (n == 1 or len(todo) < 2):
-        for cell in todo:
-            yield from compute([cell])
-        return
-    left = {cell.key: cell for cell in todo}
-    with _cluster(backend, n):
-        while left:
-            handed: list[Cell] = []
-            try:
-                for result in _parallel(list(left.values()), n, handed):
-                    del left[result["key"]]
-                    yield result
-            except _deaths() as death:
-                # one of those that were handed out did it: they go alone, one after the other
-                for cell in [cell for cell in handed if cell.key in left]:
-                    try:
-                        (result,) = _parallel([cell], n, [])
-                    except _deaths():
-                        result = failed(cell, f"the worker died ({type(death).__name__})")
-                    del left[cell.key]
-                    yield result
-
-
-def _parallel(cells: Sequence[Cell], n: int, handed: list[Cell]) -> Iterator[dict[str, Any]]:
-    """Results as they come; `handed` gets the cells that were given to workers."""
-    from joblib import Parallel, delayed
-
-    def tasks() -> Iterator[Any]:
-        for cell in cells:
-            handed.append(cell)
-            yield delayed(compute)([cell])
-
-    for results in Parallel(n_jobs=max(n, 2), return_as="generator_unordered")(tasks()):
-        yield from results
-
-
-@contextlib.contextmanager
-def _cluster(backend: str, n: int) -> Iterator[None]:
-    """joblib's backend of that name for the time being.
-
-    Raises:
-        Unusable: its library is not installed, or no cluster answers.
-    """
-    from joblib import parallel_config
-
-    if backend == "loky":
-        with parallel_config("loky", inner_max_num_threads=1):
-            yield
-        return
-    try:
-        if backend == "dask":
-            from distributed import Client
-
-            client: Any = Client(**_dask(n))  # type: ignore[no-untyped-call]
-        else:
-            import ray
-            from ray.util.joblib import register_ray
-
-            ray.init(ignore_reinit_error=True)
-            register_ray()
-            client = contextlib.nullcontext()
-    except ImportError as error:
-        raise Unusable(
-            f"the backend {backend} needs its library (pip install 'dfbench[{backend}]')"
-        ) from error
-    except (OSError, TimeoutError, ConnectionError) as error:
-        raise Unusable(f"no {backend} cluster answers: {error}") from error
-    with client, parallel_config(backend):
-        yield
-
-
-def _dask(n: int) -> dict[str, Any]:
-    """Arguments of the client: none where an address is configured, else of a local cluster."""
-    import dask
-
-    if dask.config.get("scheduler-address", None):
-        return {}
-    return {"n_workers": n, "threads_per_worker": 1, "dashboard_address": None}
-
-
-def _deaths() -> tuple[type[BaseException], ...]:
-    """What the backends raise when a worker has died."""
-    found: list[type[BaseException]] = [BrokenProcessPool]
-    for module, name in DEATHS:
-        if hasattr(sys.modules.get(module), name):
-            found.append(getattr(sys.modules[module], name))
-    return tuple(found)

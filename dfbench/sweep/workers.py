@@ -1,0 +1,148 @@
+"""A function over many items on many processes, where one that dies costs one item only."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from dfbench.errors import Unusable
+
+BACKENDS = ("loky", "dask", "ray")
+DEATHS = (("distributed", "KilledWorker"), ("ray.exceptions", "WorkerCrashedError"))
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def check(backend: str) -> None:
+    """Refuse a backend that is not there.
+
+    Raises:
+        Unusable: there is none of this name.
+    """
+    if backend not in BACKENDS:
+        raise Unusable(f"no backend {backend!r}; accepted: {', '.join(BACKENDS)}")
+
+
+def count(workers: int | None) -> int:
+    """How many processes: as many as asked for, else one for each processor."""
+    from joblib import cpu_count
+
+    return workers or int(cpu_count())
+
+
+def spread(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    died: Callable[[Item, str], Result],
+    workers: int | None = None,
+    backend: str = "loky",
+) -> Iterator[Result]:
+    """`function(item)` of every item, in any order.
+
+    Args:
+        died: the result of an item whose worker died, from it and the reason.
+        workers: processes; with 1 (and loky) everything happens in this one.
+
+    Raises:
+        Unusable: the backend's library is not installed, or no cluster answers.
+    """
+    n = count(workers)
+    if backend == "loky" and (n == 1 or not items):
+        yield from map(function, items)
+        return
+    left = dict(enumerate(items))
+    with _cluster(backend, n):
+        while left:
+            handed: list[int] = []
+            try:
+                for i, result in _parallel(function, left, n, handed):
+                    del left[i]
+                    yield result
+            except _deaths():
+                # one of those that were handed out did it: they go alone, one after the other
+                for i in [i for i in handed if i in left]:
+                    try:
+                        ((_, result),) = _parallel(function, {i: left[i]}, n, [])
+                    except _deaths() as death:
+                        result = died(left[i], f"the worker died ({type(death).__name__})")
+                    del left[i]
+                    yield result
+
+
+def _parallel(
+    function: Callable[[Item], Result], items: dict[int, Item], n: int, handed: list[int]
+) -> Iterator[tuple[int, Result]]:
+    """Results as they come; `handed` gets the numbers of those that were given to workers."""
+    from joblib import Parallel, delayed
+
+    def tasks() -> Iterator[Any]:
+        for i, item in list(items.items()):
+            handed.append(i)
+            yield delayed(_numbered)(function, i, item)
+
+    yield from Parallel(n_jobs=max(n, 2), return_as="generator_unordered")(tasks())
+
+
+def _numbered(function: Callable[[Item], Result], i: int, item: Item) -> tuple[int, Result]:
+    return i, function(item)
+
+
+@contextlib.contextmanager
+def _cluster(backend: str, n: int) -> Iterator[None]:
+    """joblib's backend of that name for the time being."""
+    from joblib import parallel_config
+
+    if backend == "loky":
+        with parallel_config("loky", inner_max_num_threads=1):
+            yield
+        return
+    try:
+        client = _dask(n) if backend == "dask" else _ray(n)
+    except ImportError as error:
+        raise Unusable(
+            f"the backend {backend} needs its library (pip install 'dfbench[{backend}]')"
+        ) from error
+    except (OSError, ConnectionError) as error:  # of which a time-out is one
+        raise Unusable(f"no {backend} cluster answers: {error}") from error
+    with client, parallel_config(backend):
+        yield
+
+
+def _dask(n: int) -> Any:
+    """A client of the cluster whose address is configured, else of a local one."""
+    import dask
+    from distributed import Client
+
+    configured = dask.config.get("scheduler-address", None)
+    local = {"n_workers": n, "threads_per_worker": 1, "dashboard_address": None}
+    return Client(**({} if configured else local))  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def _ray(n: int) -> Iterator[None]:
+    """The cluster of RAY_ADDRESS, else a local one."""
+    import os
+
+    import ray
+    from ray.util.joblib import register_ray
+
+    local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": n, "include_dashboard": False}
+    ray.init(ignore_reinit_error=True, log_to_driver=False, **local)
+    register_ray()
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _deaths() -> tuple[type[BaseException], ...]:
+    """What the backends raise when a worker has died."""
+    found: list[type[BaseException]] = [BrokenProcessPool]
+    for module, name in DEATHS:
+        if hasattr(sys.modules.get(module), name):
+            found.append(getattr(sys.modules[module], name))
+    return tuple(found)
