@@ -129,8 +129,9 @@ def exact_trajectory(
     states = [start]
     for level in levels[1:]:
         if target.size == 1:
-            basis = np.eye(target.dim) if target.bases is None else target.bases[0]
-            cov = (basis * target.spectra[0]) @ basis.T
+            cov = target.spectra[0]
+            if target.bases is not None:
+                cov = (target.bases[0] * cov) @ target.bases[0].T
             end = gaussian_flow_map(start, target.mean, cov, levels[0], level)
         elif target.dim == 1:
             end = quantile_flow(target, start, levels[0], level)

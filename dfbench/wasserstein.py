@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analytic import gaussian_kl
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS, Method
 from dfbench.samplers.base import Output, Traits
@@ -76,6 +77,8 @@ SCHEMES: dict[str, tuple[str | Method, dict[str, Any]]] = {
 }  # fmt: skip
 
 SOURCES = ("initialisation", "truncation", "discretisation", "score")
+#: The sets of sources that `split` takes, by name.
+CASES: dict[str, tuple[str, ...]] = {"none": (), **{s: (s,) for s in SOURCES}, "all": SOURCES}
 Sampler = str | Method | Table
 
 
@@ -94,8 +97,26 @@ def split(
     sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any
 ) -> dict[str, float]:
     """W2 with each source alone (by its name), with "none" and with "all"; arguments of `law`."""
-    cases = {"none": (), **{s: (s,) for s in SOURCES}, "all": SOURCES}
-    return {name: error(sampler, grid, spectrum, on=on, **options) for name, on in cases.items()}
+    return {name: error(sampler, grid, spectrum, on=on, **options) for name, on in CASES.items()}
+
+
+def kl(
+    sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, *, mean: ArrayLike = 0.0,
+    on: Collection[str] = SOURCES, **options: Any,
+) -> float:  # fmt: skip
+    """KL(output | data) in nats, over all directions; arguments as `error`.
+
+    Infinite where the output has no variance in a direction in which the data has.
+
+    Raises:
+        ValueError: a direction in which the reference has no variance.
+    """
+    s = _vector(spectrum)
+    last = _ends(sampler, grid)[1]
+    scale = 1.0 if "truncation" in on else last.alpha
+    mu = np.broadcast_to(np.asarray(mean, dtype=np.float64), s.shape)
+    found = law(sampler, grid, s, mean=mu, on=on, **options)
+    return gaussian_kl(found.mean, found.variance, scale * mu, _reference(last, s, on))
 
 
 def response(

@@ -118,11 +118,48 @@ def _quantile_means(weights: Array, means: Array, scales: Array, n: int) -> Arra
     u = np.arange(1, n) / n
     if not scales.any():
         return _of_atoms(weights, means, n)
-    x = _univariate.quantile(weights, means, scales, np.log(u), np.log1p(-u))
+    if scales.all():
+        x = _near_quantiles(weights, means, scales, u)
+    else:
+        x = _univariate.quantile(weights, means, scales, np.log(u), np.log1p(-u))
     integral = np.zeros(n + 1)
     integral[1:n] = _integral(weights, means, scales, x, u)
     integral[n] = weights @ means
     return n * np.diff(integral)
+
+
+def _near_quantiles(weights: Array, means: Array, scales: Array, u: Array) -> Array:
+    """Quantiles to about 1e-6 of a width, of which `_integral` feels the square: Newton's method
+    from a table of the distribution function, inside the table's brackets. An order of magnitude
+    faster than quantiles to rounding, with hundreds of components."""
+    spread = np.linspace(-9, 9, 37)
+    table = np.unique(means[:, None] + scales[:, None] * spread)
+    known = np.maximum.accumulate(_cdf(weights, means, scales, table)[0])
+    place = np.clip(np.searchsorted(known, u), 1, len(table) - 1)
+    low, high = table[place - 1], table[place]
+    rise = known[place] - known[place - 1]
+    share = np.divide(u - known[place - 1], rise, out=np.full_like(u, 0.5), where=rise > 0)
+    x = low + np.clip(share, 0.0, 1.0) * (high - low)
+    for _ in range(4):
+        cdf, density = _cdf(weights, means, scales, x)
+        low, high = np.where(cdf < u, x, low), np.where(cdf < u, high, x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            newton = x - (cdf - u) / density
+        inside = (newton >= low) & (newton <= high)
+        x = np.where(inside, newton, 0.5 * (low + high))
+    return np.asarray(x)
+
+
+def _cdf(weights: Array, means: Array, scales: Array, x: Array) -> tuple[Array, Array]:
+    """Distribution function and density, a component at a time."""
+    from scipy.special import ndtr
+
+    cdf, density = np.zeros_like(x), np.zeros_like(x)
+    for w, m, s in zip(weights, means, scales, strict=True):
+        v = (x - m) / s
+        cdf += w * ndtr(v)
+        density += w / (s * np.sqrt(2 * np.pi)) * np.exp(-0.5 * v**2)
+    return cdf, density
 
 
 def _integral(weights: Array, means: Array, scales: Array, x: Array, u: Array) -> Array:

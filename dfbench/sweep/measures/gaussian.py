@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from dfbench import wasserstein
 from dfbench.sweep.measurement import Value
 from dfbench.sweep.measures.base import measure
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
+
+DIRECTIONS = 64  # of the spectral response, at most
 
 
 def not_gaussian(target: Target, run: Run) -> str | None:
@@ -17,6 +23,14 @@ def not_gaussian(target: Target, run: Run) -> str | None:
     if target.network is not None:
         return "the model is not the exact one"
     return None if run.affine else "the sampler is not affine: it has no table"
+
+
+def no_density(target: Target, run: Run) -> str | None:
+    """Why the divergence of the densities is not finite."""
+    if reason := not_gaussian(target, run):
+        return reason
+    assert target.spectrum is not None
+    return None if target.spectrum.all() else "the data has directions without variance"
 
 
 @measure(
@@ -29,11 +43,73 @@ def not_gaussian(target: Target, run: Run) -> str | None:
 )
 def w2(target: Target, run: Run, samples: Samples) -> list[Value]:
     """All errors together, none, and each source alone."""
+    return [
+        Value.exact("w2", wasserstein.error(**_given(target, run), on=on), "of the data", source=s)
+        for s, on in _cases(target).items()
+    ]
+
+
+@measure(
+    "kl",
+    what="Kullback-Leibler divergence of the law of the samples from the data's",
+    unit="nat",
+    exact=True,
+    source="PG; Gaussians in closed form",
+    applies=no_density,
+)
+def kl(target: Target, run: Run, samples: Samples) -> list[Value]:
+    """All errors together, none, and each source alone."""
+    return [
+        Value.exact("kl", wasserstein.kl(**_given(target, run), on=on), "nat", source=s)
+        for s, on in _cases(target).items()
+    ]
+
+
+@measure(
+    "spectral_response",
+    what="relative error of the standard deviation along directions of the data's spectrum",
+    unit="1",
+    exact=True,
+    source="PG",
+    applies=not_gaussian,
+)
+def spectral_response(target: Target, run: Run, samples: Samples) -> list[Value]:
+    """std of the samples / std of the data − 1 by eigenvalue (`at`), for every different one, or
+    64 of them evenly by rank; with all sources, and with discretisation alone."""
     assert target.spectrum is not None
-    assert run.sampler is not None
-    found = wasserstein.split(
-        run.sampler, run.grid, target.spectrum, mean=target.mean, start=run.start, **run.options
-    )
-    if target.learned is None:
-        found.pop("score")
-    return [Value.exact("w2", value, "of the data", source=on) for on, value in found.items()]
+    seen = np.unique(target.spectrum[target.spectrum > 0])[::-1]
+    if len(seen) > DIRECTIONS:
+        seen = seen[np.unique(np.geomspace(1, len(seen), DIRECTIONS).round().astype(int)) - 1]
+    given = {**_given(target, run), "spectrum": seen, "mean": 0.0}
+    if target.learned is not None:
+        given["learned"] = np.interp(seen, *_rising(target.spectrum, target.learned))
+        given["learned_mean"] = 0.0
+    rows = []
+    for source in ("all", "discretisation"):
+        found = wasserstein.response(**given, on=wasserstein.CASES[source])
+        rows += [
+            Value.exact("spectral_response", r, "1", source=source, at=float(s), series=i)
+            for i, (s, r) in enumerate(zip(seen, found, strict=True))
+        ]
+    return rows
+
+
+def _given(target: Target, run: Run) -> dict[str, Any]:
+    """What `dfbench.wasserstein` needs to know."""
+    learned = {} if target.learned is None else {"learned": target.learned}
+    return {
+        "sampler": run.sampler, "grid": run.grid, "spectrum": target.spectrum,
+        "mean": target.mean, "start": run.start, **learned, **run.options,
+    }  # fmt: skip
+
+
+def _cases(target: Target) -> dict[str, tuple[str, ...]]:
+    """The sets of sources that make sense."""
+    return {
+        s: on for s, on in wasserstein.CASES.items() if s != "score" or target.learned is not None
+    }
+
+
+def _rising(x: Any, y: Any) -> tuple[Any, Any]:
+    order = np.argsort(x)
+    return x[order], y[order]

@@ -1,0 +1,170 @@
+"""Distances of samples to the exact law, with intervals and the floor of exact samples.
+
+Each takes the samples as they come and says three things: the value; where it would lie were the
+run repeated (95 %); and what as many exact samples would get. Directions and the draws behind the
+floors are the same for every sampler and seed. What each sees: `analytic.distances`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from analytic import GaussianMixture
+from analytic.distances import (
+    MMD,
+    Distance,
+    EnergyDistance,
+    KernelStein,
+    ModeWeights,
+    Rosenblatt,
+    SlicedWasserstein,
+)
+from dfbench.sweep.measurement import Value
+from dfbench.sweep.measures.base import Applies, measure
+from dfbench.sweep.measures.reference import no_law, once
+from dfbench.sweep.samplers import Run
+from dfbench.sweep.sampling import Samples
+from dfbench.sweep.targets import Target
+
+DIRECTIONS = 32  # of the sliced distance
+BASES = 1 << 28  # K² d³ of components with bases of their own
+
+
+def _of_law(why: Callable[[GaussianMixture], str | None]) -> Applies:
+    """Applies where the law is known and nothing speaks against it."""
+
+    def applies(target: Target, run: Run) -> str | None:
+        if reason := no_law(target, run):
+            return reason
+        assert target.law is not None
+        return why(target.law)
+
+    return applies
+
+
+def _singular(law: GaussianMixture) -> str | None:
+    return "a covariance is singular: the data has no density" if law.singular else None
+
+
+def _one_mode(law: GaussianMixture) -> str | None:
+    return "the data is a single component" if law.size < 2 else None
+
+
+def _many_quantiles(law: GaussianMixture) -> str | None:
+    atoms = not law.spectra.any()
+    if law.size > 512 and not atoms:
+        return f"exact quantiles of {law.size} components take too long"
+    return None
+
+
+def _many_pairs(law: GaussianMixture) -> str | None:
+    if law.bases is not None and law.size**2 * law.dim**3 > BASES:
+        return "components with bases of their own: their pairs take too long"
+    return None
+
+
+def _measured(
+    name: str, make: Callable[[GaussianMixture], Distance], target: Target, samples: Samples
+) -> list[Value]:
+    """The distance of the samples, its interval and its floor."""
+    law = target.law
+    assert law is not None
+    distance = once(target, name, lambda: make(law))
+    floor = once(target, (name, samples.n), lambda: distance.floor(samples.n, _generator(name)))
+    tally = distance.tally()
+    for chunk in samples:
+        tally.add(chunk)
+    found = tally.estimate()
+    return [
+        Value(
+            name, found.value, distance.unit, low=found.low, high=found.high,
+            floor=floor.mean, floor_high=floor.high, n=found.n,
+        )
+    ]  # fmt: skip
+
+
+def _generator(name: str) -> np.random.Generator:
+    """The same for every sampler, seed and worker."""
+    return np.random.default_rng(list(name.encode()))
+
+
+@measure(
+    "sliced_w2",
+    what="sliced Wasserstein-2 distance to the exact quantiles of 32 random projections",
+    unit="data",
+    exact=False,
+    source="Bonneel et al. 2015; interval: del Barrio and Loubes 2019",
+    applies=_of_law(_many_quantiles),
+)
+def sliced_w2(target: Target, run: Run, samples: Samples) -> list[Value]:
+    return _measured(
+        "sliced_w2",
+        lambda law: SlicedWasserstein(law, DIRECTIONS, _generator("directions")),
+        *(target, samples),
+    )
+
+
+@measure(
+    "mmd",
+    what="maximum mean discrepancy with Gaussian kernels, their mean over the data exact",
+    unit="1",
+    exact=False,
+    source="Gretton et al. 2012",
+    applies=_of_law(_many_pairs),
+)
+def mmd(target: Target, run: Run, samples: Samples) -> list[Value]:
+    return _measured("mmd", MMD, target, samples)
+
+
+@measure(
+    "energy_distance",
+    what="energy distance, mean distances to the data exact",
+    unit="data^(1/2)",
+    exact=False,
+    source="Szekely and Rizzo 2013",
+    applies=_of_law(_many_pairs),
+)
+def energy_distance(target: Target, run: Run, samples: Samples) -> list[Value]:
+    return _measured("energy_distance", EnergyDistance, target, samples)
+
+
+@measure(
+    "ksd",
+    what="kernel Stein discrepancy with the exact score; hardly sees the weights of far modes",
+    unit="data^(-3/2)",
+    exact=False,
+    source="Gorham and Mackey 2017",
+    applies=_of_law(_singular),
+)
+def ksd(target: Target, run: Run, samples: Samples) -> list[Value]:
+    return _measured("ksd", KernelStein, target, samples)
+
+
+@measure(
+    "mode_weights",
+    what="probability mass on the wrong modes, by mean posterior probabilities",
+    unit="1",
+    exact=False,
+    source="SU (posterior weights)",
+    applies=_of_law(_one_mode),
+)
+def mode_weights(target: Target, run: Run, samples: Samples) -> list[Value]:
+    return _measured("mode_weights", ModeWeights, target, samples)
+
+
+@measure(
+    "rosenblatt",
+    what="largest error of a conditional probability, in at most 8 directions",
+    unit="1",
+    exact=False,
+    source="Rosenblatt 1952",
+    applies=_of_law(_singular),
+)
+def rosenblatt(target: Target, run: Run, samples: Samples) -> list[Value]:
+    return _measured(
+        "rosenblatt",
+        lambda law: Rosenblatt(law, rng=_generator("directions")),
+        *(target, samples),
+    )
