@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
+from dfbench.sweep import costs
 from dfbench.sweep.cells import Cell, Way
 from dfbench.sweep.entries import Entry
 from dfbench.sweep.laws import TARGETS
@@ -20,6 +21,8 @@ from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
 
 VALUES = tuple(field.name for field in fields(Value))
+
+T = TypeVar("T")
 
 _made: dict[Any, Any] = {}  # of this process: targets, and the last runs
 _lock = threading.RLock()
@@ -71,34 +74,39 @@ def _measured(cell: Cell, target: Target, run: Run, start: float) -> dict[str, A
         "options": {**cell.way.sampler.options, **cell.way.sampler.call}, "steps": run.steps,
         "nfe": run.nfe, "prediction": run.prediction,
     }  # fmt: skip
-    cost = {"seconds": time.perf_counter() - start, **samples.costs()}
+    seconds = time.perf_counter() - start
+    cost = {"seconds": seconds, **_outside(cell.way, run)}
     return {"key": cell.key, "status": "ok", "why": None, "head": head, "rows": rows,
             "skipped": skipped, "cost": cost}  # fmt: skip
 
 
 def target_of(entry: Entry) -> Target:
     """The target of an entry, made once in a process."""
-    from dataclasses import replace
-
-    key = ("target", repr(entry))
-    with _lock:
-        if key not in _made:
-            for old in [k for k in _made if k[0] == "target"][:-7]:
-                del _made[old]
-            _made[key] = replace(TARGETS[entry.name](**entry.options), name=entry.label)
-        target: Target = _made[key]
-    return target
+    return _once(
+        "target", 16, entry, lambda: replace(TARGETS[entry.name](**entry.options), name=entry.label)
+    )
 
 
 def _run(way: Way) -> Run:
-    key = ("run", repr(way))
+    return _once("run", 4, way, way.run)
+
+
+def _outside(way: Way, run: Run) -> dict[str, float | None]:
+    """The costs of a run, measured once in a process: its levels do not change them."""
+    thing = (way.sampler, way.prediction, way.steps)
+    return _once("costs", 256, thing, lambda: costs.outside(run))
+
+
+def _once(kind: str, kept: int, thing: object, make: Callable[[], T]) -> T:
+    """What was made of a thing before, of the last few of its kind."""
+    key = (kind, repr(thing))
     with _lock:
         if key not in _made:
-            for old in [k for k in _made if k[0] == "run"][:-3]:
+            for old in [k for k in _made if k[0] == kind][: 1 - kept]:
                 del _made[old]
-            _made[key] = way.run()
-        run: Run = _made[key]
-    return run
+            _made[key] = make()
+        made: T = _made[key]
+    return made
 
 
 @lru_cache(maxsize=1)

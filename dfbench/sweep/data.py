@@ -78,18 +78,17 @@ def dataset(source: str) -> Array:
 
 
 def digest(source: str) -> str:
-    """SHA-256 of a file's content, or of all files of a directory.
+    """SHA-256 of a file's content, or of what makes the network of a `dfbench train` directory.
 
     Raises:
         Unusable: it cannot be read.
     """
     path = Path(source)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    parts = [path / "config.toml", path / "checkpoint" / "last.pt"]
+    files = parts if path.is_dir() else [path]
     total = hashlib.sha256()
     try:
         for file in files:
-            if path.is_dir():
-                total.update(file.relative_to(path).as_posix().encode())
             total.update(hashlib.sha256(file.read_bytes()).digest())
     except OSError as error:
         raise Unusable(f"{source}: {(error.strerror or str(error)).lower()}") from error

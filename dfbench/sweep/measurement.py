@@ -61,10 +61,10 @@ COSTS: dict[str, Column] = {
     "sampler": COLUMNS["sampler"],
     "nfe": COLUMNS["nfe"],
     "seconds": Column("number", "s", "wall time of the whole cell with all its measures"),
-    "overhead_seconds": Column("number", "s", "time outside the model per evaluation, per 1e6 "
-                               "numbers of state; empty where nothing could be executed"),
-    "memory_bytes": Column("integer", "bytes", "most memory that a run holds beside the model "
-                           "and the state, in states of 1e6 float64: arrays counted"),
+    "overhead_seconds": Column("number", "s", "of the sampler's own code outside the model, per "
+                               "evaluation, on a state of 1e6 numbers"),
+    "memory_bytes": Column("integer", "bytes", "arrays of 1e6 float64 that have to be held beside "
+                           "the state, counted from the table; empty if there is none"),
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class Run:
         start: variance of the initial state N(0, start) as the sampler's users draw it; None: 1
             on variance-preserving levels, σ_T² on others.
         code: runs a sampler that is not affine.
+        clock: of a third party: (numbers in the state) → seconds that its own code takes.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Run:
     sigma_data: float | None = None
     start: float | None = None
     code: Code | None = None
+    clock: Callable[[int], float] | None = None
 
     @property
     def affine(self) -> bool:
@@ -72,25 +74,6 @@ class Run:
         return self.sampler.table(
             self.grid, self.prediction, sigma_data=self.sigma_data, **self.options
         )
-
-    def arrays_held(self) -> int:
-        """The most arrays of the state's size that a run holds beside the state, counted.
-
-        Earlier outputs and draws that are still needed, the initial state where it is, and the
-        state that is being made.
-        """
-        steps = self.table.steps()
-        last = {i: j for j, step in enumerate(steps) for i in step.outputs}
-        drawn = {
-            k: [j for j, s in enumerate(steps) if k in s.draws] for s in steps for k in s.draws
-        }
-        begun = [j for j, step in enumerate(steps) if step.start]
-        most = 0
-        for j in range(len(steps)):
-            outputs = sum(1 for i, end in last.items() if i < j <= end)
-            draws = sum(1 for uses in drawn.values() if uses[0] <= j <= uses[-1])
-            most = max(most, outputs + draws + bool(begun and j <= begun[-1]) + 1)
-        return most
 
     def initial(self, normal: Array) -> Array:
         """Initial states from standard normals, (n, d)."""

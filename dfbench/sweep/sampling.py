@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,13 +32,11 @@ class Samples:
     Attributes:
         n, seed, dim: what they are called.
         evaluations: model evaluations of one run, counted; None before anything was drawn.
-        outside: seconds spent outside the model, all chunks together.
     """
 
     def __init__(self, target: Target, run: Run, seed: int, n: int) -> None:
         self.target, self.run, self.seed, self.n, self.dim = target, run, seed, n, target.dim
         self.evaluations: int | None = None
-        self.outside, self._numbers = 0.0, 0
         self._kept: list[Array] | None = None
 
     def __iter__(self) -> Iterator[Array]:
@@ -71,7 +68,6 @@ class Samples:
 
     def exact(self, copies: int = 1) -> Iterator[Array]:
         """Exact samples of the target of the same size, `copies` sets of n, each whole (n, d)."""
-        assert self.target.law is not None
         for copy in range(copies):
             yield self.target.law.sample(self.n, self.generator(EXACT, copy))
 
@@ -84,38 +80,19 @@ class Samples:
         return self.generator(*stream).standard_normal((rows, self.dim))
 
     def _chunk(self, c: int, rows: int) -> Array:
-        model = _Timed(self.target.model(self.run.prediction, self.run.sigma_data))
+        model = _Counted(self.target.model(self.run.prediction, self.run.sigma_data))
         z = self.run.initial(self._normal(START, c, 0, rows))
-        start = time.perf_counter()
         out = self.run.execute(model, z, lambda k: self._normal(DRAW, c, k, rows))
-        self.outside += time.perf_counter() - start - model.seconds
-        self._numbers += model.calls * z.size
         self.evaluations = model.calls
         return out
 
-    def costs(self) -> dict[str, float | None]:
-        """Time outside the model per evaluation of 1e6 numbers, and memory beside the state.
 
-        Both null where nothing was drawn, the memory also where there is no table.
-        """
-        if not self._numbers:
-            return {"overhead_seconds": None, "memory_bytes": None}
-        held = self.run.arrays_held() if self.run.affine else None
-        return {
-            "overhead_seconds": 1e6 * self.outside / self._numbers,
-            "memory_bytes": None if held is None else int(8e6 * held),
-        }
-
-
-class _Timed:
-    """A model that counts its calls and the time it takes."""
+class _Counted:
+    """A model that counts its calls."""
 
     def __init__(self, model: Callable[[Array, Level], Array]) -> None:
-        self.model, self.calls, self.seconds = model, 0, 0.0
+        self.model, self.calls = model, 0
 
     def __call__(self, z: Any, level: Level) -> Any:
-        start = time.perf_counter()
-        out = self.model(z, level)
-        self.seconds += time.perf_counter() - start
         self.calls += 1
-        return out
+        return self.model(z, level)
