@@ -197,7 +197,7 @@ def responses(classes: Iterable[Group]) -> list[Strip]:
                 if name != "data_std" and len(values) == len(deviations)
             }
             if deviations and rows:
-                picture = _heat([_pooled(values) for values in rows.values()])
+                picture = heat([_pooled(values) for values in rows.values()])
                 words = _worst(deviations, rows)
                 strips.append(Strip(group, part, row, picture, words, row.status))
     return strips
@@ -225,7 +225,7 @@ def _pooled(values: list[float]) -> list[float]:
     ]
 
 
-def _heat(rows: list[list[float]]) -> Markup:
+def heat(rows: list[list[float]]) -> Markup:
     """Rows of shaded cells, a cell a unit wide; neighbours of one shade are one rectangle."""
     paths: dict[int, str] = {}
     for y, values in enumerate(rows):

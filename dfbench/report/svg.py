@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from markupsafe import Markup, escape
@@ -22,11 +22,23 @@ Points = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Line:
-    """A named sequence of points; a guide is drawn thin and without markers."""
+    """A named sequence of points.
+
+    Attributes:
+        guide: drawn thin and without markers.
+        quiet: drawn as background; its name is told where the pointer is, and at the end if
+            `told`.
+        kind: which of the style sheet's lines it is; by default, the next one.
+        bars: intervals (x, low, high), drawn upright.
+    """
 
     name: str
     points: Points
     guide: bool = False
+    quiet: bool = False
+    told: bool = True
+    kind: int | None = None
+    bars: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,8 +59,9 @@ class Axis:
 
 
 def line_plot(
-    lines: Sequence[Line], *, x: str, y: str, title: str, x_log: bool, y_log: bool
-) -> Markup:
+    lines: Sequence[Line], *, x: str, y: str, title: str, x_log: bool, y_log: bool,
+    room: int = WIDTH - RIGHT,
+) -> Markup:  # fmt: skip
     """A plot of lines, or nothing where fewer than two points can be drawn.
 
     Args:
@@ -57,12 +70,12 @@ def line_plot(
         x, y: labels of the axes.
         title: what a reader who does not see the plot is told.
         x_log, y_log: logarithmic axes.
+        room: for the names right of the plotting area.
     """
     lines = [
-        Line(
-            line.name,
-            [(a, b) for a, b in line.points if _shown(a, x_log) and _shown(b, y_log)],
-            line.guide,
+        replace(
+            line,
+            points=[(a, b) for a, b in line.points if _shown(a, x_log) and _shown(b, y_log)],
         )
         for line in lines
     ]
@@ -73,24 +86,30 @@ def line_plot(
     vertical = axis(y, [b for _, b in data], y_log, 5)
     parts = [
         Markup('<svg class=plot viewBox="0 0 {} {}" role=img aria-label="{}">').format(
-            WIDTH, HEIGHT, title
+            RIGHT + room, HEIGHT, title
         ),
         _frame(horizontal, vertical),
     ]
-    ends: list[tuple[float, int, Line]] = []
+    ends: list[tuple[float, str, Line]] = []
     kind = 0
-    for line in lines:
+    for line in sorted(lines, key=lambda each: not (each.quiet or each.guide)):
         pixels = [_pixel(horizontal, vertical, *point) for point in line.points]
         if line.guide:
             pixels = _clip(pixels)
         if not pixels:
             continue
-        parts.append(_path(pixels, "g" if line.guide else f"l{kind % LINES}"))
-        if not line.guide and len(pixels) <= 12:
-            parts.append(_markers(pixels, f"m{kind % LINES}"))
-        ends.append((pixels[-1][1], kind % LINES, line))
-        kind += not line.guide
-    parts.append(_names(ends))
+        muted = "g" if line.guide else "q" if line.quiet else ""
+        chosen = f"{(kind if line.kind is None else line.kind) % LINES}"
+        name = "" if line.guide else line.name
+        parts.append(_path(pixels, muted or f"l{chosen}", name))
+        if not muted:
+            parts.append(_bars(line, horizontal, vertical, f"l{chosen}"))
+            if len(pixels) <= 12:
+                parts.append(_markers(pixels, f"m{chosen}"))
+            kind += line.kind is None
+        if line.told:
+            ends.append((pixels[-1][1], "n" if muted else f"n{chosen}", line))
+    parts.append(_names(ends, room // 5))
     parts.append(Markup("</svg>"))
     return Markup("").join(parts)
 
@@ -181,12 +200,28 @@ def _frame(x: Axis, y: Axis) -> Markup:
     )
 
 
-def _path(pixels: Points, kind: str) -> Markup:
+def _path(pixels: Points, kind: str, name: str = "") -> Markup:
     at = [(round(a), round(b)) for a, b in pixels]
     d = f"M{at[0][0]} {at[0][1]}l"
     for (a, b), (c, e) in pairwise(at):
         d += f"{c - a}{'' if e < b else ' '}{e - b} "
-    return Markup(f'<path class={kind} d="{d.strip().removesuffix("l")}"/>')
+    opened = f'<path class={kind} d="{d.strip().removesuffix("l")}"'
+    if not name:
+        return Markup(f"{opened}/>")
+    return Markup(opened) + Markup("><title>{}</title></path>").format(name)
+
+
+def _bars(line: Line, x: Axis, y: Axis, kind: str) -> Markup:
+    """Intervals that are more than a point, within the plotting area."""
+    d = ""
+    for at, low, high in line.bars:
+        if _shown(at, x.log) and _shown(high, y.log) and high > low:
+            column, top = _pixel(x, y, at, high)
+            bottom = _pixel(x, y, at, low)[1] if _shown(low, y.log) else BOTTOM
+            top, bottom = max(top, TOP), min(bottom, BOTTOM)
+            if bottom - top > 3:
+                d += f"M{round(column)} {round(top)}V{round(bottom)}"
+    return Markup(f'<path class="w {kind}" d="{d}"/>') if d else Markup("")
 
 
 def _markers(pixels: Points, kind: str) -> Markup:
@@ -194,7 +229,7 @@ def _markers(pixels: Points, kind: str) -> Markup:
     return Markup(f'<path class="m {kind}" d="{d}"/>')
 
 
-def _names(ends: list[tuple[float, int, Line]]) -> Markup:
+def _names(ends: list[tuple[float, str, Line]], width: int) -> Markup:
     """The lines' names at their ends, moved apart where they would overlap."""
     gap, parts, last = 11.0, Markup(""), -math.inf
     for y, kind, line in sorted(ends, key=lambda end: end[0]):
@@ -202,6 +237,6 @@ def _names(ends: list[tuple[float, int, Line]]) -> Markup:
         y = min(y, BOTTOM + 2) if last + gap <= BOTTOM + 2 else y
         last = y
         parts += Markup("<text class={} x={} y={}>{}</text>").format(
-            "n" if line.guide else f"n{kind}", RIGHT + 5, round(y + 3), line.name[:12]
+            kind, RIGHT + 5, round(y + 3), line.name[:width]
         )
     return parts
