@@ -410,15 +410,16 @@ def train(
 
 @app.command()
 def report(
+    out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.", show_default=False)],
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="PATH",
-            help="Certificates, or directories of them; several are merged.",
+            help="Certificates or directories of them, or directories of `bench`; several are "
+            "merged. With --compare: certificates, OLD's first, that may explain a change.",
             show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.", show_default=False)],
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
     notes: Annotated[
         Path | None,
@@ -427,22 +428,54 @@ def report(
             help="What a person made of the findings: a list of objects with title, verdict, text.",
         ),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the figures of a bench as SVG and PDF, too."),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="OLD NEW", help="What changed between two directories, or two certificates."
+        ),
+    ] = None,
 ) -> None:
-    """Make one self-contained page of what other commands wrote with --json."""
+    """Make one self-contained page of what other commands wrote."""
+    if compare is not None:
+        if notes or figures:
+            _refuse("--notes and --figures do not go with --compare")
+        _outputs(out)
+        _compare(compare, out, paths or [], title)
+        return
+    if not paths:
+        _refuse("name a certificate, or a directory of `dfbench bench`")
+    for path in paths:
+        if not path.exists():
+            _refuse(f"{path}: no such file or directory")
     _outputs(out)
-    from dfbench.report import html, serial
+    from dfbench.report.kinds import kind_of
 
-    files = [file for path in paths for file in _files(path)]
-    certificate = serial.merge(serial.load(file) for file in files)
-    remarks = _notes(notes) if notes else []
-    _write(out, lambda: html.render(certificate, title=title, notes=remarks))
+    kind = kind_of(paths)
+    if figures and kind.figures is None:
+        _refuse(f"--figures: {kind.name} have none")
+    page = kind.render(paths, title, _notes(notes) if notes else [])
+    _write(out, lambda: page)
+    if figures and kind.figures:
+        try:
+            kind.figures(paths, figures)
+        except OSError as error:
+            _refuse_file(error)
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = sorted(path.glob("*.json"))
-    return found or _refuse(f"{path}: no .json file in this directory")
+def _compare(
+    pair: tuple[Path, Path], out: Path, certificates: list[Path], title: str | None
+) -> None:
+    """What changed from one run to another, on the terminal and as a page."""
+    from dfbench.report.compare import compare, render, summary
+
+    with _progress("comparing") as progress:
+        found = compare(*pair, certificates, progress=progress)
+    _write(out, lambda: render(found, title=title))
+    summary(found, _console())
 
 
 def _notes(path: Path) -> list[dict[str, str]]:

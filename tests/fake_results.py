@@ -33,13 +33,14 @@ STEPS = (5, 8, 12, 20, 32, 50)
 def row(**known: object) -> dict[str, object]:
     """A row with every column of the bench."""
     base: dict[str, object] = {
-        "study": "fake", "cell": "0" * 8, "target": "power law", "dimension": 24, "version": "0.1.0",
+        "study": "fake", "cell": "0" * 8, "target": "power law", "dimension": 24,
+        "version": "0.1.0",
         "schedule": "cosine", "grid": "regular", "prediction": "eps", "seed": 0, "status": "ok",
         "source": "all", "unit": "of the data",
     }  # fmt: skip
     unknown = set(known) - set(COLUMNS)
     assert not unknown, unknown
-    return {name: None for name in COLUMNS} | base | known
+    return dict.fromkeys(COLUMNS) | base | known
 
 
 @cache

@@ -58,7 +58,7 @@ def render(
     command = command or environment.get("command")
     environment.pop("command", None)
     rows = [row for group in classes for part in group.parts for row in part.rows]
-    script = _source("script.js")
+    script = source("script.js")
     return (
         _environment()
         .get_template("certificate.html")
@@ -155,7 +155,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """The text of a template or script."""
     loader = _environment().loader
     assert loader is not None
     return loader.get_source(_environment(), name)[0]

@@ -231,11 +231,16 @@ def _markers(pixels: Points, kind: str) -> Markup:
 
 def _names(ends: list[tuple[float, str, Line]], width: int) -> Markup:
     """The lines' names at their ends, moved apart where they would overlap."""
-    gap, parts, last = 11.0, Markup(""), -math.inf
-    for y, kind, line in sorted(ends, key=lambda end: end[0]):
-        y = max(y, last + gap, TOP + 4)
-        y = min(y, BOTTOM + 2) if last + gap <= BOTTOM + 2 else y
-        last = y
+    gap, parts = 11.0, Markup("")
+    ordered = sorted(ends, key=lambda end: end[0])
+    places: list[float] = []
+    for y, _, _ in ordered:
+        places.append(max(y, TOP + 4, places[-1] + gap if places else 0.0))
+    lowest = BOTTOM + 2.0
+    for i in reversed(range(len(places))):  # from below, what stands too low moves up
+        places[i] = min(places[i], lowest)
+        lowest = places[i] - gap
+    for y, (_, kind, line) in zip(places, ordered, strict=True):
         parts += Markup("<text class={} x={} y={}>{}</text>").format(
             kind, RIGHT + 5, round(y + 3), line.name[:width]
         )

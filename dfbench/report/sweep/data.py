@@ -63,7 +63,10 @@ def load(paths: Iterable[Path]) -> Results:
 
     from dfbench.sweep.measurement import COLUMNS
 
-    tables, costs, environment, studies, files = [], [], [], {}, {}
+    tables, costs = [], []
+    environment: list[dict[str, Any]] = []
+    studies: dict[str, str] = {}
+    files: dict[str, str] = {}
     for path in paths:
         file, table = _table(path, NAME)
         _check(file, table)

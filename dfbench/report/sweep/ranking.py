@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,12 +65,12 @@ class Contest:
     budget: int
     results: list[Result]
 
-    @property
+    @cached_property
     def best(self) -> list[Result]:
         """The least error, and all that are tied with it."""
         return [each for each in self.results if each.ties(self.results[0])]
 
-    @property
+    @cached_property
     def next(self) -> Result | None:
         """The least error that is not tied with the best."""
         return next((each for each in self.results if not each.ties(self.results[0])), None)
@@ -117,12 +118,18 @@ def budgets(rows: DataFrame) -> list[int]:
     return sorted(found or {int(n) for n in rows.nfe.dropna().unique()})
 
 
-def contests(rows: DataFrame) -> list[Contest]:
+def contests(rows: DataFrame, table: DataFrame | None = None) -> list[Contest]:
     """Every target at every budget B: of each configuration the run with most evaluations ≤ B.
 
     A run that spends half the budget or less does not take part; a budget needs two that do.
+
+    Args:
+        rows: all measurements.
+        table: `errors(rows)`, where it is known already.
     """
-    table, metrics, found = errors(rows), primary(rows), []
+    table = errors(rows) if table is None else table
+    metrics = primary(rows)
+    found = []
     asked = budgets(rows)
     for target, of_target in table.groupby("target", sort=False):
         for budget in asked:

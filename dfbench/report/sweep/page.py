@@ -1,0 +1,315 @@
+"""The results of one or several studies as one self-contained page of at most 2 MB."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+from dfbench.report import labels
+from dfbench.report.figures import shade_names
+from dfbench.report.html import source
+from dfbench.report.sweep import charts, ranking, strips, words
+from dfbench.report.sweep.charts import Chart
+from dfbench.report.sweep.data import Results
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+LIMIT = 2_000_000  # bytes of a page
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How much a page shows, where the table is large.
+
+    Attributes:
+        rows: of the table of results.
+        targets: of each kind of figure.
+        strips: configurations in a chart of strips.
+        csv: bytes of the data behind a figure.
+    """
+
+    rows: int
+    targets: int
+    strips: int
+    csv: int
+
+
+DETAILS = (
+    Detail(1500, 60, 40, 200_000),
+    Detail(600, 40, 24, 60_000),
+    Detail(250, 24, 12, 20_000),
+    Detail(80, 12, 8, 5_000),
+    Detail(30, 4, 5, 0),
+)
+
+
+def render(results: Results, *, title: str | None = None, command: str | None = None) -> str:
+    """The page, complete: styles, figures, their data and the script are in it.
+
+    Where it would be larger than `LIMIT`, the longest tables and the data behind figures are cut,
+    and the page says so.
+
+    Args:
+        title: of the page; by default, the names of the studies.
+        command: that makes the results again.
+    """
+    shown = _content(results, title, command)
+    page = ""
+    for detail in DETAILS:
+        page = _render(shown, detail)
+        if len(page.encode()) <= LIMIT:
+            break
+    return page
+
+
+def _render(content: dict[str, Any], detail: Detail) -> str:
+    """The page with no more than there is room for."""
+    every: dict[str, list[Chart]] = content["figures"]
+    cut = any(len(each) > detail.targets for each in every.values())
+    figures = {name: [_cut(chart, detail) for chart in each[: detail.targets]]
+               for name, each in every.items()}  # fmt: skip
+    csv = content["ranking_csv"]
+    return (
+        environment_of_templates()
+        .get_template("sweep.html")
+        .render(
+            **content
+            | {
+                "figures": figures,
+                "table": content["table"][: detail.rows],
+                "orders": content["orders"][: detail.rows],
+                "sampled": content["sampled"][: detail.targets],
+                "ranking_csv": csv if len(csv.csv) <= 4 * detail.csv else replace(csv, csv=""),
+                "cut": cut,
+            }
+        )
+    )
+
+
+def _content(results: Results, title: str | None, command: str | None) -> dict[str, Any]:
+    """All that a page may show."""
+    rows = results.rows
+    table = ranking.errors(rows)
+    found = ranking.contests(rows, table)
+    colours = ranking.featured(found)
+    orders = ranking.orders(rows)
+    studies = [str(name) for name in rows.study.unique() if name]
+    shown = ranking.featured(found, DETAILS[0].strips)
+    script = source("script.js") + source("sweep.js")
+    every = table_rows(table, found)
+    commands = [each["command"] for each in results.environment if "command" in each]
+    return {
+        "title": title or f"Bench: {words.listed(studies) or 'results'}",
+        "headline": words.headline(found),
+        "sentences": words.by_target(found),
+        "remarks": words.remarks(rows, table, found, orders),
+        "contests": found,
+        "cells": {(each.target, each.budget): each for each in found},
+        "targets": _targets(rows),
+        "budgets": sorted({each.budget for each in found}),
+        "colours": colours,
+        "orders": orders,
+        "many": rows.config.nunique(),
+        "figures": {
+            "curves": charts.curves(table, colours),
+            "fronts": charts.pareto(table),
+            "responses": strips.responses(rows, shown),
+            "splits": strips.splits(rows),
+            "noise": charts.stochasticity(table),
+            "paths": charts.paths(rows, shown),
+        },
+        "table": every,
+        "total": len(every),
+        "ranking_csv": Chart("ranking", Markup(""), "", charts.contests_csv(found)),
+        "sampled": _sampled(rows),
+        "costs": _costs(results),
+        "failed": _failed(results.failed),
+        "environment": [
+            {key: text(value) for key, value in each.items() if key != "command"}
+            for each in results.environment
+        ],
+        "command": command or next(iter(dict.fromkeys(commands)), None),
+        "studies": results.studies,
+        "files": results.files,
+        "counts": _counts(results, found),
+        "labels": labels,
+        "metric": words.metric,
+        "shades": shade_names(),
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+
+
+def _cut(chart: Chart, detail: Detail) -> Chart:
+    """A chart with no more strips and data than there is room for."""
+    csv = chart.csv if len(chart.csv) <= detail.csv else ""
+    rows = chart.rows if chart.picture else chart.rows[: detail.strips + 1]
+    return replace(chart, csv=csv, rows=rows)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target in the overview."""
+
+    name: str
+    dimension: int | None
+    metric: str
+    unit: str
+
+
+def _targets(rows: DataFrame) -> list[Target]:
+    metrics = ranking.primary(rows)
+    made = []
+    for name, each in rows.groupby("target", sort=True):
+        if str(name) in metrics:
+            dimension = each.dimension.dropna()
+            unit = each[each.metric == metrics[str(name)]].unit
+            made.append(Target(str(name), int(dimension.iloc[0]) if len(dimension) else None,
+                               metrics[str(name)], str(unit.iloc[0] or "")))  # fmt: skip
+    return made
+
+
+def table_rows(table: DataFrame, found: list[ranking.Contest]) -> list[dict[str, Any]]:
+    """Every run by its target's primary metric, those that rank high at their evaluations first."""
+    if table.empty:
+        return []
+    best = {(c.target, r.nfe, r.config) for c in found for r in c.best}
+    place = table.groupby(["target", "nfe"]).value.rank()
+    table = table.assign(place=place).sort_values(["place", "target", "nfe"])
+    return [
+        {
+            "target": row.target, "config": row.config, "nfe": int(row.nfe),
+            "steps": int(row.steps) if row.steps == row.steps else None,
+            "value": labels.number(row.value),
+            "interval": "exact" if row.low == row.high
+            else f"{labels.number(row.low)} – {labels.number(row.high)}",
+            "floor": labels.number(row.floor) if row.floor == row.floor else "",
+            "best": (row.target, row.nfe, row.config) in best,
+        }
+        for row in table.itertuples()
+    ]  # fmt: skip
+
+
+def _sampled(rows: DataFrame) -> list[dict[str, Any]]:
+    """The other metrics, at the largest budget: a table for each target."""
+    from dfbench.report.sweep.data import runs
+
+    main = ranking.primary(rows)
+    others = rows[rows.source.isin(["all", ""]) & rows["at"].isna() & rows.series.isna()]
+    others = others[others.metric != others.target.map(main)]
+    if others.empty:
+        return []
+    table = runs(others)
+    last = table.sort_values("nfe").groupby(["target", "config", "metric"]).tail(1)
+    made = []
+    for target, group in last.groupby("target", sort=True):
+        names = sorted(group.metric.unique())
+        lines = []
+        for config, each in group.groupby("config", sort=True):
+            known = {row.metric: row for row in each.itertuples()}
+            lines.append({"config": config, "nfe": int(each.nfe.max()), "cells": [
+                _cell(known.get(name)) for name in names]})  # fmt: skip
+        floors = group.groupby("metric").floor_high.max()
+        made.append({"target": target, "metrics": names, "lines": lines,
+                     "floors": [labels.number(floors[name]) if floors[name] == floors[name] else ""
+                                for name in names]})  # fmt: skip
+    return made
+
+
+def _cell(row: Any) -> tuple[str, str, bool]:
+    """Value, interval, and whether exact samples would do no better."""
+    if row is None:
+        return "", "", False
+    result = ranking.result(row)
+    spread = "" if result.exact else f"{labels.number(result.low)} – {labels.number(result.high)}"
+    return labels.number(result.value), spread, result.in_noise
+
+
+def _costs(results: Results) -> list[dict[str, Any]]:
+    """Evaluations a step, and time and memory outside the model: a row a sampler."""
+    import pandas as pd
+
+    rows, costs = results.rows, results.costs
+    steps = rows[(rows.steps > 0) & rows.nfe.notna()]
+    if steps.empty:
+        return []
+    table = pd.DataFrame({"per_step": (steps.nfe / steps.steps).groupby(steps.sampler).agg(
+        lambda x: sorted({round(float(v), 2) for v in x}))})  # fmt: skip
+    for name in ("overhead_seconds", "memory_bytes"):
+        if name in costs:
+            known = pd.to_numeric(costs[name], errors="coerce")
+            table[name] = known.groupby(costs.sampler).median()
+        else:
+            table[name] = float("nan")
+    return [
+        {
+            "sampler": name,
+            "per_step": labels.number(row.per_step[0]) if len(row.per_step) == 1
+            else f"{labels.number(row.per_step[0])} – {labels.number(row.per_step[-1])}",
+            "overhead": labels.number(1e3 * row.overhead_seconds)
+            if row.overhead_seconds == row.overhead_seconds else "",
+            "memory": labels.number(row.memory_bytes / 8e6)
+            if row.memory_bytes == row.memory_bytes else "",
+        }
+        for name, row in zip(table.index, table.itertuples(), strict=True)
+    ]  # fmt: skip
+
+
+def _failed(failed: DataFrame) -> list[dict[str, Any]]:
+    """Failed cells by reason."""
+    made = []
+    for why, group in failed.groupby("why", sort=False):
+        cells = [
+            ", ".join(str(part) for part in (row.target, row.sampler, row.budget) if part)
+            for row in group.itertuples()
+        ]
+        made.append({"why": str(why) or "no reason was recorded", "cells": cells})
+    return sorted(made, key=lambda each: -len(each["cells"]))
+
+
+def _counts(results: Results, found: list[ranking.Contest]) -> list[tuple[str, int, str]]:
+    """What is told beside the headline: (class, number, word)."""
+    rows = results.rows
+
+    def some(n: int, one: str, more: str = "") -> tuple[int, str]:
+        return n, one if n == 1 else more or f"{one}s"
+
+    tied = sum(each.winner is None for each in found)
+    return [
+        ("", *some(rows.target.nunique(), "target")),
+        ("", *some(rows.config.nunique(), "configuration")),
+        ("", *some(rows.cell.nunique(), "cell")),
+        ("", *some(len(rows), "measurement")),
+        ("pass", *some(len(found) - tied, "comparison decided", "comparisons decided")),
+        ("", *some(tied, "tied", "tied")),
+        ("fail" if len(results.failed) else "", *some(len(results.failed), "failed cell")),
+    ]  # fmt: skip
+
+
+def text(value: Any) -> str:
+    """A value of the environment on one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {text(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(text(item) for item in value)
+    return str(value)
+
+
+def environment_of_templates() -> jinja2.Environment:
+    """Where the pages' templates are, and what they may call."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("dfbench.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.filters |= {"number": labels.number, "factor": words.factor, "shorten": labels.shorten}
+    return made
