@@ -192,7 +192,7 @@ def test_a_budget_holds_what_was_spent_not_the_steps(tmp_path):
 def test_schedules_make_configurations_where_they_differ(tmp_path):
     rows = loaded(tmp_path, exact("a", 1.0, schedule="cosine"), exact("a", 2.0, schedule="linear"),
                   exact("b", 3.0, schedule="cosine"))  # fmt: skip
-    assert set(rows.config) == {"a, cosine", "a, linear", "b"}
+    assert set(rows.config) == {"a · cosine", "a · linear", "b"}
 
 
 def test_seeds_are_averaged_with_their_spread(tmp_path):

@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from dfbench import files
 from dfbench.claims.base import CLAIMS, Certificate, Finding, SubjectReport
 from dfbench.errors import SubjectError, Unusable
-from dfbench.report import figures, files, groups, html, junit, labels, serial, svg, terminal
+from dfbench.report import figures, groups, html, junit, labels, serial, svg, terminal
 from tests import fake_certificate as fake
 
 # JSON ---------------------------------------------------------------------------------------------

@@ -17,12 +17,13 @@ from markupsafe import Markup
 from dfbench.report.labels import number
 from dfbench.report.svg import Line, line_plot
 from dfbench.report.sweep import ranking
+from dfbench.report.sweep.data import VARIANTS
 from dfbench.report.sweep.ranking import Contest, Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ROOM = 112  # for the names of configurations
+ROOM = 150  # for the names of configurations
 X = "evaluations of the model"
 LINES = 40  # of a panel
 
@@ -182,11 +183,13 @@ def stochasticity(table: DataFrame) -> list[Chart]:
         given["amount"] = [float(_options(text)[name]) for text in given.options]
         given["rest"] = [json.dumps({k: v for k, v in _options(text).items() if k != name})
                          for text in given.options]  # fmt: skip
-        for (target, method, _, *_), group in given.groupby(
-            ["target", "method", "rest", "schedule", "grid", "prediction"], sort=False
+        variants = [each for each in ("rest", *VARIANTS) if given[each].nunique() > 1]
+        for (target, method, *which), group in given.groupby(
+            ["target", "method", *variants], sort=False
         ):
             if group.amount.nunique() < 2:
                 continue
+            run = " · ".join([method.partition(":")[2], *(str(each) for each in which if each)])
             symbol = {"eta": "η"}.get(name, name)
             lines = [
                 Line(f"{symbol} = {amount:g}", _points(each), kind=i, bars=_bars(each))
@@ -194,7 +197,7 @@ def stochasticity(table: DataFrame) -> list[Chart]:
             ]
             label = _label(str(group.metric.iloc[0]), str(group.unit.iloc[0] or ""))
             picture = line_plot(lines, x=X, y=label, x_log=True, y_log=True,
-                                title=f"{target}: {method}, error by {symbol}")  # fmt: skip
+                                title=f"{target}: {run}, error by {symbol}")  # fmt: skip
             if not picture:
                 continue
             best = group.loc[group.groupby("nfe").value.idxmin()].sort_values("nfe")
@@ -203,7 +206,7 @@ def stochasticity(table: DataFrame) -> list[Chart]:
             )
             shown = group[["amount", "nfe", "value", "low", "high"]]
             data = csv_text([name, *shown.columns[1:]], shown.itertuples(index=False))
-            found.append(Chart(f"{name} {method} {target}", picture, f"{method} on {target}", data,
+            found.append(Chart(f"{name} {run} {target}", picture, f"{run} on {target}", data,
                                note=f"least error by evaluations – {words}"))  # fmt: skip
     return found
 

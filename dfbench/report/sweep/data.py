@@ -159,7 +159,7 @@ def _configurations(rows: DataFrame) -> Any:
     names = rows.sampler.astype(str)
     for column in VARIANTS:
         several = rows.groupby("sampler")[column].transform("nunique") > 1
-        names = names.where(~several | (rows[column] == ""), names + ", " + rows[column])
+        names = names.where(~several | (rows[column] == ""), names + " · " + rows[column])
     return names
 
 

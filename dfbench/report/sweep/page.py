@@ -107,6 +107,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
     commands = [each["command"] for each in results.environment if "command" in each]
     return {
         "title": title or f"Bench: {words.listed(studies) or 'results'}",
+        "purposes": _purposes(results.studies),
         "headline": words.headline(found),
         "sentences": words.by_target(found),
         "remarks": words.remarks(rows, table, found, orders),
@@ -145,6 +146,19 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
+
+
+def _purposes(studies: Mapping[str, str]) -> list[str]:
+    """The titles of the study files."""
+    import tomllib
+
+    titles = []
+    for content in studies.values():
+        try:
+            titles.append(tomllib.loads(content).get("title"))
+        except tomllib.TOMLDecodeError:
+            continue
+    return [str(each) for each in dict.fromkeys(titles) if each]
 
 
 def _cut(chart: Chart, detail: Detail) -> Chart:
