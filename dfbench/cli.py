@@ -381,6 +381,7 @@ def bench(
 
 @app.command()
 def train(
+    context: typer.Context,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
     ],
@@ -390,15 +391,20 @@ def train(
             metavar="CONFIG", help="A TOML file, or the name of a study that is shipped."
         ),
     ] = "mixture-2d",
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also write where a step's time goes.")
+    ] = False,
 ) -> int:
     """Train a network as a study says; go on with the one in DIR if it is not finished."""
-    from dfbench.training import config, loop
+    from dfbench.training import config
+    from dfbench.training.loop import Diverged
+    from dfbench.training.study import run
 
     chosen = config.read(study)
     try:
         with _progress("training", remaining=True, detail=True) as progress:
-            loop.train(chosen, out, progress)
-    except loop.Diverged as error:
+            run(chosen, out, progress, command=_command(context), profile=profile)
+    except Diverged as error:
         return _error(str(error), FAILED)
     except OSError as error:
         _refuse_file(error)

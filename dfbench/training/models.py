@@ -39,19 +39,18 @@ class MLP(nn.Module):
     def __init__(self, dim: int, width: int, depth: int, features: int) -> None:
         super().__init__()
         self.fourier = Fourier(features)
-        self.embed = nn.Sequential(nn.Linear(self.fourier.size, width), nn.SiLU())
+        self.levels = nn.Linear(self.fourier.size, depth * width)
         self.start = nn.Linear(dim, width)
-        self.levels = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.inner = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.stop = nn.Linear(width, dim)
         nn.init.zeros_(self.stop.weight)
         nn.init.zeros_(self.stop.bias)
 
     def forward(self, z: Tensor, log_snr: Tensor) -> Tensor:
-        level = self.embed(self.fourier(log_snr))
+        levels = self.levels(self.fourier(log_snr)).chunk(len(self.inner), dim=1)
         h = self.start(z.flatten(1))
-        for told, layer in zip(self.levels, self.inner, strict=True):
-            h = h + layer(nn.functional.silu(h + told(level)))
+        for told, layer in zip(levels, self.inner, strict=True):
+            h = h + layer(nn.functional.silu(h + told))
         out: Tensor = self.stop(nn.functional.silu(h))
         return out.reshape(z.shape)
 

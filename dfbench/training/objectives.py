@@ -61,7 +61,7 @@ class Levels:
 
 def as_rows(values: Any, like: Tensor) -> Tensor:
     """Numbers per row as a tensor (n,) of the dtype and device of `like`."""
-    return torch.as_tensor(np.ascontiguousarray(values), dtype=like.dtype).to(like.device)
+    return torch.tensor(np.asarray(values), dtype=like.dtype).to(like.device)
 
 
 def as_column(values: Any, like: Tensor) -> Tensor:

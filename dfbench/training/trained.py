@@ -112,7 +112,7 @@ class Trained:
         state = z if isinstance(z, Tensor) else torch.as_tensor(np.asarray(z, dtype=np.float64))
         state = state.reshape(len(state), *self.shape)
         out = self._evaluate(state, *level).reshape(z.shape)
-        return out if isinstance(z, Tensor) else out.cpu().numpy().astype(np.float64)
+        return out if isinstance(z, Tensor) else out.detach().cpu().numpy().astype(np.float64)
 
     def _evaluate(self, z: Tensor, alpha: Any, sigma: Any) -> Tensor:
         """In the network's dtype inside, in z's outside; gradients pass."""
