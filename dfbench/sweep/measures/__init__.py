@@ -6,7 +6,7 @@ import importlib
 
 from dfbench.sweep.measures.base import MEASURES, Measure, measure
 
-FAMILIES: tuple[str, ...] = ("gaussian", "line", "sampled", "strong")
+FAMILIES: tuple[str, ...] = ("gaussian", "line", "sampled", "strong", "weak")
 
 for _family in FAMILIES:
     importlib.import_module(f"dfbench.sweep.measures.{_family}")
