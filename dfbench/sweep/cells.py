@@ -142,15 +142,16 @@ def plan(
                   if not one.why or one.died)  # fmt: skip
     cells, broken = [], {}
     for _, _, one in runs:
-        for target in study.targets:
+        for target in (each for each in study.targets if _wants(each, one.way)):
+            metrics = target.only.get("metrics") or study.metrics
             for seed in study.seeds:
-                key = _key(study, target, one.way, seed)
-                cells.append(Cell(key, target, one.way, one.budget, seed, study.samples,
-                                  study.metrics))  # fmt: skip
+                key = _key(study, target, one.way, seed, metrics)
+                cells.append(Cell(key, target, one.way, one.budget, seed, study.samples, metrics))
                 if one.died:
                     broken[key] = one.why
     if not cells:
-        reason = Counter(reason for _, reason in excluded).most_common(1)[0][0]
+        reasons = Counter(reason for _, reason in excluded) or {"the labels exclude all": 1}
+        reason = max(sorted(reasons), key=lambda each: reasons[each])
         raise Unusable(
             f"no combination of the study makes sense; the most frequent reason: {reason}"
         )
@@ -206,19 +207,21 @@ def _gone(one: Tried, why: str) -> Tried:
 
 def _combinations(study: Study) -> Iterator[Tried]:
     for sampler in study.samplers:
-        schedules: Any = [None] if sampler.third_party else [
-            s for s in study.schedules if s.label in sampler.schedules or not sampler.schedules
-        ]  # fmt: skip
-        grids: Any = [None] if sampler.third_party else [
-            g for g in study.grids if g.label in sampler.grids or not sampler.grids
-        ]  # fmt: skip
-        predictions = [OWN] if sampler.third_party else study.predictions
-        for schedule in schedules:
-            for grid in grids:
-                for prediction in predictions:
+        own = sampler.third_party
+        for schedule in [None] if own else study.schedules:
+            for grid in [None] if own else study.grids:
+                wanted = sampler.wants("schedules", schedule) and sampler.wants("grids", grid)
+                if not wanted or (grid and not grid.wants("schedules", schedule)):
+                    continue
+                for prediction in [OWN] if own else study.predictions:
                     for kind, number in study.budgets:
                         way = Way(sampler, schedule, grid, prediction, number)
                         yield Tried(kind, number, way)
+
+
+def _wants(target: Entry, way: Way) -> bool:
+    parts = {"samplers": way.sampler, "schedules": way.schedule, "grids": way.grid}
+    return all(target.wants(key, entry) for key, entry in parts.items())
 
 
 def _within(way: Way, nfe: int) -> Way:
@@ -251,10 +254,10 @@ def _within(way: Way, nfe: int) -> Way:
     return replace(way, steps=steps)
 
 
-def _key(study: Study, target: Entry, way: Way, seed: int) -> str:
+def _key(study: Study, target: Entry, way: Way, seed: int, metrics: tuple[str, ...]) -> str:
     return _hash({
         "target": target.identity(), **way.identity(), "seed": seed, "samples": study.samples,
-        "metrics": study.metrics, "code": code(), "library": _library(way.sampler),
+        "metrics": sorted(metrics), "code": code(), "library": _library(way.sampler),
     })  # fmt: skip
 
 

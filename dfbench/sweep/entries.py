@@ -6,7 +6,7 @@ import inspect
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Entry:
         options: its parameters; of a third party's sampler those of the constructor.
         files: path → SHA-256 of the contents that it reads.
         third_party, call: of a sampler: arguments of the sampling call.
-        schedules, grids: of a sampler: labels of those that it runs on; all if empty.
+        only: key of a list of the study → labels that it is combined with; all if there are none.
     """
 
     label: str
@@ -37,8 +37,11 @@ class Entry:
     files: dict[str, str] = field(default_factory=dict)
     third_party: bool = False
     call: dict[str, Any] = field(default_factory=dict)
-    schedules: tuple[str, ...] = ()
-    grids: tuple[str, ...] = ()
+    only: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def wants(self, key: str, other: Entry | None) -> bool:
+        """Whether it is combined with another entry; a third party's own levels are always."""
+        return other is None or not self.only.get(key) or other.label in self.only[key]
 
     def identity(self) -> dict[str, Any]:
         """What it is, wherever its files lie."""
@@ -55,6 +58,14 @@ class Entry:
         """Its name without directories."""
         path, colon, name = self.name.rpartition(":")
         return f"{Path(path).name}{colon}{name}" if path in self.files else self.name
+
+
+ONLY = {
+    "targets": ("samplers", "schedules", "grids", "metrics"),
+    "samplers": ("schedules", "grids"),
+    "schedules": (),
+    "grids": ("schedules",),
+}  # fmt: skip
 
 
 def read(top: Section, key: str, base: Path, optional: bool = False) -> tuple[Entry, ...]:
@@ -75,8 +86,10 @@ def read(top: Section, key: str, base: Path, optional: bool = False) -> tuple[En
         section = Section(path, {word: content} if isinstance(content, str) else content)
         axes = Section(f"{path}.vary", section.take("vary", {}))
         names = axes.keys()
+        only = {each: tuple(map(str, section.any(each))) for each in ONLY[key]}
         for values in itertools.product(*(axes.several(name) for name in names)):
-            found.append(make(path, section.copy(), dict(zip(names, values, strict=True)), base))
+            entry = make(path, section.copy(), dict(zip(names, values, strict=True)), base)
+            found.append(replace(entry, only={k: v for k, v in only.items() if v}))
     for label in (each.label for each in found):
         if sum(each.label == label for each in found) > 1:
             refuse(key, f"two entries are called {label!r}: give them labels")
@@ -141,7 +154,6 @@ def _grid(path: str, section: Section, varied: dict[str, Any], base: Path) -> En
 
 def _sampler(path: str, section: Section, varied: dict[str, Any], base: Path) -> Entry:
     name = section.text("name").removeprefix("dfbench:")
-    schedules, grids = (tuple(map(str, section.any(key))) for key in ("schedules", "grids"))
     if ":" in name:
         return _third_party(path, name, section, varied, base)
     method = chains()[one_of(f"{path}.name", name, chains(), "sampler")]
@@ -153,7 +165,7 @@ def _sampler(path: str, section: Section, varied: dict[str, Any], base: Path) ->
     _told(path, lambda: method.traits_of(**options))
     label = _labelled(section, name, options, varied)
     section.close()
-    return Entry(label, name, options, schedules=schedules, grids=grids)
+    return Entry(label, name, options)
 
 
 def _third_party(

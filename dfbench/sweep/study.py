@@ -32,8 +32,9 @@
     log_snr = [-8.0, 8.0]                      # ends, noise first; or t = [1.0, 0.001]
 
 An entry without options may be its name alone: schedules = ["linear_vp", "cosine"]. Every list of
-tables takes `vary`. A third party runs as released, on its own schedule and grid; a reference
-method may be kept to some `schedules` and `grids`, by label. Paths start at the study's file.
+tables takes `vary`. A third party runs as released, on its own schedule and grid. Combinations are
+kept few by labels: a target's `samplers`, `schedules`, `grids` and `metrics`, a sampler's
+`schedules` and `grids`, a grid's `schedules`. Paths start at the study's file.
 """
 
 from __future__ import annotations
@@ -139,11 +140,12 @@ def parse(content: Mapping[str, Any], base: Path, name: str, source: str = "") -
     own = all(sampler.third_party for sampler in samplers)
     schedules, grids = read(top, "schedules", base, own), read(top, "grids", base, own)
     top.close()
-    for each in samplers:
-        for key, chosen, known in (("schedules", each.schedules, schedules),
-                                   ("grids", each.grids, grids)):  # fmt: skip
+    labels = {"samplers": samplers, "schedules": schedules, "grids": grids}
+    known = {key: [each.label for each in entries] for key, entries in labels.items()}
+    for entry in (*targets, *samplers, *schedules, *grids):
+        for key, chosen in entry.only.items():
             for label in chosen:
-                one_of(f"samplers: {each.label}: {key}", label, [e.label for e in known], "label")
+                one_of(f"{entry.label}: {key}", label, {**known, "metrics": metrics}[key], "label")
     return Study(name, title, targets, samplers, schedules, grids, predictions, budgets, seeds,
                  samples, tuple(sorted(metrics)), source)  # fmt: skip
 
