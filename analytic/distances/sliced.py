@@ -75,7 +75,8 @@ class SlicedWasserstein(Distance):
 
     def _reference(self, n: int) -> tuple[Array, Array]:
         """Means of the quantile function over n equal parts (n, L), and what is within them."""
-        if n not in self._references:
+        found = self._references.get(n)
+        if found is None:
             p = self.projected
             columns = [
                 _quantile_means(p.weights, p.means[:, i], p.scales[:, i], n)
@@ -83,10 +84,9 @@ class SlicedWasserstein(Distance):
             ]
             q = np.stack(columns, axis=1)
             second = p.weights @ (p.means**2 + p.scales**2)
-            if len(self._references) > 3:
-                self._references.clear()
-            self._references[n] = q, np.maximum(second - (q**2).mean(0), 0.0)
-        return self._references[n]
+            found = q, np.maximum(second - (q**2).mean(0), 0.0)
+            self._references = {n: found}  # one: samples of one size are compared
+        return found
 
 
 class SlicedTally(Tally):

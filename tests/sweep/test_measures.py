@@ -186,7 +186,6 @@ def test_paths_start_and_end_where_the_run_does(method):
 
 def test_what_does_not_apply_says_why():
     points = Target("points", 1, GaussianMixture.points([[0.0], [1.0]]))
-    unknown = Target("unknown", 2)
     flat = TARGETS["eigenvalues"](values=[1.0, 0.0])
     reasons = [
         ("w2", LINE, run_of(), "not Gaussian"),
@@ -198,7 +197,6 @@ def test_what_does_not_apply_says_why():
         ("strong_error", WRONG, run_of(), "not the exact one"),
         ("ksd", points, run_of(), "singular"),
         ("mode_weights", SPECTRUM, run_of(), "single component"),
-        ("mmd", unknown, run_of(), "not known"),
         ("path", PLANE, run_of(), "not on the line"),
     ]
     for name, target, run, words in reasons:
@@ -206,7 +204,7 @@ def test_what_does_not_apply_says_why():
 
 
 def test_what_is_kept_belongs_to_its_target():
-    one, two = Target("one", 1), Target("two", 1)
+    one, two = (Target(name, 1, LINE.law) for name in ("one", "two"))
     assert once(one, "a", lambda: 1) == 1
     assert once(one, "a", lambda: 2) == 1
     assert once(two, "a", lambda: 2) == 2

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.targets import Target
@@ -12,6 +15,7 @@ from dfbench.sweep.targets import Target
 T = TypeVar("T")
 KEPT = 24  # references of one target
 
+_lock = threading.RLock()  # workers may be threads
 _kept: WeakKeyDictionary[Target, dict[Hashable, object]] = WeakKeyDictionary()
 
 
@@ -21,29 +25,21 @@ def once(target: Target, key: Hashable, make: Callable[[], T]) -> T:
     It must depend on the target and the key alone: results may not hang on which cells a worker
     has seen.
     """
-    mine = _kept.setdefault(target, {})
-    if key not in mine:
-        while len(mine) >= KEPT:
-            del mine[next(iter(mine))]
-        mine[key] = make()
-    return mine[key]  # type: ignore[return-value]
-
-
-def no_law(target: Target, run: Run) -> str | None:
-    """Why samples cannot be compared with the exact law."""
-    return "the data's law is not known" if target.law is None else None
+    with _lock:
+        mine = _kept.setdefault(target, {})
+        if key not in mine:
+            while len(mine) >= KEPT:
+                del mine[next(iter(mine))]
+            mine[key] = make()
+        return mine[key]  # type: ignore[return-value]
 
 
 def wrong_model(target: Target, run: Run) -> str | None:
     """Why an error is not the sampler's alone."""
-    if reason := no_law(target, run):
-        return reason
     wrong = target.network is not None or target.learned is not None
     return "the model is not the exact one" if wrong else None
 
 
 def start_variance(run: Run) -> float:
     """Variance of the initial state along every direction."""
-    import numpy as np
-
     return float(run.initial(np.ones((1, 1)))[0, 0] ** 2)

@@ -20,8 +20,7 @@ LARGEST = 1 << 13  # components × dimensions
 
 
 def _closed(target: Target) -> bool:
-    law = target.law
-    return law is not None and (law.size == 1 or law.dim == 1)
+    return target.law.size == 1 or target.dim == 1
 
 
 def no_flow(target: Target, run: Run) -> str | None:
@@ -30,7 +29,6 @@ def no_flow(target: Target, run: Run) -> str | None:
         return "the sampler draws noise: it follows no flow"
     if reason := wrong_model(target, run):
         return reason
-    assert target.law is not None
     if not _closed(target) and target.law.size * target.dim > LARGEST:
         return f"the exact flow of {target.law.size} components takes too long"
     return None
@@ -51,7 +49,6 @@ def strong_error(target: Target, run: Run, samples: Samples) -> list[Value]:
     samplers between the same levels.
     """
     law = target.law
-    assert law is not None
     found = next(iter(samples))
     most = CLOSED if _closed(target) else max(32, NUMBERS // (law.size * law.dim))
     n = min(len(found), most if _closed(target) else min(most, 256))
@@ -92,7 +89,6 @@ def path(target: Target, run: Run, samples: Samples) -> list[Value]:
     from dfbench.trajectories import trajectory
 
     law = target.law
-    assert law is not None
     normal = _quantiles(9)
     z = run.initial(normal[:, None])
     runs = {"all": trajectory(run.table, law, run.grid, z=z, rng=samples.generator(7))}

@@ -10,19 +10,16 @@ import numpy as np
 from dfbench.levels import Array
 from dfbench.sweep.measurement import Value
 from dfbench.sweep.measures.base import measure
-from dfbench.sweep.measures.reference import no_law
 from dfbench.sweep.refinement import coupling, refined
 from dfbench.sweep.samplers import Run
-from dfbench.sweep.sampling import Samples, chunks
+from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
 
-START, PATH = 0, 9  # streams: the starts of all samplers, and draws of the halved steps
+PATH = 9  # stream of the draws of halved steps
 
 
 def no_coupling(target: Target, run: Run) -> str | None:
     """Why two step counts cannot share their noise."""
-    if reason := no_law(target, run):
-        return reason
     if not run.affine:
         return "the sampler is not affine: it has no table"
     try:
@@ -44,7 +41,6 @@ def _pair(target: Target, run: Run) -> tuple[Run, Array]:
 def _moments(target: Target) -> tuple[Array, float]:
     """Mean of the data, and the trace of its covariance."""
     law = target.law
-    assert law is not None
     spread = law.weights @ ((law.means - law.mean) ** 2).sum(axis=1)
     return law.mean, float(spread + law.weights @ law.spectra.sum(axis=1))
 
@@ -68,10 +64,8 @@ def weak_error(target: Target, run: Run, samples: Samples) -> list[Value]:
     mean, total = _moments(target)
     model = target.model(run.prediction, run.sigma_data)
     n, sums = 0, np.zeros((3, 2))  # of the difference, the run and the halved run; and squares
-    for c, rows in enumerate(chunks(samples.n, target.dim)):
-        normal = samples.generator(START, c, 0).standard_normal((rows, target.dim))
-
-        drawn = partial(_drawn, samples, c, rows)
+    for c, normal in enumerate(samples.normals()):
+        drawn = partial(_drawn, samples, c, len(normal))
         ends = (
             run.execute(model, run.initial(normal), partial(_combined, weights, drawn)),
             fine.execute(model, run.initial(normal), drawn),
@@ -79,7 +73,7 @@ def weak_error(target: Target, run: Run, samples: Samples) -> list[Value]:
         coarse, halved = (((x - mean) ** 2).sum(axis=1) / total for x in ends)
         for row, f in zip(sums, (coarse - halved, coarse, halved), strict=True):
             row += f.sum(), (f**2).sum()
-        n += rows
+        n += len(normal)
     means = sums[:, 0] / n
     variances = np.maximum(sums[:, 1] / n - means**2, 0.0)
     reach = 1.96 * float(np.sqrt(variances[0] / n))
