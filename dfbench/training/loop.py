@@ -34,7 +34,7 @@ from dfbench.training.trained import Trained, data_of, schedule_of
 from dfbench.weightings import WEIGHTINGS
 
 Progress = Callable[[str, int, int], None]
-DIVERGED = 100.0  # times the first logged loss
+DIVERGED = 100.0  # times the loss that it began with
 
 
 class Diverged(Exception):
@@ -137,6 +137,8 @@ class Trainer:
         self.parameters = [p for p in self.net.parameters() if p.requires_grad]
         if not self.parameters:
             raise Unusable("[model] has nothing to train")
+        self._averages = [p.detach() for p in self.ema.parameters()]
+        self._weights = [p.detach() for p in self.net.parameters()]
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=self.loop.learning_rate, betas=self.loop.betas,
             weight_decay=self.loop.weight_decay, fused=True,
@@ -148,6 +150,11 @@ class Trainer:
             torch.compile(self.net) if compiled else self.net
         )
         self.step, self.seconds, self.first_loss = 0, 0.0, math.nan
+        # a loss without a target is one with a target less w/q |ε|²: it may begin at zero
+        self._least = 0.0
+        if self.objective.loss in ("implicit", "hutchinson"):
+            log_snr, density = self.levels.draw((np.arange(1000) + 0.5) / 1000)
+            self._least = float((weighting(log_snr) / density).mean())
 
     def _batches(self) -> Batches:
         config = self.config
@@ -190,10 +197,16 @@ class Trainer:
         if self.loop.precision == "bf16":
             autocast = torch.autocast(self.device.type, torch.bfloat16)
         # dropout, if the model has any, draws from the global generators
-        torch.manual_seed(pairs.key(self.config.seed, "model", step, self.rank))
+        self._seed(pairs.key(self.config.seed, "model", step, self.rank))
         with autocast:
             each = self.objective(self.forward, x, eps, log_snr, density, probe)
         return each, log_snr, density
+
+    def _seed(self, value: int) -> None:
+        """As torch.manual_seed, which asks every kind of device and takes longer than a layer."""
+        torch.default_generator.manual_seed(value)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(value)
 
     def advance(self) -> tuple[Tensor, Tensor]:
         """One step; the mean loss per element of a point, and the gradient's norm."""
@@ -223,11 +236,7 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.loop.ema, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(
-            [p.detach() for p in self.ema.parameters()],
-            [p.detach() for p in self.net.parameters()],
-            1 - decay,
-        )
+        torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
         for average, buffer in zip(self.ema.buffers(), self.net.buffers(), strict=True):
             average.copy_(buffer)
 
@@ -249,14 +258,14 @@ class Trainer:
         largest: Any = torch.zeros((), device=self.device)
         while self.step < until:
             loss, norm = self.advance()
+            if math.isnan(self.first_loss):
+                self.first_loss = max(abs(float(loss)), self._least)
             total = total + loss
             largest = torch.maximum(largest, norm)
         mean = self.accelerator.reduce(total / (until - first), "mean").item()
         seconds = time.perf_counter() - began
         self.seconds += seconds
         self._judge(mean, float(largest))
-        if math.isnan(self.first_loss):
-            self.first_loss = abs(mean)
         samples = (until - first) * self.loop.batch * self.world
         return {
             "step": self.step,

@@ -34,10 +34,17 @@ def independent() -> Coupling | None:
 
 
 def minibatch_ot(*, size: int = 256) -> Coupling:
-    """Optimal transport within groups of `size` rows of the batch. (TONG, section 3.2)"""
+    """Optimal transport within groups of `size` rows of the batch, the last group with what is
+    left. (TONG, section 3.2)"""
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}")
-    return lambda noise, data, rng: minibatch_pairs(noise, data, size)
+
+    def couple(noise: Array, data: Array, rng: np.random.Generator) -> Any:
+        whole = len(noise) - len(noise) % size
+        rest = minibatch_pairs(noise[whole:], data[whole:], max(1, len(noise) - whole))
+        return np.append(minibatch_pairs(noise[:whole], data[:whole], size), whole + rest)
+
+    return couple
 
 
 def entropic_ot(*, size: int = 256, regularisation: float = 0.05) -> Coupling:

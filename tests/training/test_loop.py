@@ -20,17 +20,6 @@ def study(**changes):
     return config.parse(TINY | {"loop": TINY["loop"] | changes})
 
 
-def weights(folder):
-    state = checkpoint.load(folder, torch.device("cpu"))
-    return {
-        f"{part}.{name}": value for part in ("model", "ema") for name, value in state[part].items()
-    }
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
-
-
 def test_the_loss_falls_to_what_cannot_be_reduced(tmp_path):
     data = {"kind": "mixture", "name": "two-1d", "held_out": 100}
     size = {"steps": 300, "batch": 128, "learning_rate": 5e-3}
