@@ -57,16 +57,27 @@ def isotropic(dimension: int = 1, variance: float = 1.0, learned: float = 1.0) -
 
 @kind
 def eigenvalues(
-    file: str | None = None, values: list[float] | None = None, learned: float = 1.0
-) -> Target:
-    """Gaussian, eigenvalues from a .npy or .csv file, or given here as `values`."""
+    file: str | None = None, values: list[float] | None = None, counts: list[int] | None = None,
+    learned: float = 1.0,
+) -> Target:  # fmt: skip
+    """Gaussian, eigenvalues from a .npy or .csv file, or given here as `values`.
+
+    Args:
+        counts: how many times each of `values` occurs; by default once.
+    """
     if (file is None) == (values is None):
         raise ValueError("give either file or values")
     if file is not None:
+        if counts is not None:
+            raise ValueError("counts go with values, not with a file")
         return _gaussian(files.spectrum(file), learned=learned)
     found = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if found.ndim != 1 or not found.size or not (np.isfinite(found) & (found >= 0)).all():
         raise ValueError(f"values must be finite eigenvalues ≥ 0, got {values}")
+    if counts is not None:
+        if len(counts) != len(found) or not all(isinstance(k, int) and k > 0 for k in counts):
+            raise ValueError("counts must be whole numbers > 0, one for each of values")
+        found = np.repeat(found, counts)
     return _gaussian(np.sort(found)[::-1].copy(), learned=learned)
 
 

@@ -130,6 +130,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
         "total": len(every),
         "ranking_csv": Chart("ranking", Markup(""), "", charts.contests_csv(found)),
         "sampled": _sampled(rows),
+        "published": _published(rows),
         "costs": _costs(results),
         "failed": _failed(results.failed),
         "environment": [
@@ -209,6 +210,23 @@ def table_rows(table: DataFrame, found: list[ranking.Contest]) -> list[dict[str,
         }
         for row in table.itertuples()
     ]  # fmt: skip
+
+
+def _published(rows: DataFrame) -> list[dict[str, Any]]:
+    """Printed tables side by side with what the studies of their names found."""
+    from dfbench.sweep.published import PUBLISHED, side_by_side
+
+    made = []
+    for name, printed in PUBLISHED.items():
+        lines = side_by_side(name, rows[rows.study == name])
+        if lines:
+            wrong = {each.printed.scheme: each for each in lines if each.mislabelled}
+            made.append({
+                "source": printed, "lines": lines, "mislabelled": list(wrong.values()),
+                "reproduced": sum(each.reproduced for each in lines),
+                "targets": words.listed(rows[rows.study == name].target.unique()),
+            })  # fmt: skip
+    return made
 
 
 def _sampled(rows: DataFrame) -> list[dict[str, Any]]:
