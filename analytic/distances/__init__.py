@@ -14,7 +14,17 @@
 | ModeWeights | weights of modes | all else | two components |
 | Rosenblatt | all, in at most eight directions | other directions | densities |
 
-What each sees at a given n is measured by `detectable`.
+Power, by `detectable`: the smallest error that nine in ten sets of 1000 samples show, as a shift in
+standard deviations along (1, ..., 1) and as a factor 1 + size of the scale. The data is N(0, I) in
+d dimensions, or four modes of standard deviation 0.1 on a circle of radius sqrt(2).
+
+| | d = 1 | d = 2 | d = 16 | four modes |
+|---|---|---|---|---|
+| SlicedWasserstein(32 directions) | 0.10, 0.08 | 0.11, 0.07 | 0.17, 0.04 | 0.19, 0.13 |
+| MMD | 0.10, 0.12 | 0.11, 0.09 | 0.15, 0.04 | 0.03, 0.02 |
+| EnergyDistance | 0.09, 0.14 | 0.10, 0.10 | 0.15, 0.05 | 0.06, 0.04 |
+| KernelStein | 0.10, 0.13 | 0.10, 0.11 | 0.15, 0.11 | 0.01, 0.01 |
+| Rosenblatt | 0.14, 0.17 | 0.14, 0.17 | 0.46, 0.13 | 0.02, 0.03 |
 """
 
 from analytic.distances.base import Distance, Estimate, Floor, Tally

@@ -8,7 +8,8 @@ within blocks of samples, and the blocks averaged, so that memory is that of one
 whatever the size of a block, and with the variance 2 E h^2/(n b) for n exact samples in blocks
 of b.
 
-The interval is a jackknife over groups of samples within each block. The floor follows from the
+The interval is a jackknife over groups of samples within each block, with no less than the
+variance of exact samples, 2 E h^2/(n b). The floor follows from the
 eigenvalues of h on exact samples; its diagonal is left out, so that the variance is right also
 where h has more eigenvalues than there are samples.
 """
@@ -113,7 +114,9 @@ def _within(h: Array) -> tuple[float, float]:
     sums, sizes = member @ h @ member.T, member.sum(1)
     total, across, rest = sums.sum(), sums.sum(0), m - sizes
     left_out = (total - 2 * across + np.diag(sums)) / (rest * (rest - 1))
-    return float(total / (m * (m - 1.0))), jackknife(left_out)
+    number = m * (m - 1.0)
+    degenerate = 2 * float((h**2).sum()) / number**2
+    return float(total / number), max(jackknife(left_out), degenerate)
 
 
 def _blocks(n: int, block: int) -> tuple[int, int]:
