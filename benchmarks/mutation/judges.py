@@ -225,6 +225,19 @@ def without_shrinking() -> None:
     base.settings = settings  # type: ignore[assignment]
 
 
+def patiently() -> None:
+    """On a busy machine a subject may take long: the limit of a mutant is in processor time."""
+    from dfbench import certification
+
+    certification.PATIENCE = 1e6
+
+
+def forget() -> None:
+    """Import the packages under mutation anew when they are next asked for."""
+    for name in [n for n in sys.modules if n.partition(".")[0] in PACKAGES]:
+        del sys.modules[name]
+
+
 def functions(code: CodeType) -> list[CodeType]:
     """The outermost functions of a file or class."""
     found: list[CodeType] = []
@@ -254,6 +267,7 @@ class Patches:
 
     def __init__(self, root: Path, imported: dict[str, set[int]]) -> None:
         self.root, self.imported = root, imported
+        self.before: dict[str, CodeType] = {}
         self.live: dict[tuple[str, int, str], list[FunctionType]] = {}
         for one in gc.get_objects():
             if isinstance(one, FunctionType) and one.__code__.co_filename.startswith(f"{root}/"):
@@ -263,10 +277,18 @@ class Patches:
     def _key(code: CodeType) -> tuple[str, int, str]:
         return code.co_filename, code.co_firstlineno, code.co_qualname
 
+    def unchanged(self, module: str) -> CodeType:
+        """The code of a file as it is; kept, where it was compiled before a fork."""
+        if module not in self.before:
+            text = (self.root / module).read_text()
+            file = str(self.root / module)
+            self.before[module] = compile(text, file, "exec", dont_inherit=True)
+        return self.before[module]
+
     def apply(self, module: str, source: str) -> bool:
         """Whether it could be done; if not, nothing has changed."""
         file = str(self.root / module)
-        before = compile((self.root / module).read_text(), file, "exec", dont_inherit=True)
+        before = self.unchanged(module)
         after = compile(source, file, "exec", dont_inherit=True)
         if bodies(before) != bodies(after):
             return False

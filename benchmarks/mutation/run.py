@@ -1,4 +1,4 @@
-"""Fork, import the mutated package, ask the judges that execute the changed line."""
+"""Fork, put the mutated function in place, ask the judges that execute the changed line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import json
 import os
 import pickle
 import random
+import resource
 import select
 import signal
 import sys
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,9 +24,14 @@ from typing import Any
 from benchmarks.mutation import judges
 from benchmarks.mutation.operators import Mutant, mutants
 
-LIMIT = 60.0  # seconds for one mutant, several times what all judges of a line take
+LIMIT = 30.0  # seconds of a processor for one mutant, besides what its judges take unchanged
+MEMORY = 8 << 30  # bytes
+FIRST = 0.8  # seconds for a mutant before those that nobody has noticed so far are taken up again
+STALLED = 20  # times the limit on the clock: the machine may be busy with something else
 CLAIMS = 25.0  # seconds (traced) of claims asked about one line, at first
 PATIENCE = {"dfbench/samplers": 12.0, "": 4.0}  # the same of subjects
+WARMING = ("claim 1", "claim 22", "claim 36", "claim 45", "certify dfbench:sa_solver {}",
+           "certify dfbench:edm {}")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Result:
     """What became of a mutant.
 
     Attributes:
-        verdict: killed, timeout, survived, or not reached.
+        verdict: killed, timeout, survived, not reached, or undecided: not all judges were asked.
         by: the judge that noticed and its claim.
         asked: judges asked.
     """
@@ -55,7 +62,7 @@ FIELDS = tuple(Result.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Known:
-    """A judge on the unchanged packages: what passes, how long it takes, lines it executes."""
+    """A judge on the unchanged packages: what passes, seconds while traced, lines it executes."""
 
     judge: str
     passed: tuple[str, ...]
@@ -66,23 +73,25 @@ class Known:
 def forked(tasks: Iterable[Callable[[], Any]], limit: float, workers: int) -> Iterator[Any]:
     """The results of functions, each run in a fork of this process, as (index, result).
 
-    The result is "timeout" after `limit` seconds, and the exception where the fork broke.
+    The result is "timeout" after `limit` seconds of a processor (or where the clock shows many
+    times that), and the exception where the fork broke. A task may have a `limit` of its own.
     """
     waiting = enumerate(tasks)
     running: dict[int, tuple[int, int, float, bytearray]] = {}
     while True:
         while len(running) < workers and (item := next(waiting, None)) is not None:
             index, task = item
+            most = getattr(task, "limit", limit)
             read, write = os.pipe()
             if (pid := os.fork()) == 0:
-                _child(task, write)
+                _child(task, write, most)
             os.close(write)
-            running[read] = (index, pid, time.monotonic(), bytearray())
+            running[read] = (index, pid, time.monotonic() + STALLED * most, bytearray())
         if not running:
             return
         ready, _, _ = select.select(list(running), [], [], 0.5)
-        for read, (index, pid, start, kept) in list(running.items()):
-            over = time.monotonic() - start > limit
+        for read, (index, pid, end, kept) in list(running.items()):
+            over = time.monotonic() > end
             chunk = os.read(read, 1 << 20) if read in ready else None
             if chunk:
                 kept += chunk
@@ -90,16 +99,20 @@ def forked(tasks: Iterable[Callable[[], Any]], limit: float, workers: int) -> It
                 if over and chunk != b"":
                     os.kill(pid, signal.SIGKILL)
                 os.close(read)
-                os.waitpid(pid, 0)
+                _, status = os.waitpid(pid, 0)
                 del running[read]
-                if chunk == b"":
+                slow = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+                if chunk == b"" and not slow:
                     yield index, pickle.loads(kept) if kept else RuntimeError("it died")
                 else:
                     yield index, "timeout"
 
 
-def _child(task: Callable[[], Any], write: int) -> None:
+def _child(task: Callable[[], Any], write: int, limit: float) -> None:
     try:
+        seconds = int(limit) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         with open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)
@@ -127,10 +140,22 @@ def sources(root: Path) -> list[str]:
     ]
 
 
+def warm() -> None:
+    """Let the third-party packages do what they do once, which is most of a claim's first run.
+
+    The packages under mutation are then imported anew: nothing that they keep outlives this.
+    """
+    _import()
+    judges.patiently()
+    for judge in WARMING:
+        judges.ask(judge)
+    judges.forget()
+
+
 def record(root: Path, workers: int) -> list[Known]:
     """Ask every judge about the unchanged packages, noting what it executes."""
     files = frozenset(sources(root))
-    _, everyone = next(forked([judges.names], LIMIT, 1))
+    _, everyone = next(forked([judges.names], 300.0, 1))
     if isinstance(everyone, Exception):
         raise everyone
 
@@ -145,7 +170,7 @@ def record(root: Path, workers: int) -> list[Known]:
         return run
 
     found = []
-    for index, made in forked([task(judge) for judge in everyone], 5 * LIMIT, workers):
+    for index, made in forked([task(judge) for judge in everyone], 300.0, workers):
         if isinstance(made, str | Exception):
             print(f"{everyone[index]}: {made}", file=sys.stderr)
             continue
@@ -179,29 +204,92 @@ def asked(mutant: Mutant, known: list[Known], every: bool = False) -> list[Known
     return chosen
 
 
+class Order:
+    """Learns who notices: judges that noticed changes of the same function come first.
+
+    The set that is asked stays; a mutant that nobody notices has been seen by all of it.
+    """
+
+    def __init__(self) -> None:
+        self.noticed: Counter[tuple[str, str]] = Counter()
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.spent: Counter[str] = Counter()
+        self.times: Counter[str] = Counter()
+
+    @staticmethod
+    def _places(module: str, function: str) -> tuple[str, ...]:
+        return "", module, f"{module} {function}"
+
+    def learn(self, module: str, function: str, spent: list[tuple[str, float]], by: str) -> None:
+        """The judges that were asked with their seconds, and the one that noticed."""
+        for place in self._places(module, function):
+            for judge, _ in spent:
+                self.asked[place, judge] += 1
+                self.noticed[place, judge] += judge == by
+        for judge, seconds in spent:
+            self.spent[judge] += seconds
+            self.times[judge] += 1
+
+    def recall(self, results: Iterable[Result], known: list[Known]) -> None:
+        """What an earlier run knows: who noticed, not who was asked in vain."""
+        names = sorted((one.judge for one in known), key=len, reverse=True)
+        for one in results:
+            if one.verdict == "killed":
+                by = next((name for name in names if one.by.startswith(name)), None)
+                for place in self._places(one.module, one.function) if by else ():
+                    self.asked[place, by] += 1
+                    self.noticed[place, by] += 1
+
+    def __call__(self, mutant: Mutant, known: list[Known]) -> list[Known]:
+        """The most likely to notice in a second first."""
+
+        def gain(one: Known) -> float:
+            chance = 0.3
+            for place in self._places(mutant.module, mutant.function):
+                seen = self.noticed[place, one.judge] + 2 * chance
+                chance = seen / (self.asked[place, one.judge] + 2)
+            seconds = self.spent[one.judge] + 0.2 * one.seconds  # untraced, of more than one run
+            return chance / (0.02 + seconds / (self.times[one.judge] + 1))
+
+        return sorted(known, key=gain, reverse=True)
+
+
 def judged(
-    root: Path, mutant: Mutant, known: list[Known], patches: judges.Patches | None = None
-) -> tuple[str, str, int]:
-    """In a fork: (verdict, who noticed, judges asked)."""
+    root: Path,
+    mutant: Mutant,
+    known: list[Known],
+    patches: judges.Patches | None = None,
+    patience: float = float("inf"),
+) -> tuple[str, str, list[tuple[str, float]]]:
+    """In a fork: (verdict, who noticed, the judges that were asked with their seconds).
+
+    Args:
+        patience: seconds after which no further judge is asked; it is undecided then.
+    """
+    spent: list[tuple[str, float]] = []
     if patches is None or not patches.apply(mutant.module, mutant.source):
-        for name in [n for n in sys.modules if n.partition(".")[0] in judges.PACKAGES]:
-            del sys.modules[name]
+        judges.forget()
         sys.meta_path.insert(0, judges.Finder(root, mutant.module, mutant.source))
         try:
             _import()
         except Exception as error:
-            return "killed", f"import: {type(error).__name__}", 0
+            return "killed", f"import: {type(error).__name__}", spent
     judges.without_shrinking()
-    for count, one in enumerate(known, 1):
+    judges.patiently()
+    for one in known:
+        if sum(seconds for _, seconds in spent) > patience:
+            return "undecided", "", spent
+        start = time.process_time()
         try:
             said = judges.ask(one.judge, one.passed)
         except Exception as error:
-            return "killed", f"{one.judge}: {type(error).__name__}", count
+            said = judges.Judgement(one.judge, {f"{one.judge}: {type(error).__name__}": "fail"})
+        spent.append((one.judge, time.process_time() - start))
         if said.bad:
             (claim, verdict), *_ = said.bad.items()
-            name = one.judge if claim == one.judge else f"{one.judge} {claim}"
-            return "killed", name + (" (inconclusive)" if verdict == "inconclusive" else ""), count
-    return "survived", "", len(known)
+            name = claim if claim.startswith(one.judge) else f"{one.judge} {claim}"
+            return "killed", name + (" (inconclusive)" if verdict == "inconclusive" else ""), spent
+    return "survived", "", spent
 
 
 def chosen(root: Path, patterns: list[str], every: int, seed: int) -> list[Mutant]:
@@ -275,64 +363,86 @@ def run(
         if keep:
             dump(known, keep)
     print(f"{len(known)} judges", file=sys.stderr)
+    warm()
     recorder = judges.Recorder(root, frozenset(sources(root)))
     with recorder:
         _import()
     patches = judges.Patches(root, recorder.lines)
+    for module in sources(root):
+        patches.unchanged(module)
+    gc.collect()
     gc.freeze()
     done = load(out)
-    unknown = ("survived", "not reached") if again else (None,)
+    unknown = ("survived", "not reached") if again else (None, "undecided")
     verdicts = {key: one.verdict for key, one in done.items()}
     todo = [m for m in chosen(root, patterns, every, seed) if verdicts.get(m.key) in unknown]
+    todo.sort(key=lambda mutant: verdicts.get(mutant.key) == "undecided")
     print(f"{len(todo)} mutants to run, {len(done)} known", file=sys.stderr)
     out.parent.mkdir(parents=True, exist_ok=True)
     if not out.exists():
         save(out, [])
 
+    order = Order()
+    order.recall(done.values(), known)
+    later: deque[tuple[Mutant, list[Known], int]] = deque()
+    begun: list[tuple[Mutant, list[Known], int]] = []  # the mutant, judges, how many asked before
+
     def tasks() -> Iterator[Callable[[], Any]]:
         for mutant in todo:
-            if time.monotonic() > stop:
-                return
-            who = known if only else asked(mutant, known, every=again)
-            yield _task(root, mutant, who, patches)
+            who = known if only else order(mutant, asked(mutant, known, every=again))
+            if time.monotonic() < stop:
+                begun.append((mutant, who, 0))
+                yield _task(root, mutant, who, patches, FIRST)
+        while later and time.monotonic() < stop:
+            mutant, who, before = later.popleft()
+            who = order(mutant, who)
+            begun.append((mutant, who, before))
+            yield _task(root, mutant, who, patches, float("inf"))
 
     with out.open("a", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         for count, (index, made) in enumerate(forked(tasks(), LIMIT, workers), 1):
-            mutant = todo[index]
-            seconds = LIMIT
+            mutant, who, before = begun[index]
+            spent: list[tuple[str, float]] = []
             if made == "timeout":
-                verdict, by, who = "timeout", "", 0
+                verdict, by = "timeout", ""
             elif isinstance(made, Exception):
-                verdict, by, who = "killed", str(made)[:60], 0
+                verdict, by = "killed", str(made)[:60]
             else:
-                verdict, by, who, seconds = made
-            if verdict == "survived" and not who:
+                verdict, by, spent = made
+                last = spent[-1][0] if spent and verdict == "killed" else ""
+                order.learn(mutant.module, mutant.function, spent, last)
+            if verdict == "undecided":
+                told = {name for name, _ in spent}
+                left = [one for one in who if one.judge not in told]
+                later.append((mutant, left, before + len(spent)))
+            if verdict == "survived" and not before + len(spent):
                 verdict = "not reached"
-            if only and verdict == "survived":
+            if only and verdict in ("survived", "undecided"):
                 continue  # what is known of it stays
             one = Result(
                 mutant.key, mutant.module, mutant.function, mutant.first, mutant.operator,
-                mutant.before, mutant.after, verdict, by, who, round(seconds, 2),
+                mutant.before, mutant.after, verdict, by, before + len(spent),
+                round(sum(seconds for _, seconds in spent), 2),
             )  # fmt: skip
             done[one.key] = one
             writer.writerow(asdict(one))
             file.flush()
             if count % 100 == 0:
-                alive = sum(r.verdict in ("survived", "not reached") for r in done.values())
-                print(f"{count} of {len(todo)}, {alive} alive", file=sys.stderr, flush=True)
+                ends = Counter(r.verdict for r in done.values())
+                print(f"{count} of {len(todo)}: {dict(ends)}", file=sys.stderr, flush=True)
     with contextlib.suppress(OSError):
         save(out, done.values())
     return done
 
 
 def _task(
-    root: Path, mutant: Mutant, who: list[Known], patches: judges.Patches
-) -> Callable[[], tuple[str, str, int, float]]:
-    def task() -> tuple[str, str, int, float]:
-        start = time.monotonic()
-        return *judged(root, mutant, who, patches), time.monotonic() - start
+    root: Path, mutant: Mutant, who: list[Known], patches: judges.Patches, patience: float
+) -> Callable[[], Any]:
+    def task() -> Any:
+        return judged(root, mutant, who, patches, patience)
 
+    task.limit = LIMIT + sum(one.seconds for one in who)  # type: ignore[attr-defined]
     return task
 
 

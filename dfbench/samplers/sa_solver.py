@@ -115,7 +115,7 @@ def _data_update(
     h = log_step(s, t)
     big = (1 + tau**2) * h
     moments = [_moment(k, big) for k in range(len(outputs))]
-    if few_steps and len(outputs) == 2:
+    if few_steps and len(outputs) == 2 and math.isfinite(h):
         moments[1] = big / 2
     lost = tau**2 * h if tau else 0.0
     z = math.exp(-lost) * t.sigma / s.sigma * z

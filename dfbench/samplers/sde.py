@@ -126,7 +126,7 @@ def _noise_passed(grid: Grid, i: int) -> float:
         stochastic=True,
         scale_invariant=predictor == "ancestral" and not (n_corrector and snr),
         exact_on_points=predictor == "ancestral" and not (n_corrector and snr) and not denoise,
-        evaluations=1 + n_corrector,
+        evaluations=1 + (n_corrector if snr else 0),
         biased=f"a Langevin corrector of fixed size leaves an excess variance of about {snr**2:.2g}"
         if n_corrector and snr
         else "",

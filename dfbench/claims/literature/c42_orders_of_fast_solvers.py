@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import row, worst_of
+from dfbench.claims.literature.base import largest, row, worst_of
+from dfbench.claims.literature.declared import contradictions, order_gap, representatives
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.literature.papers import FORMULAS
+from dfbench.claims.literature.variants import VARIANTS, Variant, from_noise, gap, levels
 from dfbench.claims.order import exact_flow, fit, grid, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular
@@ -35,9 +37,7 @@ class Solver:
     method: str
     options: dict[str, Any]
     order: int
-
-    def table(self, levels: Grid) -> Table:
-        return METHODS[self.method].table(levels, "x", **self.options)
+    prediction: str = "x"
 
 
 EXACT = {"order": 3, "solver_type": "heun"}  # of the start too
@@ -57,14 +57,15 @@ SOLVERS = {
     "PNDM": Solver("pndm", {"order": 4}, 2),
     "PLMS": Solver("pndm", {"order": 4, "start": "plms"}, 2),
 }
-Read = Callable[[str, Grid], Table]
+Read = Callable[[Solver | Variant, Grid], Table]
 
 
 def read(size: float = 0.0) -> Read:
     """The tables; the defect is a factor on the weight of the newest output of every row."""
 
-    def table(name: str, levels: Grid) -> Table:
-        found = SOLVERS[name].table(levels)
+    def table(solver: Solver | Variant, levels: Grid) -> Table:
+        method = METHODS[solver.method]
+        found = method.table(levels, solver.prediction, **solver.options)
         rows = found.rows.copy()
         for j in range(1, found.nfe + 1):
             rows[j, j] *= 1 + size
@@ -85,13 +86,35 @@ def error(table: Table, levels: Grid) -> float:
 
 def coefficients(table_of: Read) -> tuple[float, str]:
     """Largest difference between a method's table and that of its paper's formula, and whose."""
-    levels, worst = regular(-4.0, 4.0, 6), (0.0, "")
+    grid, worst = regular(-4.0, 4.0, 6), (0.0, "")
     for name, formula in FORMULAS.items():
-        paper = Method(name, formula, "", lambda: Traits()).table(levels, "x")
-        found = table_of(name, levels)
+        paper = Method(name, formula, "", lambda: Traits()).table(grid, "x")
+        found = table_of(SOLVERS[name], grid)
         told = np.abs(found.levels.log_snr - paper.levels.log_snr).max()
         worst = max(worst, (float(max(found.gaps(paper).max(), told)), name))
     return worst
+
+
+def options_gap(table_of: Read) -> tuple[float, str]:
+    """Largest difference of a table from the formula of its method and options, and whose."""
+    worst = (0.0, "")
+    for variant in VARIANTS:
+        grid = levels(variant.steps)
+        worst = max(worst, (gap(variant, table_of(variant, grid), grid), variant.name))
+        if from_noise(variant):
+            grid, pure = levels(variant.steps, pure=True), variant._replace(prediction="x")
+            found = gap(pure, table_of(pure, grid), grid)
+            worst = max(worst, (found, f"{variant.name} from pure noise"))
+    return worst
+
+
+def traits_gap() -> tuple[int, float, str]:
+    """Traits that tables contradict, how far an order is from the declared one, and whose."""
+    wrong = {each.name: said for each in VARIANTS if (said := contradictions(each))}
+    gaps = {each.name: order_gap(each) for each in representatives()}
+    worst = max(gaps, key=lambda name: abs(gaps[name]))
+    where = "; ".join(f"{name}: {', '.join(said)}" for name, said in wrong.items())
+    return sum(map(len, wrong.values())), largest(map(abs, gaps.values())), where or worst
 
 
 def draw(finding: Finding) -> Figure:
@@ -125,11 +148,22 @@ def draw(finding: Finding) -> Figure:
     figure=draw,
 )
 def check(table_of: Read) -> Finding:
-    """Fitted orders on a mixture and on Gaussians; nine tables against the papers' formulas."""
-    short, series, quantities = 0.0, {}, {}
+    """Tables against formulas, fitted orders on a mixture and on Gaussians, declared traits."""
+    off, whose = coefficients(table_of)
+    unit = "of the state's size"
+    findings = [judge(off, 1e-12, unit=unit, where=whose, derivation="round-off in float64")]
+    quantities = {"largest difference of a coefficient from the papers'": off}
+    off, whose = options_gap(table_of)
+    findings.append(judge(off, 1e-11, unit=unit, where=whose,
+                          derivation="round-off of quadrature with growth e⁶"))  # fmt: skip
+    quantities["methods and options held to a formula"] = float(len(VARIANTS))
+    quantities["their largest difference of a coefficient"] = off
+    if (first := worst_of(*findings)).verdict == "fail":
+        return replace(first, quantities=quantities)
+    short, series = 0.0, {}
     for name, solver in SOLVERS.items():
         grids = [grid(n, "vp") for n in STEPS]
-        tables = [table_of(name, levels) for levels in grids]
+        tables = [table_of(solver, each) for each in grids]
         errors = np.array([error(*pair) for pair in zip(tables, grids, strict=True)])
         order, half, _ = fit(np.array(STEPS, dtype=float), errors, np.full(len(STEPS), 1e-14))
         short = max(short, solver.order - order) if np.isfinite(order) else np.inf
@@ -137,10 +171,11 @@ def check(table_of: Read) -> Finding:
         quantities[f"95 % half-width of the order: {name}"] = half
         series[f"{name}: evaluations"] = [float(table.nfe) for table in tables]
         series[f"{name}: error"] = [float(e) for e in errors]
-    orders = judge(short, 0.15, unit="missing in the order",
-                   derivation="a method that misses its order misses it by one")  # fmt: skip
-    gap, whose = coefficients(table_of)
-    tables_agree = judge(gap, 1e-12, unit="of the state's size", where=whose,
-                         derivation="round-off in float64")  # fmt: skip
-    quantities["largest difference of a coefficient from the papers'"] = gap
-    return replace(worst_of(orders, tables_agree), series=series, quantities=quantities)
+    derivation = "a method that misses its order misses it by one"
+    findings.append(judge(short, 0.15, unit="missing in the order", derivation=derivation))
+    wrong, missed, whose = traits_gap()
+    findings.append(judge(wrong, 0, unit="traits that tables contradict", where=whose))
+    derivation = "between 32 and 64 steps; the next order is one away"
+    findings.append(judge(missed, 0.45, unit="of the order", where=whose, derivation=derivation))
+    quantities["largest difference of an order from the declared one"] = missed
+    return replace(worst_of(*findings), series=series, quantities=quantities)

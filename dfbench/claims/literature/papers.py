@@ -82,36 +82,6 @@ def sde_dpm_solver_pp_2m(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
     return z
 
 
-def multistep_3(kind: str) -> Any:
-    """The parabola through three outputs integrated exactly, here by Gauss–Legendre.
-
-    "x": DPM-Solver++(3M), z_s = (σ_s/σ_t) z + σ_s ∫ e^λ x̂ dλ (2211.01095, authors' code
-    without its halving of the second derivative).
-    "eps": ρAB-DEIS, z_s/α_s = z/α + ∫ ε̂ dρ (2204.13902).
-    """
-    roots, weights = np.polynomial.legendre.leggauss(24)
-
-    def method(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-        past: list[tuple[float, Any]] = []
-        for t, s in levels.steps():
-            if kind == "x":
-                a, b, out = half(t), half(s), model(z, t).x
-                z = s.sigma / t.sigma * z
-            else:
-                a, b, out = t.sigma / t.alpha, s.sigma / s.alpha, model(z, t).eps
-                z = s.alpha / t.alpha * z
-            past = [(a, out), *past[:2]]
-            v = (a + b) / 2 + (b - a) / 2 * roots
-            density = s.sigma * np.exp(v) if kind == "x" else s.alpha
-            for i, (u, m) in enumerate(past):
-                others = [w for j, (w, _) in enumerate(past) if j != i]
-                basis = np.prod([v**0, *((v - w) / (u - w) for w in others)], axis=0)
-                z = z + float((b - a) / 2 * (weights * density * basis).sum()) * m
-        return z
-
-    return method
-
-
 def edm_heun(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
     """2206.00364, algorithm 1 with σ(t) = t: x = z/α, D = x̂."""
     x = z * (1 / levels[0].alpha)
@@ -150,8 +120,6 @@ FORMULAS = {
     "DPM-Solver-3": dpm_solver_3,
     "DPM-Solver++ 2S": dpm_solver_pp_2s,
     "DPM-Solver++ 2M": dpm_solver_pp_2m,
-    "DPM-Solver++ 3M": multistep_3("x"),
     "SDE-DPM-Solver++ 2M": sde_dpm_solver_pp_2m,
-    "DEIS-3": multistep_3("eps"),
     "PLMS": plms,
 }

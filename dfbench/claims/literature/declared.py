@@ -1,0 +1,95 @@
+"""What a method declares of itself, against its tables: neither more nor less (row 42)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from dfbench.claims.literature.variants import VARIANTS, Variant, levels
+from dfbench.claims.order import exact_flow, target
+from dfbench.exact import exact_model
+from dfbench.levels import Array, Grid
+from dfbench.samplers import METHODS
+from dfbench.schedules import Cosine
+from dfbench.table import Table
+
+STEPS = (32, 64)
+VARIANCES = np.geomspace(0.05, 20.0, 9)
+
+
+@cache
+def even(n: int) -> Grid:
+    """n steps regular in λ between σ/α = 40 and 0.1, as in `dfbench.claims.order`, with times."""
+    ratio = np.geomspace(40.0, 0.1, n + 1)
+    t = 2 / np.pi * np.arctan(ratio)
+    return Grid(Cosine().alpha(t), Cosine().sigma(t), t, Cosine())
+
+
+def scaled(grid: Grid) -> Grid:
+    """The same λ and times on another scale of the levels."""
+    assert grid.t is not None
+    schedule = Cosine().scaled(lambda t: 1 + 2 * t**2, lambda t: 4 * t)
+    return Grid(schedule.alpha(grid.t), schedule.sigma(grid.t), grid.t, schedule)
+
+
+def contradictions(variant: Variant) -> list[str]:
+    """The traits that tables on a few steps contradict."""
+    method = METHODS[variant.method]
+    said, grid = method.traits_of(**variant.options), levels(variant.steps)
+    table = method.table(grid, "x", **variant.options)
+    other = method.table(scaled(grid), "x", **variant.options)
+    mean, variance = table.point_response()
+    books = np.append(np.abs(mean - table.levels.alpha), np.abs(variance - table.levels.sigma**2))
+    found: dict[str, float] = {
+        "stochastic": table.n_draws > 0,
+        "scale_invariant": _same(table, other, grid, scaled(grid)),
+        "exact_on_points": bool(books.max() < 1e-10),
+    }
+    if said.evaluations is not None:
+        found["evaluations"] = table.nfe / variant.steps
+    return [name for name, value in found.items() if getattr(said, name) != value]
+
+
+def _same(one: Table, two: Table, a: Grid, b: Grid) -> bool:
+    """Whether two tables differ in the scale of their states only."""
+    if one.rows.shape != two.rows.shape:
+        return False
+    sizes = [np.hypot(t.levels.alpha, t.levels.sigma)[:, None] for t in (one, two)]
+    rows = [table.rows / size for table, size in zip((one, two), sizes, strict=True)]
+    for row, grid in zip(rows, (a, b), strict=True):
+        row[:, 0] *= np.hypot(*grid[0])
+    return bool(np.abs(rows[0] - rows[1]).max() < 1e-10)
+
+
+def error(table: Table) -> float:
+    """RMS distance to the exact flow of a mixture; with noise, of the standard deviation."""
+    if table.n_draws:
+        level = table.levels[-1]
+        truth = level.alpha**2 * VARIANCES + level.sigma**2
+        return float(np.abs(np.sqrt(table.law(VARIANCES).variance / truth) - 1).max())
+    start, stop = exact_flow()
+    out: Array = table.run(exact_model(target(), "x"), start * table.origin.alpha)
+    return float(np.sqrt(np.mean((out / table.levels[-1].alpha - stop) ** 2)))
+
+
+def representatives() -> list[Variant]:
+    """A variant for each set of traits that a method declares, with an order or a wrong noise."""
+    chosen: dict[Any, Variant] = {}
+    for variant in VARIANTS:
+        said = METHODS[variant.method].traits_of(**variant.options)
+        fixed = "orders" in variant.options or variant.options.get("on_grid")
+        if not fixed and (said.order is not None or not said.biased):
+            chosen.setdefault((variant.method, said), variant)
+    return list(chosen.values())
+
+
+def order_gap(variant: Variant) -> float:
+    """The order between 32 and 64 steps less the declared one; 0 where noise of another size than
+    was removed leaves a bias."""
+    method = METHODS[variant.method]
+    said = method.traits_of(**variant.options)
+    coarse, fine = (error(method.table(even(n), "x", **variant.options)) for n in STEPS)
+    order = np.log(coarse / fine) / np.log(STEPS[1] / STEPS[0])
+    return float(order - (0.0 if said.biased or said.order is None else said.order))

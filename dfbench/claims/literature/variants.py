@@ -1,0 +1,244 @@
+"""The samplers under every option that has a formula, and the formula (row 42)."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dfbench.claims.literature import onestep as one
+from dfbench.claims.literature.integrals import Integral, adams, inside, stages, taking
+from dfbench.levels import Grid, Level
+from dfbench.samplers import METHODS
+from dfbench.samplers.base import Method, Traits
+from dfbench.schedules import Cosine
+from dfbench.table import Table
+
+
+class Variant(NamedTuple):
+    """A method under its options, and the formula that its table has to be that of."""
+
+    method: str
+    options: dict[str, Any]
+    formula: Any
+    prediction: str = "x"
+    steps: int = 7
+
+    @property
+    def name(self) -> str:
+        said = (f"{key}={value}" for key, value in self.options.items())
+        return " ".join([self.method, *said])
+
+
+def levels(n: int, pure: bool = False) -> Grid:
+    """n uneven steps between λ = −6 and 6 on the cosine schedule, with their times.
+
+    Args:
+        pure: the first level is pure noise, α = 0.
+    """
+    even = np.linspace(0.0, 1.0, n + 1)
+    t = Cosine().t_of_log_snr(-6.0 + 12.0 * (even + 0.1 * np.sin(5.0 * even) * even * (1 - even)))
+    if pure:
+        t[0] = 1.0
+    return Grid(Cosine().alpha(t), Cosine().sigma(t), t, Cosine())
+
+
+def table(variant: Variant, grid: Grid) -> Table:
+    """What the package has."""
+    return METHODS[variant.method].table(grid, variant.prediction, **variant.options)
+
+
+def gap(variant: Variant, found: Table, grid: Grid) -> float:
+    """Its largest difference from the formula's table, in sizes of the state; at inner levels the
+    scale is free."""
+    paper = Method("", variant.formula, "", lambda: Traits()).table(grid, found.prediction)
+    if paper.rows.shape != found.rows.shape:
+        return float("inf")
+    own, other = (np.hypot(t.levels.alpha, t.levels.sigma)[:, None] for t in (found, paper))
+    told = np.abs(found.levels.sigma / own[:, 0] - paper.levels.sigma / other[:, 0]).max()
+    gaps = found.rows / own - paper.rows / other
+    gaps[:, 0] *= np.hypot(*grid[0])
+    together = np.abs(found.covariance - paper.covariance).max(initial=0.0)
+    return float(np.max([np.abs(gaps).max(), told, together]))
+
+
+def _multistep() -> list[Variant]:
+    """DPM-Solver and DPM-Solver++, ODE and SDE."""
+    found = []
+    kinds = (
+        ("dpm_solver_multistep", "eps", (0.0,)),
+        ("dpm_solver_pp_multistep", "x", (0.0,)),
+        ("sde_dpm_solver", "eps", (0.5, 1.0)),
+        ("sde_dpm_solver_pp", "x", (0.0, 0.5, 1.0)),
+    )
+    for (name, kind, etas), order in product(kinds, (1, 2, 3)):
+        for eta, solver in product(etas, ("heun", "midpoint")):
+            options: dict[str, Any] = {"order": order, "solver_type": solver}
+            # the midpoint rule is for two outputs alone, on the way to three as well
+            step = Integral(kind, eta, pair="bh2" if solver == "midpoint" else None)
+            options |= {"eta": eta} if name.startswith("sde") else {}
+            found.append(Variant(name, options, adams(step, order), kind))
+            found.append(Variant(name, options | {"euler_at_final": True},
+                                 adams(step, order, final="euler"), kind))  # fmt: skip
+            found.append(Variant(name, options | {"lower_order_final": True},
+                                 adams(step, order, final="falling"), kind))  # fmt: skip
+        halved = Integral(kind, eta, pair="bh2", halved=True)  # of the last η
+        found.append(Variant(name, {**options, "halved": True}, adams(halved, order), kind))
+    return found
+
+
+def _past_outputs() -> list[Variant]:
+    """LMS, DEIS, UniPC and SA-Solver."""
+    found = []
+    for order in (1, 2, 3, 4):
+        made = adams(Integral("eps", variable="rho"), order)
+        found.append(Variant("lms", {"order": order}, made, "eps"))
+        for variable, last in product(("rho", "log_rho", "t"), (False, True)):
+            place = "lam" if variable == "log_rho" else variable
+            options: dict[str, Any] = {"order": order, "variable": variable,
+                                       "lower_order_final": last}  # fmt: skip
+            made = adams(Integral("eps", variable=place), order, final="falling" if last else "")
+            found.append(Variant("deis", options, made, "eps"))
+    for order, pair, data, corrected, last in product(
+        (1, 2, 3), ("bh1", "bh2"), (True, False), (True, False), (True, False)
+    ):
+        options = {"order": order, "variant": pair, "predict_x0": data, "corrector": corrected,
+                   "lower_order_final": last}  # fmt: skip
+        step = Integral("x" if data else "eps", pair=pair)
+        made = adams(step, order, (order + 1) * corrected, "falling" if last else "")
+        found.append(Variant("unipc", options, made, step.kind))
+    for p, c, tau, data, last in product(
+        (1, 2, 3), (0, 1, 2, 3), (0.0, 0.6, 1.0), (True, False), (True, False)
+    ):
+        orders = {"predictor_order": p, "corrector_order": c, "lower_order_final": last}
+        options = {**orders, "tau": tau, "predict_x0": data}
+        step = Integral("x" if data else "eps", tau**2)
+        made = adams(step, p, c, "falling" if last else "")
+        found.append(Variant("sa_solver", options, made, step.kind))
+    few = {"predictor_order": 2, "corrector_order": 2, "tau": 0.6, "few_steps": True}
+    found.append(Variant("sa_solver", few, adams(Integral("x", 0.36, pair="bh1"), 2, 2)))
+    return found
+
+
+def _singlestep() -> list[Variant]:
+    """DPM-Solver and DPM-Solver++ with inner levels of their own, or those of the grid."""
+    found = []
+    for name, kind, exact in (("dpm_solver", "eps", "taylor"), ("dpm_solver_pp", "x", "heun")):
+        two, three = Integral(kind, pair="bh2"), Integral(kind)
+        for r1, last in product((None, 0.4), (False, True)):
+            kept: dict[str, Any] = {"r1": r1} | ({"solver_type": exact} if last else {})
+            made = stages(two, inside(r1 or 0.5), last)
+            found.append(Variant(name, {"order": 2, **kept}, made, kind))
+            for r2, step in ((None, three), (0.7, three), (None, two)):
+                options = {"order": 3, "r2": r2, **kept}
+                options |= {"inner": "midpoint"} if step is two else {}
+                where = inside(r1 or 1 / 3, r2 or 2 / 3)
+                found.append(Variant(name, options, stages(step, where, last), kind))
+        orders = (2, 1, 2)
+        made = stages(two, _mixed(*orders), False)
+        found.append(Variant(name, {"orders": orders}, made, kind, 3))
+        # DPM-Solver-fast: steps of order 3, then 2 and 1, or 1, or 2 (2206.00927, section 3.4)
+        for split in ((2, 1), (3, 1), (3, 2), (3, 2, 1), (3, 3, 1), (3, 3, 2)):
+            made = stages(three, taking(*split), True)
+            options = {"order": 3, "on_grid": True, "solver_type": exact}
+            found.append(Variant(name, options, made, kind, sum(split)))
+        for split in ((2, 2), (2, 2, 1)):
+            made = stages(two, taking(*split), False)
+            found.append(Variant(name, {"order": 2, "on_grid": True}, made, kind, sum(split)))
+        made = stages(two, taking(1, 2, 2), False)
+        options = {"order": 2, "on_grid": True, "orders": (1, 2, 2)}
+        found.append(Variant(name, options, made, kind, 5))
+    return found
+
+
+def _mixed(*orders: int) -> Any:
+    """Steps of order 1 or 2, the inner level in the middle."""
+
+    def blocks(grid: Grid) -> list[list[Level]]:
+        pairs = zip(inside(0.5)(grid), orders, strict=True)
+        return [block if k == 2 else [block[0], block[-1]] for block, k in pairs]
+
+    return blocks
+
+
+def _without_memory() -> list[Variant]:
+    """Runge–Kutta, ancestral and stochastic samplers."""
+    found = []
+    for name in one.RUNGE_KUTTA:
+        found.append(Variant("flow_matching", {"solver": name}, one.in_flow_time(name)))
+        found += [Variant(method, {"solver": name}, one.in_time(name))
+                  for method in ("velocity", "probability_flow")]  # fmt: skip
+    found += [Variant(name, {}, one.in_ratio(name)) for name in ("euler", "heun", "rk4")]
+    for eta, s in product((0.0, 0.5, 1.0, 1.3), (1.0, 0.7)):
+        noise: dict[str, Any] = {"eta": eta, "s_noise": s}
+        found.append(Variant("euler_ancestral", noise, one.ancestral(eta, s)))
+        if s == 1 and eta <= 1:
+            found.append(Variant("ddim", {"eta": eta}, one.ancestral(eta)))
+            found.append(Variant("reverse_sde", {"eta": eta}, one.euler_maruyama(eta)))
+            found.append(Variant("exponential_sde", {"eta": eta, "hold": "score"},
+                                 one.score_held(eta)))  # fmt: skip
+            found += [Variant("exponential_sde", {"eta": eta, "hold": hold}, one.held(eta, hold))
+                      for hold in ("x", "eps")]  # fmt: skip
+        if eta <= 1:
+            found.append(Variant("dpmpp_2s_ancestral", noise, one.dpmpp_2s(eta, s)))
+            found.append(Variant("flow_ancestral", noise, one.flow_ancestral(eta, s)))
+            found += [Variant("dpm2_ancestral", {**noise, "rho": rho}, one.dpm2(rho, eta, s))
+                      for rho in (None, 3.0)]  # fmt: skip
+        if 0 < eta <= 1:
+            found += [Variant("dpmpp_sde", {**noise, "r": r, "brownian": path},
+                              one.dpmpp_sde(eta, s, r, path))
+                      for r, path in product((0.5, 0.4), (True, False))]  # fmt: skip
+    found += [Variant("dpm2", {"rho": rho}, one.dpm2(rho)) for rho in (None, 3.0)]
+    found += [Variant("ddpm", {"variance": v}, one.ddpm(v)) for v in ("beta", "beta_tilde", 0.3)]
+    for second, stale, s, low in product((True, False), (None, "eps", "x"), (1.0, 0.7), (0.0, 0.2)):
+        options = {"s_churn": 1.4, "s_noise": s, "s_tmin": low, "s_tmax": 10 / (1 + 5 * low),
+                   "second_order": second, "stale": stale}  # fmt: skip
+        made = one.edm(0.2, low, 10 / (1 + 5 * low), s, second, stale)
+        found.append(Variant("edm", options, made))
+    found.append(Variant("edm", {"s_churn": 9.0}, one.edm(9 / 7, 0, 1e9, 1, True, None)))
+    for name, count, snr, first, clean in product(
+        ("reverse_diffusion", "ancestral"), (0, 1, 2), (0.16, 0.0), (True, False), (True, False)
+    ):
+        options = {"predictor": name, "n_corrector": count, "snr": snr, "corrector_first": first,
+                   "denoise": clean}  # fmt: skip
+        made = one.predictor_corrector(name, count, snr, first, clean)
+        found.append(Variant("predictor_corrector", options, made))
+    found.append(Variant("annealed_langevin", {"step": 3e-3, "n_steps": 2}, one.annealed(3e-3, 2)))
+    found.append(Variant("interpolant_sde", {"epsilon": 0.8}, one.interpolant(lambda t: 0.8)))
+    found.append(Variant("interpolant_sde", {"epsilon": 0.0}, one.interpolant(lambda t: 0.0)))
+    found.append(Variant("interpolant_sde", {"epsilon": np.sqrt}, one.interpolant(np.sqrt)))
+    found.append(Variant("lcm", {}, one.consistency(0.0, 1.0)))
+    scaled = {"c_skip": 0.2, "c_out": 0.9, "sigma_min": 0.03}
+    found.append(Variant("lcm", scaled, one.consistency(0.2, 0.9, 0.03)))
+    found.append(Variant("scm", {}, one.consistency(0.0, 1.0)))
+    found += [Variant("tcd", {"gamma": gamma}, one.jump(gamma)) for gamma in (0.0, 0.3, 1.0)]
+    for order in (1, 2, 3, 4):
+        for start in ("prk", "plms"):
+            made = one.pseudo(order, start, _middle)
+            found.append(Variant("pndm", {"order": order, "start": start}, made, "eps"))
+        found.append(Variant("ipndm", {"order": order}, one.pseudo(order, "", _middle), "eps"))
+    return found
+
+
+def _middle(grid: Grid, i: int) -> Level:
+    """Half-way in the time of the cosine schedule."""
+    assert grid.t is not None
+    return one.cosine(float(grid.t[i] + grid.t[i + 1]) / 2)
+
+
+#: Those that start at pure noise as well, where others refuse or do not exist.
+PURE = ("ddim", "ddpm", "deis", "dpm_solver_multistep", "dpm_solver_pp_multistep",
+        "euler_ancestral", "flow_matching", "interpolant_sde", "lcm", "lms", "sa_solver", "scm",
+        "sde_dpm_solver_pp", "tcd", "unipc", "velocity")  # fmt: skip
+
+
+def from_noise(variant: Variant) -> bool:
+    """Whether it starts at α = 0: not with a corrector's equation for the step from there, nor in
+    ε with noise, whose first step would be infinite."""
+    options = variant.options
+    refused = options.get("corrector", False) or not options.get("predict_x0", True)
+    return variant.method in PURE and not refused
+
+
+VARIANTS = _multistep() + _past_outputs() + _singlestep() + _without_memory()
