@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from analytic import GaussianMixture
-from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.base import Finding, judge
+from dfbench.claims.literature import oracle
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.calculus import derivative
 from dfbench.claims.literature.posterior import moments, states
 from dfbench.levels import Array, Level
@@ -101,9 +102,19 @@ def check(formula: FromScore) -> Finding:
         derivation="rounding of the terms that cancel, ε (1 + |z|/σ)², and of exponents up to 10²",
         target=mixtures(), level=levels(-6.0, 6.0),
     )  # fmt: skip
+    dense = largest(
+        oracle.fields_gap(seed, dim, *level)
+        for seed in range(3) for dim in (1, 2, 3)
+        for level in ((0.6, 0.8), (0.999, 0.05), (0.02, 0.999))
+    )  # fmt: skip
+    matrices = judge(largest(dense, oracle.blocks_gap()), 1e-10, unit="relative",
+                     derivation="dense inverses, condition (α/σ)² up to 400")  # fmt: skip
     names = (
         "score and mean against differences, 1D", "covariance against differences, 1D",
         "all three against closed forms in space",
+        "every field with any covariances against dense inverses",
     )  # fmt: skip
-    found = dict(zip(names, (f.measured or 0.0 for f in (first, second, space)), strict=True))
-    return replace(worst_of(first, second, space), quantities=found)
+    found = dict(
+        zip(names, (f.measured or 0.0 for f in (first, second, space, matrices)), strict=True)
+    )
+    return replace(worst_of(first, second, space, matrices), quantities=found)

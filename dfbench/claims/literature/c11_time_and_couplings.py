@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
-from dfbench.claims.base import Finding
+from dfbench.claims.base import Finding, judge
+from dfbench.claims.literature import oracle
 from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.transport import BOUND, DERIVATION, Motion
 from dfbench.levels import Array
@@ -161,6 +162,17 @@ def check(field: Interpolant) -> Finding:
             derivation="rounding of exponents up to 10²", law=couplings(),
         ),
     }  # fmt: skip
+    coupled = largest(
+        oracle.coupled_gap(seed, *level)
+        for seed in range(3) for level in ((0.6, 0.8), (0.3, -0.9), (1.0, 0.0), (0.0, 1.0))
+    )  # fmt: skip
+    found["any covariances, against dense inverses"] = judge(
+        coupled, 1e-11, unit="absolute, of order one", derivation="condition up to 1e2"
+    )
+    draws = largest(oracle.pairs_gap(oracle.coupling(seed)[0], seed) for seed in range(2))
+    found["draws of pairs, of the distance allowed at 1e-9"] = judge(
+        draws, 1.0, unit="of the distance allowed", derivation="Kolmogorov–Smirnov, 20000 draws"
+    )
     quantities = {name: f.measured or 0.0 for name, f in found.items()}
     return replace(worst_of(*found.values()), quantities=quantities, series=_picture())
 

@@ -16,7 +16,8 @@ from analytic.information import (
     mutual_information,
     point_information,
 )
-from dfbench.claims.base import Finding
+from dfbench.claims.base import Finding, judge
+from dfbench.claims.literature import oracle_laws
 from dfbench.claims.literature.base import for_all, row, worst_of
 from dfbench.levels import Array, Grid
 from dfbench.samplers import METHODS
@@ -135,6 +136,8 @@ def check(steps: Steps) -> Finding:
                 examples=12, target=line, grid=grids(2, 6, -5, 5)),
         for_all(limit, 1e-3, unit="of the limit", examples=10,
                 derivation="the next term, O(1/T²), with |Δλ| ≤ 0.06", target=one),
+        judge(oracle_laws.information_gap(0), 1e-10, unit="nats, or absolute",
+              derivation="sums on 20001 points; quadrature to 1e-11"),
     )  # fmt: skip
     return replace(found, **_example(steps))
 

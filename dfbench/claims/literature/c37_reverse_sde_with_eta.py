@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import sqrtm
 
-from analytic import gaussian_entropy, gaussian_kl, gaussian_w2, reverse_sde_law
+from analytic import reverse_sde_law
 from dfbench.claims.base import Finding, judge
+from dfbench.claims.literature import oracle_laws
 from dfbench.claims.literature.base import largest, row, worst_of
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.order import fit
@@ -61,47 +61,6 @@ def law_error(table: Table, eta: float) -> float:
     law = table.law(VARIANCES, start_mean=mean, start_variance=var)
     size = np.sqrt(truth[1])
     return float(np.hypot((law.mean - truth[0]) / size, np.sqrt(law.variance) / size - 1).max())
-
-
-def matrices_gap(seed: int) -> float:
-    """The exact law, and distances of laws, for covariances that do not commute.
-
-    In the eigenbasis of the data a deviation keeps a share p of itself, which the same law with
-    a spectrum tells; distances by the formulas of the textbooks.
-    """
-    rng = np.random.default_rng(seed)
-    data, other = (root @ root.T + 0.3 * np.eye(3) for root in rng.standard_normal((2, 3, 3)))
-    mu, m = rng.standard_normal((2, 3))
-    first, last, eta = (0.4, 0.9), (0.9, 0.5), float(rng.choice(ETAS))
-    found = reverse_sde_law(mu, data, first, last, eta, m, other)
-    spectrum, basis = np.linalg.eigh(data)
-    zero, one = np.zeros(3), np.ones(3)
-    share = reverse_sde_law(zero, spectrum, first, last, eta, one, zero)[0]
-    left = reverse_sde_law(zero, spectrum, first, last, eta, zero, zero)[1]
-    mean = last[0] * mu + basis @ (share * (basis.T @ (m - first[0] * mu)))
-    inner = np.diag(left) + share[:, None] * (basis.T @ other @ basis) * share
-    gaps = [np.abs(found[0] - mean).max(), np.abs(found[1] - basis @ inner @ basis.T).max()]
-    apart, inverse = mu - m, np.linalg.inv(other)
-    root = sqrtm(data).real
-    cross = np.trace(sqrtm(root @ other @ root).real)
-    w2 = apart @ apart + np.trace(data) + np.trace(other) - 2 * cross
-    gaps.append(abs(gaussian_w2(mu, data, m, other) / np.sqrt(w2) - 1))
-    sizes = [np.linalg.slogdet(each)[1] for each in (data, other)]
-    kl = 0.5 * (np.trace(inverse @ data) - 3 + apart @ inverse @ apart + sizes[1] - sizes[0])
-    gaps.append(abs(gaussian_kl(mu, data, m, other) / kl - 1))
-    close = gaussian_kl(zero, 1.01 * one, zero, one)
-    gaps.append(abs(close / (1.5 * (0.01 - np.log1p(0.01))) - 1))
-    gaps.append(
-        abs(
-            gaussian_w2(mu, spectrum, m, one)
-            / np.hypot(np.linalg.norm(apart), np.linalg.norm(np.sqrt(spectrum) - 1))
-            - 1
-        )
-    )
-    dark = reverse_sde_law(zero, spectrum, (0.0, 2.0), (0.0, 1.0), 0.0, one, zero)[0]
-    gaps.append(np.abs(dark - 0.5).max())
-    entropy = 0.5 * sizes[0] + 1.5 * (1 + np.log(2 * np.pi))
-    return float(np.max([*gaps, abs(gaussian_entropy(data) - entropy)]))  # a NaN stays one
 
 
 def one_step_gap(reverse: Reverse, eta: float, h: float) -> float:
@@ -179,9 +138,15 @@ def check(reverse: Reverse) -> Finding:
         derivation="agreement to first order leaves O(Δt²) in weights and noise variance",
     )  # fmt: skip
     quantities |= {f"order of a step's distance to {name}": p for name, p in steps.items()}
+    exact = [
+        oracle_laws.reverse_gap(seed, eta) for seed in range(3) for eta in (0.0, 0.5, 1.0, 1.5)
+    ]
+    closed = [oracle_laws.gaussian_gap(seed) for seed in range(4)]
+    quantities["closed law against its moments' equation"] = largest(exact)
+    quantities["distances of Gaussians against textbook formulas"] = largest(closed)
     third = judge(
-        float(np.max([matrices_gap(seed) for seed in range(6)])), 1e-9, unit="relative",
-        derivation="round-off of matrices with condition up to 1e3, in square roots",
+        largest(*exact, *closed), 1e-10, unit="absolute, of order one",
+        derivation="tolerance 1e-12 of the integration; matrices with condition up to 1e2",
     )  # fmt: skip
     decided = worst_of(first, second, third)
     where = max(orders, key=lambda name: abs(orders[name] - 1)) if decided is first else None

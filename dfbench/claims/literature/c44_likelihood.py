@@ -10,6 +10,7 @@ import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.claims.base import Finding, judge
+from dfbench.claims.literature import oracle_laws
 from dfbench.claims.literature.base import for_all, row, worst_of
 from dfbench.levels import Array
 from dfbench.schedules import LinearVP, Schedule
@@ -118,7 +119,14 @@ def check(field: Field) -> Finding:
     order = float(np.log2(errors[-2] / errors[-1]))
     limit = judge(abs(order - 1), 0.1, unit="of the order", derivation="second term of the "
                   "expansion; a wrong determinant has order 0")  # fmt: skip
-    return replace(worst_of(agree, limit), quantities={
+    wrong, told = oracle_laws.flow_gap(0)
+    reference = judge(wrong, 1e-11, unit="absolute, of order one",
+                      derivation="integration to 5e-14 of every step")  # fmt: skip
+    honest = judge(told, 1.0, unit="of what an estimated error may be",
+                   derivation="at most 1e-10 (1e-9 in log p), and a tenth of the true error at "
+                   "least")  # fmt: skip
+    return replace(worst_of(agree, limit, reference, honest), quantities={
+        "reference flow and its log p against closed forms": wrong,
         "order of the residual flow": order,
         **{f"residual flow, {n} steps: error of log p (nats)": e
            for n, e in zip(STEPS, errors, strict=True)},
