@@ -26,9 +26,9 @@ from benchmarks.mutation.operators import Mutant, mutants
 
 LIMIT = 30.0  # seconds of a processor for one mutant, besides what its judges take unchanged
 MEMORY = 8 << 30  # bytes
-FIRST = 0.8  # seconds for a mutant before those that nobody has noticed so far are taken up again
+FIRST = 0.5  # seconds for a mutant before those that nobody has noticed so far are taken up again
 STALLED = 20  # times the limit on the clock: the machine may be busy with something else
-CLAIMS = 25.0  # seconds (traced) of claims asked about one line, at first
+CLAIMS = 40.0  # seconds (traced) of claims asked about one line, at first
 PATIENCE = {"dfbench/samplers": 12.0, "": 4.0}  # the same of subjects
 WARMING = ("claim 1", "claim 22", "claim 36", "claim 45", "certify dfbench:sa_solver {}",
            "certify dfbench:edm {}")  # fmt: skip

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from dfbench.claims.base import Finding, judge
-from dfbench.claims.literature.base import for_all, row, worst_of
+from dfbench.claims.literature.base import for_all, largest, row, worst_of
 from dfbench.claims.literature.calculus import derivative
 from dfbench.levels import Array
 from dfbench.schedules import (
     EDM,
+    SCHEDULES,
     VE,
     Cosine,
     DiscreteSchedule,
@@ -171,6 +172,47 @@ def start_gap() -> float:
     return float(np.max([abs(a / b - 1) for a, b in pairs]))  # a NaN stays one
 
 
+def names_gap() -> float:
+    """The schedules by name: their levels at both ends and in the middle, of numbers and arrays."""
+    last = {"ddpm_linear": (1e-4, 0.02, 1.0), "ddpm_scaled_linear": (0.00085, 0.012, 0.5)}
+    gaps = []
+    for name, (low, high, power) in last.items():
+        betas = np.linspace(low**power, high**power, 1000) ** (1 / power)
+        lam = 2 * SCHEDULES[name]().level(1.0).half_log_snr
+        bar = np.exp(np.log1p(-betas).sum())
+        gaps += [abs(lam - math.log(bar / (1 - bar))),
+                 abs(SCHEDULES[name]().level(0.0).sigma / low**0.5 - 1)]  # fmt: skip
+    short, shifted = SCHEDULES["cosine_truncated"](), SCHEDULES["flow_matching_sd3"]()
+    gaps += [abs(short.log_snr(0.0) - 15), abs(short.log_snr(1.0) + 15),
+             abs(shifted.log_snr(0.5) + 2 * math.log(3)), abs(SCHEDULES["edm"]().sigma(1.0) - 80),
+             abs(SCHEDULES["ve"]().sigma(0.5) - math.sqrt(0.01 * 50)),
+             abs(SCHEDULES["ddpm_cosine"]().alpha(0.0)
+                 - math.cos(0.009 / 1.008 * math.pi / 2) / math.cos(0.008 / 1.008 * math.pi / 2)),
+             ]  # fmt: skip
+    for make in SCHEDULES.values():
+        schedule, t = make(), np.array([[0.2, 0.4, 0.6], [0.3, 0.5, 0.7]])
+        values = schedule.sigma(t)
+        each = [[schedule.sigma(float(one)) for one in row] for row in t]
+        gaps.append(np.abs(values - each).max())
+        gaps.append(0.0 if isinstance(each[0][0], float) and values.shape == t.shape else np.inf)
+    return largest(gaps)
+
+
+def open_end_gap() -> float:
+    """Flow matching from its SDE, whose rates are infinite at t = 1: λ is −∞ there."""
+    found = Schedule.from_sde(lambda t: -1 / (1 - t), lambda t: 2 * t / (1 - t))
+    t = np.array([0.3, 0.7, 0.99, 0.9999])
+    gaps = [np.abs(found.log_snr(t) / FlowMatching().log_snr(t) - 1).max(),
+            np.abs(found.alpha(t) / (1 - t) - 1).max(),
+            0.0 if found.log_snr(1.0) == -np.inf else np.inf,
+            0.0 if np.isfinite(found.log_snr(1 - 1e-9)) else np.inf,
+            abs(found.t_of_log_snr(-np.inf) - 1)]  # fmt: skip
+    table = DiscreteSchedule.linear()
+    places = {float(table.ratios[n]): n for n in (0, 3, 999)} | {1e-9: 0, 1e9: 999}
+    gaps += [abs(table.index_of_ratio(ratio, clip=True) - n) for ratio, n in places.items()]
+    return largest(gaps)
+
+
 def tables_gap() -> float:
     """The tables of DDPM, latent diffusion and iDDPM entry by entry, and one without signal."""
     made = {
@@ -259,6 +301,10 @@ def check(sde: SDE) -> Finding:
                                    derivation="rounding of differences 2⁻¹¹ apart"),
         "tables": judge(tables_gap(), 1e-9, unit="relative", derivation="1000 products, and "
                         "differences of neighbours: ε · 10⁵"),
+        "schedules by name": judge(names_gap(), 1e-9, unit="absolute", derivation="1000 products"),
+        "an SDE with infinite rates at t = 1": judge(
+            open_end_gap(), 1e-9, unit="relative", derivation="the integrals' own tolerance 1e-10"
+        ),
         "levels from f and g²": for_all(
             lambda **case: inverse_gap(sde, **case), 1e-9, examples=12, unit="relative",
             derivation="the integrals' own tolerance 1e-10, α and σ its exponentials", **cases,

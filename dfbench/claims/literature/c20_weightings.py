@@ -157,7 +157,14 @@ def check(weights: dict[str, Function]) -> Finding:
     unit = EDM(p_mean=-1.2 - math.log(0.5), sigma_data=1.0)
     both = [normalised(each, *RANGE)(LAM) for each in (sd3, edm)]
     bulk = np.minimum(*both) > 0.1 * max(map(np.max, both))
+    ends = np.array([-5.0, 6.0])  # of a part of the schedule, on which t is uniform
+    part = float(np.diff(2 / np.pi * np.arctan(np.exp(ends / 2)))[0])
+    cut = effective_weighting("v", Cosine(*ends))
+    beyond = float(np.abs(np.append(cut(ends) * part / weights["v_cosine"](ends) - 1,
+                                    cut(np.array([-5.1, 6.1, 9.0])))).max())  # fmt: skip
     found = worst_of(
+        judge(beyond, 1e-10, unit="of its value, at the ends of a schedule and "
+              "beyond them", derivation=derivation),
         judge(float(np.max(list(gaps.values()))), 1e-10, derivation=derivation),
         judge(float(np.max(drawn)), 1e-10, derivation=derivation),
         judge(_distance_error(), 1e-5, derivation="quadrature with a kink in one panel of 0.3"),
