@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,46 @@ def test_who_is_asked() -> None:
         run.Known("certify dfbench:slow {}", ("order",), 9.0, {"analytic/m.py": {2}}),
     ]
     assert [one.judge for one in run.asked(made, known)] == ["certify dfbench:ddim {}", "claim 3"]
+
+
+def test_who_is_asked_first() -> None:
+    """Who noticed changes of the same function in little time; a new judge before one that
+    was asked in vain."""
+    (made, *_) = mutants("def f(a, b):\n    return a * b\n", "m.py")
+    names = ("slow", "in vain", "new", "often")
+    known = [run.Known(name, (name,), 1.0, {"m.py": {2}}) for name in names]
+    order = run.Order()
+    for by in ("often", "often", "slow", "slow", ""):
+        spent = [("slow", 5.0)] if by == "slow" else [("in vain", 0.1), ("often", 0.1)]
+        order.learn("m.py", "f", spent, by)
+    assert [one.judge for one in order(made, known)] == ["often", "new", "slow", "in vain"]
+    recalled = run.Order()
+    one = run.Result("k", "m.py", "f", 1, "sign", "", "", "killed", "slow claim (x)", 1, 0.1)
+    recalled.recall([one] * 9, known)
+    assert next(iter(recalled(made, known))).judge == "slow"
+
+
+def test_limit_is_in_time_of_a_processor() -> None:
+    """Waiting is free; computing without end is not."""
+
+    def wait() -> str:
+        time.sleep(1.6)
+        return "waited"
+
+    def turn() -> None:
+        while True:
+            pass
+
+    assert dict(run.forked([wait, turn], 0.5, 2)) == {0: "waited", 1: "timeout"}
+
+
+def test_patience() -> None:
+    """Nobody is asked when the time of a mutant is up."""
+    (made, *_) = mutants("def f(a, b):\n    return a * b\n", "analytic/m.py")
+    known = [run.Known("claim 1", ("claim 1",), 1.0, {})]
+    nothing = judges.Patches(ROOT, {})
+    nothing.apply = lambda *_: True  # type: ignore[method-assign]
+    assert run.judged(ROOT, made, known, nothing, -1.0) == ("undecided", "", [])
 
 
 def test_reasons(tmp_path: Path) -> None:

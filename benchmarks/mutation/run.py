@@ -347,7 +347,7 @@ def run(
 
     Args:
         patterns: parts of paths; all files without one.
-        again: run those that survived or were not reached once more, with all subjects.
+        again: run those that nobody has noticed once more, with all subjects.
         known: of an earlier run, in place of recording which lines are executed.
         keep: file in which that is kept.
         only: with `again`, ask these judges and no others: claims that have changed.
@@ -373,7 +373,7 @@ def run(
     gc.collect()
     gc.freeze()
     done = load(out)
-    unknown = ("survived", "not reached") if again else (None, "undecided")
+    unknown = ("survived", "not reached", "undecided") if again else (None, "undecided")
     verdicts = {key: one.verdict for key, one in done.items()}
     todo = [m for m in chosen(root, patterns, every, seed) if verdicts.get(m.key) in unknown]
     todo.sort(key=lambda mutant: verdicts.get(mutant.key) == "undecided")
