@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="tree under mutation")
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "claims" / "mutation.csv")
     parser.add_argument("--lines", type=Path, help="keep what claims execute in this file")
-    parser.add_argument("--ask", action="append", help='with --again: this one only ("claim 8")')
+    parser.add_argument("--ask", action="append", help='this judge only ("claim 8")')
     parser.add_argument("--report", action="store_true", help="write the report only")
     args = parser.parse_args()
     root = args.root.resolve()

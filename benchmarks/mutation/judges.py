@@ -171,7 +171,7 @@ def _released() -> list[tuple[str, int]]:
 
 def ask(judge: str, expected: tuple[str, ...] | None = None) -> Judgement:
     """Ask one judge, up to the first claim that does not pass, if those to pass are given."""
-    start = time.perf_counter()
+    start = time.process_time()
     bad: dict[str, str] = {}
     passed: list[str] = []
     for claim, verdict in _verdicts(judge, expected):
@@ -181,7 +181,7 @@ def ask(judge: str, expected: tuple[str, ...] | None = None) -> Judgement:
                 break
         else:
             passed.append(claim)
-    return Judgement(judge, bad, tuple(passed), time.perf_counter() - start)
+    return Judgement(judge, bad, tuple(passed), time.process_time() - start)
 
 
 def _verdicts(judge: str, expected: tuple[str, ...] | None) -> Iterator[tuple[str, str]]:

@@ -152,12 +152,13 @@ def warm() -> None:
     judges.forget()
 
 
-def record(root: Path, workers: int) -> list[Known]:
-    """Ask every judge about the unchanged packages, noting what it executes."""
+def record(root: Path, workers: int, only: list[str] | None = None) -> list[Known]:
+    """Ask every judge, or only these, about the unchanged packages, noting what it executes."""
     files = frozenset(sources(root))
     _, everyone = next(forked([judges.names], 300.0, 1))
     if isinstance(everyone, Exception):
         raise everyone
+    everyone = [name for name in everyone if not only or name in only]
 
     def task(judge: str) -> Callable[[], Any]:
         def run() -> tuple[judges.Judgement, dict[str, set[int]]]:
@@ -350,18 +351,18 @@ def run(
         again: run those that nobody has noticed once more, with all subjects.
         known: of an earlier run, in place of recording which lines are executed.
         keep: file in which that is kept.
-        only: with `again`, ask these judges and no others: claims that have changed.
+        only: ask these judges and no others: claims that have changed.
     """
     stop = time.monotonic() + 60 * budget
     sys.path.insert(0, str(root))
     judges.preload()
     gc.freeze()
-    if only:
-        known = [Known(name, (name,), 0.0, {}) for name in only]
-    elif known is None:
-        known = record(root, workers)
-        if keep:
+    if known is None:
+        known = record(root, workers, only)
+        if keep and not only:
             dump(known, keep)
+    if only:
+        known = [one for one in known if one.judge in only]
     print(f"{len(known)} judges", file=sys.stderr)
     warm()
     recorder = judges.Recorder(root, frozenset(sources(root)))
@@ -389,7 +390,7 @@ def run(
 
     def tasks() -> Iterator[Callable[[], Any]]:
         for mutant in todo:
-            who = known if only else order(mutant, asked(mutant, known, every=again))
+            who = order(mutant, asked(mutant, known, every=again))
             if time.monotonic() < stop:
                 begun.append((mutant, who, 0))
                 yield _task(root, mutant, who, patches, FIRST)
@@ -418,7 +419,7 @@ def run(
                 later.append((mutant, left, before + len(spent)))
             if verdict == "survived" and not before + len(spent):
                 verdict = "not reached"
-            if only and verdict in ("survived", "undecided"):
+            if only and verdict in ("survived", "not reached", "undecided"):
                 continue  # what is known of it stays
             one = Result(
                 mutant.key, mutant.module, mutant.function, mutant.first, mutant.operator,
