@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dfbench.report.labels import number
 from dfbench.report.svg import Line, line_plot
 from dfbench.report.sweep import ranking
-from dfbench.report.sweep.data import VARIANTS
+from dfbench.report.sweep.data import SEPARATOR, VARIANTS
 from dfbench.report.sweep.ranking import Contest, Result
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def curves(table: DataFrame, colours: list[str]) -> list[Chart]:
         colours: configurations that are in colour.
     """
     found = []
+    short = short_names(colours)
     for target, group in table.groupby("target", sort=False):
         metric, unit = str(group.metric.iloc[0]), str(group.unit.iloc[0] or "")
         least = group.sort_values("value").config.iloc[0]
@@ -98,8 +99,8 @@ def curves(table: DataFrame, colours: list[str]) -> list[Chart]:
         lines = []
         for config, points in group.sort_values("nfe").groupby("config", sort=False):
             known = colours.index(config) if config in colours else None
-            lines.append(Line(str(config), _points(points), quiet=known is None, kind=known,
-                              bars=_bars(points),
+            lines.append(Line(short.get(str(config), str(config)), _points(points),
+                              quiet=known is None, kind=known, bars=_bars(points),
                               told=known is not None or config == least))  # fmt: skip
         floors = group.dropna(subset=["floor_high"]).groupby("nfe").floor_high.max()
         if len(floors):
@@ -114,6 +115,15 @@ def curves(table: DataFrame, colours: list[str]) -> list[Chart]:
                         group[columns].itertuples(index=False))  # fmt: skip
             found.append(Chart(f"error {target}", picture, str(target), data))
     return found
+
+
+def short_names(configs: Sequence[str]) -> dict[str, str]:
+    """Configurations by their samplers' names, where these tell them apart."""
+    samplers = [config.partition(SEPARATOR)[0] for config in configs]
+    return {
+        config: sampler if samplers.count(sampler) == 1 else config
+        for config, sampler in zip(configs, samplers, strict=True)
+    }
 
 
 def _few(group: DataFrame, colours: list[str]) -> DataFrame:
@@ -229,36 +239,35 @@ def _options(text: str) -> dict[str, float]:
 # Trajectories -------------------------------------------------------------------------------------
 
 
-def paths(rows: DataFrame, only: list[str] | None = None) -> list[Chart]:
-    """Trajectories of a few fixed starts in one dimension, a panel a run."""
+def paths(rows: DataFrame, only: Mapping[str, list[str]] | None = None) -> list[Chart]:
+    """Trajectories of a few fixed starts in one dimension, at the fewest evaluations: a panel a
+    configuration, the exact flow from the same starts behind it.
+
+    Args:
+        only: target → configurations that are shown; by default, all.
+    """
     chosen = rows[(rows.metric == "path") & rows["at"].notna()]
-    if only is not None:
-        chosen = chosen[chosen.config.isin(only)]
     found = []
     for (target, config), group in chosen.groupby(["target", "config"], sort=False):
-        steps = sorted(group.nfe.dropna().unique())
-        least = group[group.nfe == (steps[0] if steps else None)]
+        if only and config not in only.get(str(target), [config]):
+            continue
+        fewest = int(group.nfe.min())
+        one = group[(group.nfe == fewest) & (group.seed == group.seed.min())]
         lines = []
-        for i, (series, each) in enumerate(least.groupby("series")):
-            each = each.sort_values("at", ascending=False)
-            once = each[each.seed == each.seed.iloc[0]]
-            at = list(zip(once["at"], once.value, strict=True))
-            lines.append(Line(f"path {int(series)}", at, kind=i, told=False))
-        unit = str(least.unit.iloc[0] or "") if len(least) else ""
-        picture = line_plot(lines, x=unit_of_at(unit), y="state", x_log=False, y_log=False,
-                            title=f"{target}: paths of {config}", room=20)  # fmt: skip
+        for (source, series), each in one.sort_values("at").groupby(["source", "series"]):
+            at = list(zip(each["at"], each.value, strict=True))
+            exact = source == "none"
+            name = f"start {int(series) + 1}{', exact flow' if exact else ''}"
+            lines.append(Line(name, at, quiet=exact, kind=0, told=False))
+        picture = line_plot(lines, x="σ/(α + σ): noise at 1, data at 0", y="state z/(α + σ)",
+                            x_log=False, y_log=False, title=f"{target}: paths of {config}",
+                            room=20)  # fmt: skip
         if picture:
-            data = csv_text(
-                ["path", "at", "value"], least[["series", "at", "value"]].itertuples(index=False)
-            )
-            caption = f"{config} on {target}, {int(steps[0])} evaluations"
+            shown = one[["source", "series", "at", "value"]]
+            data = csv_text(["source", "start", "at", "value"], shown.itertuples(index=False))
+            caption = f"{config} on {target}, {fewest} evaluations"
             found.append(Chart(f"paths {target} {config}", picture, caption, data))
     return found
-
-
-def unit_of_at(unit: str) -> str:
-    """What the abscissa of a path is."""
-    return "log-SNR λ" if "time" not in unit else "time"
 
 
 def contests_csv(found: list[Contest]) -> str:

@@ -22,6 +22,7 @@ NAME = "measurements"
 REQUIRED = ("target", "sampler", "nfe", "metric", "value", "status")
 #: Columns that tell configurations of one sampler apart.
 VARIANTS = ("schedule", "grid", "prediction")
+SEPARATOR = " · "  # between a sampler and these
 NUMBERS = ("dimension", "steps", "nfe", "seed", "at", "series", "value", "low", "high", "floor",
            "floor_high", "n")  # fmt: skip
 
@@ -159,7 +160,7 @@ def _configurations(rows: DataFrame) -> Any:
     names = rows.sampler.astype(str)
     for column in VARIANTS:
         several = rows.groupby("sampler")[column].transform("nunique") > 1
-        names = names.where(~several | (rows[column] == ""), names + " · " + rows[column])
+        names = names.where(~several | (rows[column] == ""), names + SEPARATOR + rows[column])
     return names
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dfbench.report import labels
 from dfbench.report.figures import shade_names
 from dfbench.report.html import source
 from dfbench.report.sweep import charts, ranking, strips, words
 from dfbench.report.sweep.charts import Chart
-from dfbench.report.sweep.data import Results
+from dfbench.report.sweep.data import SEPARATOR, Results
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -101,7 +102,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
     colours = ranking.featured(found)
     orders = ranking.orders(rows)
     studies = [str(name) for name in rows.study.unique() if name]
-    shown = ranking.featured(found, DETAILS[0].strips)
+    shown = ranking.one_each(table)
     script = source("script.js") + source("sweep.js")
     every = table_rows(table, found)
     commands = [each["command"] for each in results.environment if "command" in each]
@@ -118,11 +119,13 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
         "colours": colours,
         "orders": orders,
         "many": rows.config.nunique(),
+        "variants": rows.config.nunique() > rows.sampler.nunique(),
+        "styled": _styler(rows),
         "figures": {
             "curves": charts.curves(table, colours),
             "fronts": charts.pareto(table),
             "responses": strips.responses(rows, shown),
-            "splits": strips.splits(rows),
+            "splits": strips.splits(rows, only=shown),
             "noise": charts.stochasticity(table),
             "paths": charts.paths(rows, shown),
         },
@@ -160,6 +163,25 @@ def _purposes(studies: Mapping[str, str]) -> list[str]:
         except tomllib.TOMLDecodeError:
             continue
     return [str(each) for each in dict.fromkeys(titles) if each]
+
+
+def _styler(rows: DataFrame) -> Callable[[str], Markup]:
+    """A function that sets schedules and grids small in a text with names of configurations."""
+    names = [str(each) for each in rows.config.unique() if SEPARATOR in str(each)]
+    pattern = re.compile("|".join(re.escape(each) for each in sorted(names, key=len, reverse=True)))
+
+    def styled(text: str) -> Markup:
+        if not names:
+            return escape(text)
+        made, at = Markup(""), 0
+        for found in pattern.finditer(text):
+            sampler, _, variant = found[0].partition(SEPARATOR)
+            made += escape(text[at : found.start()])
+            made += Markup("{} <i>{}</i>").format(sampler, variant)
+            at = found.end()
+        return made + escape(text[at:])
+
+    return styled
 
 
 def _cut(chart: Chart, detail: Detail) -> Chart:

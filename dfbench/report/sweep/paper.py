@@ -12,7 +12,7 @@ import numpy as np
 
 from dfbench.files import write_with
 from dfbench.report.sweep import ranking
-from dfbench.report.sweep.charts import NAMES, stochasticity
+from dfbench.report.sweep.charts import NAMES, short_names, stochasticity
 from dfbench.report.sweep.data import Results, runs
 from dfbench.report.sweep.strips import SOURCES
 
@@ -115,6 +115,7 @@ def _grid(count: int) -> tuple[Figure, list[Axes]]:
 def _errors(axis: Axes, table: DataFrame, colours: list[str], metric: str) -> None:
     """Every configuration; those in colour with intervals and named at their ends."""
     ends = []
+    short = short_names(colours)
     for config, each in table.sort_values("nfe").groupby("config", sort=False):
         if config not in colours:
             axis.plot(each.nfe, each.value, color="0.82", lw=0.8, zorder=1)
@@ -123,7 +124,9 @@ def _errors(axis: Axes, table: DataFrame, colours: list[str], metric: str) -> No
         spread = np.array([each.value - each.low, each.high - each.value]).clip(min=0)
         axis.errorbar(each.nfe, each.value, yerr=spread, color=COLOURS[k], marker=MARKERS[k], ms=4,
                       lw=1.4, elinewidth=0.9, mec="white", mew=0.5)  # fmt: skip
-        ends.append((float(each.nfe.iloc[-1]), float(each.value.iloc[-1]), str(config), COLOURS[k]))
+        ends.append(
+            (float(each.nfe.iloc[-1]), float(each.value.iloc[-1]), short[str(config)], COLOURS[k])
+        )
     floor = table.dropna(subset=["floor_high"]).groupby("nfe").floor_high.max()
     if len(floor):
         axis.plot(floor.index, floor, ":", color="0.35", lw=1.1)

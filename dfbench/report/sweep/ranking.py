@@ -30,6 +30,7 @@ class Result:
     """A configuration's error at a number of evaluations."""
 
     config: str
+    sampler: str
     method: str
     nfe: int
     value: float
@@ -72,8 +73,10 @@ class Contest:
 
     @cached_property
     def next(self) -> Result | None:
-        """The least error that is not tied with the best."""
-        return next((each for each in self.results if not each.ties(self.results[0])), None)
+        """The least error of another sampler that is not tied with the best."""
+        heads = {each.sampler for each in self.best}
+        return next((each for each in self.results if each not in self.best
+                     and each.sampler not in heads), None)  # fmt: skip
 
     @property
     def lead(self) -> float | None:
@@ -84,8 +87,9 @@ class Contest:
 
     @property
     def winner(self) -> str | None:
-        """The configuration that is alone at the head; None where several are tied."""
-        return self.results[0].config if len(self.best) == 1 and self.next else None
+        """The sampler that is alone at the head; None where several are tied."""
+        heads = {each.sampler for each in self.best}
+        return self.results[0].sampler if len(heads) == 1 and self.next else None
 
 
 def primary(rows: DataFrame) -> dict[str, str]:
@@ -149,8 +153,9 @@ def result(row: Any) -> Result:
     def number(x: float) -> float | None:
         return float(x) if math.isfinite(x) else None
 
-    return Result(row.config, row.method, int(row.nfe), float(row.value), float(row.low),
-                  float(row.high), number(row.floor), number(row.floor_high))  # fmt: skip
+    value, low, high = (float(x) for x in (row.value, row.low, row.high))
+    return Result(row.config, row.sampler, row.method, int(row.nfe), value, low, high,
+                  number(row.floor), number(row.floor_high))  # fmt: skip
 
 
 def featured(found: list[Contest], count: int = 5) -> list[str]:
@@ -163,6 +168,19 @@ def featured(found: list[Contest], count: int = 5) -> list[str]:
                 score[each.config] += 1 / len(contest.best)
             score[each.config] += 1e-3 / (1 + place)
     return sorted(score, key=lambda name: -score[name])[:count]
+
+
+def one_each(table: DataFrame) -> dict[str, list[str]]:
+    """Of every target each sampler's configuration with the least error, by its mean logarithm."""
+    chosen: dict[str, list[str]] = {}
+    positive = table[table.value > 0]
+    mean = (
+        np.log(positive.value).groupby([positive.target, positive.sampler, positive.config]).mean()
+    )
+    best = mean.groupby(level=[0, 1]).idxmin()
+    for (target, _), (_, _, config) in best.items():
+        chosen.setdefault(str(target), []).append(str(config))
+    return chosen
 
 
 # Pareto fronts ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,24 +21,32 @@ if TYPE_CHECKING:
 
 SOURCES = ("initialisation", "truncation", "discretisation", "score")
 
+
+def _only(group: DataFrame, target: str, only: Mapping[str, list[str]] | None) -> DataFrame:
+    """The configurations of a target that are shown; all where none is named."""
+    named = (only or {}).get(target)
+    return group[group.config.isin(named)] if named else group
+
+
 # Spectral response --------------------------------------------------------------------------------
 
 
-def responses(rows: DataFrame, only: list[str] | None = None, columns: int = 17) -> list[Chart]:
+def responses(
+    rows: DataFrame, only: Mapping[str, list[str]] | None = None, columns: int = 17
+) -> list[Chart]:
     """A chart a target, a strip a configuration: relative error of the output's standard deviation.
 
     Left to right the eigenvalue grows, top to bottom the evaluations do.
 
     Args:
-        only: configurations that are shown; by default, all.
+        only: target → configurations that are shown; by default, all.
         columns: at most; each is the largest error of its neighbourhood.
     """
     chosen = rows[(rows.metric == "spectral_response") & rows["at"].notna()]
     chosen = chosen[chosen.source.isin(["all", ""])]
-    if only is not None:
-        chosen = chosen[chosen.config.isin(only)]
     found = []
     for target, group in chosen.groupby("target", sort=False):
+        group = _only(group, str(target), only)
         table = runs(group, ["config", "nfe", "at"])
         strips, data = [], []
         for config, each in table.groupby("config", sort=False):
@@ -77,10 +86,13 @@ def _pooled(at: np.ndarray, values: np.ndarray, columns: int) -> tuple[np.ndarra
 # Four errors --------------------------------------------------------------------------------------
 
 
-def splits(rows: DataFrame, budget: int | None = None) -> list[Chart]:
+def splits(
+    rows: DataFrame, budget: int | None = None, only: Mapping[str, list[str]] | None = None
+) -> list[Chart]:
     """A chart a target, a strip a configuration: each source of error alone, on a log axis.
 
     Args:
+        only: as of `responses`.
         budget: evaluations; the runs with most of them within it. By default, the middle one.
     """
     chosen = rows[(rows.metric == "w2") & rows.source.isin([*SOURCES, "all"])]
@@ -91,6 +103,7 @@ def splits(rows: DataFrame, budget: int | None = None) -> list[Chart]:
     table = runs(chosen[chosen.nfe.notna() & (chosen.nfe <= budget)])
     found = []
     for target, group in table.groupby("target", sort=False):
+        group = _only(group, str(target), only)
         wide = group.pivot_table(index=["config", "nfe"], columns="source", values="value")
         wide = wide.reset_index().sort_values("nfe").groupby("config").tail(1)
         if "all" not in wide or not set(SOURCES) & set(wide):

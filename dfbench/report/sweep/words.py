@@ -60,22 +60,22 @@ def by_target(found: list[Contest]) -> list[tuple[str, list[str]]]:
 def _sentence(group: list[Contest]) -> str:
     first, last = group[0], group[-1]
     where = str(first.budget) if first is last else f"{first.budget}–{last.budget}"
-    best = [each.config for each in first.best]
     values = [c.results[0].value for c in group]
     size = number(values[0]) if first is last else f"{number(values[0])} → {number(values[-1])}"
+    heads = [each.config for each in first.best]
+    if first.winner is None and len(heads) > FEW:  # who, whatever the schedule and grid
+        heads = list(dict.fromkeys(each.sampler for each in first.best))
     if all(all(r.in_noise for r in c.best) for c in group):
-        return f"{where}: {listed(best)} cannot be told from exact samples ({size})"
-    if first.next is None:
-        return f"{where}: all {len(best)} are tied ({size})"
+        return f"{where}: {listed(heads)}: no further off than exact samples ({size})"
     leads = [c.lead for c in group if c.lead is not None]
     ahead = ""
     if leads:
         low, high = factor(min(leads)), factor(max(leads))
         times = low if low == high else f"{low}–{high}"
         followers = listed(list(dict.fromkeys(c.next.config for c in group if c.next)), 2)
-        ahead = f"; {followers} {times} times as far off"
-    tied = " tied" if len(best) > 1 else ""
-    return f"{where}: {listed(best)}{tied} ({size}{ahead})"
+        ahead = f"; next {followers}, × {times}"
+    tied = " tied" if len(heads) > 1 else ""
+    return f"{where}: {listed(heads)}{tied}, {size}{ahead}"
 
 
 def factor(value: float) -> str:
