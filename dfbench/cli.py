@@ -258,7 +258,7 @@ class _progress:
 
     def __init__(self, title: str, remaining: bool = False, detail: bool = False) -> None:
         self.title, self.remaining, self.detail = title, remaining, detail
-        self.shown = 0
+        self.shown, self.total = 0, 0
         self.start = time.monotonic()
 
     def __enter__(self) -> Callable[[str, int, int], None]:
@@ -285,6 +285,9 @@ class _progress:
         if self.bar is not None:
             self.bar.update(self.task, description=clean(name), completed=done, total=total)
             return
+        if self.total not in (0, total):  # another part of the work
+            self.shown, self.start = 0, time.monotonic()
+        self.total = total
         tenth = 10 * done // total if total else 0
         if tenth > self.shown and done < total:
             self.shown = tenth
@@ -395,20 +398,27 @@ def train(
         bool, typer.Option("--profile", help="Also write where a step's time goes.")
     ] = False,
 ) -> int:
-    """Train a network as a study says; go on with the one in DIR if it is not finished."""
+    """Train a network as a study says, measure it, and hold it to claims; goes on where it was."""
+    from dfbench.claims.trained.run import named
+    from dfbench.report.training.results import wanted
     from dfbench.training import config
     from dfbench.training.loop import Diverged
     from dfbench.training.study import run
 
     chosen = config.read(study)
+    named(wanted(chosen.claims))
     try:
         with _progress("training", remaining=True, detail=True) as progress:
             run(chosen, out, progress, command=_command(context), profile=profile)
+        from dfbench.report.training import complete
+
+        with _progress("measuring and claims", detail=True) as progress:
+            verdict = complete(out, progress)
     except Diverged as error:
         return _error(str(error), FAILED)
     except OSError as error:
         _refuse_file(error)
-    return 0
+    return 0 if verdict == "pass" else FAILED
 
 
 # report -------------------------------------------------------------------------------------------

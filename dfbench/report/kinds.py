@@ -66,6 +66,25 @@ def _bench_figures(paths: Sequence[Path], directory: Path) -> object:
     return save(load(paths), directory)
 
 
+# Trained networks ---------------------------------------------------------------------------------
+
+
+def _training(path: Path) -> bool:
+    from dfbench.report.training.page import recognise
+
+    return recognise(path)
+
+
+def _training_page(
+    paths: Sequence[Path], title: str | None, notes: Sequence[Mapping[str, Any]]
+) -> str:
+    from dfbench.report.training import render
+
+    if notes:
+        raise Unusable("--notes goes with certificates, not with trained networks")
+    return render(paths, title=title)
+
+
 # Certificates -------------------------------------------------------------------------------------
 
 
@@ -94,5 +113,6 @@ def certificate_files(path: Path) -> list[Path]:
 
 KINDS: tuple[Kind, ...] = (
     Kind("results of the bench", _bench, _bench_page, _bench_figures),
+    Kind("trained networks", _training, _training_page),
     Kind("certificates", lambda path: True, _certificate_page),
 )

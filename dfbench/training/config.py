@@ -133,7 +133,13 @@ class Loop:
 
 @dataclass(frozen=True)
 class Config:
-    """A study. `source`: what flows to the data, standard normal noise where None."""
+    """A study.
+
+    Attributes:
+        source: what flows to the data, standard normal noise where None.
+        claims: on trained networks, by number, that the study is held to; ("all",) for all.
+        claim_steps: steps for which a variation that a claim asks for is trained.
+    """
 
     data: Part
     model: Part = Part("mlp")
@@ -144,10 +150,14 @@ class Config:
     loop: Loop = Loop()
     seed: int = 0
     title: str = ""
+    claims: tuple[str, ...] = ()
+    claim_steps: int = 1500
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
+        if self.claim_steps < 1:
+            raise ValueError(f"claim_steps must be at least 1, got {self.claim_steps}")
 
 
 def parse(content: Mapping[str, Any]) -> Config:
@@ -318,7 +328,8 @@ def _value(value: Any, hint: Any, where: str) -> Any:
         many = len(kinds) == 2 and kinds[1] is Ellipsis
         if not isinstance(value, list | tuple) or not (many or len(value) == len(kinds)):
             count = "" if many else f"{len(kinds)} "
-            raise Unusable(f"{where} must be an array of {count}numbers, got {value!r}")
+            what = "strings" if kinds[0] is str else "numbers"
+            raise Unusable(f"{where} must be an array of {count}{what}, got {value!r}")
         inner = [kinds[0]] * len(value) if many else kinds
         return tuple(_value(v, k, where) for v, k in zip(value, inner, strict=True))
     names = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}

@@ -86,10 +86,12 @@ def check_claims(ids: list[str] | None = None, *, progress: Progress | None = No
     return Claims(tuple(outcomes), environment.describe(), time.perf_counter() - start)
 
 
-def examine(claim: Literature | Printed) -> Outcome:
-    """Check one claim, and its control."""
-    finding = _held(claim, claim.subject)
-    control = _held(claim, lambda: claim.control(claim.control_size))
+def examine(
+    claim: Literature | Printed, on: Callable[[Any], Any] = lambda formula: formula
+) -> Outcome:
+    """Check one claim, and its control; `on` makes a subject of the formula under test."""
+    finding = _held(claim, lambda: on(claim.subject()))
+    control = _held(claim, lambda: on(claim.control(claim.control_size)))
     if finding.verdict == "pass" and control.verdict != "fail":
         finding = replace(finding, why="its control does not fail, so that the check shows nothing")
     return Outcome(claim, finding, control)

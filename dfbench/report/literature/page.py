@@ -8,7 +8,7 @@ import io
 import itertools
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
@@ -18,6 +18,9 @@ from dfbench.claims.literature.base import Printed
 from dfbench.claims.literature.run import Claims, Outcome
 from dfbench.report import labels
 from dfbench.report.literature.formula import math, number, prose
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Parts of the list of claims, with the first and last row of each.
 PARTS = (
@@ -39,7 +42,7 @@ def render(claims: Claims, *, title: str = "The claims of the literature") -> st
     ]
     environment = dict(claims.environment)
     return (
-        _environment()
+        templates()
         .get_template("literature.html")
         .render(
             title=title,
@@ -56,7 +59,8 @@ def render(claims: Claims, *, title: str = "The claims of the literature") -> st
     )
 
 
-def _environment() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """jinja2 with what pages of claims need."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("dfbench.report"),
         autoescape=True,
@@ -73,16 +77,21 @@ def figure(outcome: Outcome) -> Markup | None:
     draw, finding = outcome.claim.figure, outcome.finding
     if draw is None or not finding.series:
         return None
-    import matplotlib as mpl
-
     from dfbench.claims.literature.drawing import tidy
 
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": outcome.claim.id}):
-        drawn = draw(finding)
-        tidy(drawn)
+    drawn = draw(finding)
+    tidy(drawn)
+    return chart(drawn, f"c{outcome.claim.id}")
+
+
+def chart(drawn: Figure, prefix: str) -> Markup:
+    """A figure as inline SVG, its ids made its own by a prefix."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
         text = io.StringIO()
         drawn.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
-    svg = Markup(compact(text.getvalue(), f"c{outcome.claim.id}"))
+    svg = Markup(compact(text.getvalue(), prefix))
     wide = " wide" if drawn.get_size_inches()[0] > 8 else ""
     return Markup('<figure class="chart{}">{}</figure>').format(wide, svg)
 
@@ -109,7 +118,12 @@ def data(finding: Finding) -> str | None:
     writer.writerow(finding.series)
     columns = [[f"{value:.6g}" for value in column] for column in finding.series.values()]
     writer.writerows(itertools.zip_longest(*columns, fillvalue=""))
-    return "data:text/csv;base64," + base64.b64encode(text.getvalue().encode()).decode()
+    return link(text.getvalue())
+
+
+def link(table: str) -> str:
+    """A table in CSV as the address of a link."""
+    return "data:text/csv;base64," + base64.b64encode(table.encode()).decode()
 
 
 def slider(outcome: Outcome) -> Markup | None:

@@ -21,14 +21,15 @@ def dumps(claims: Claims) -> str:
         {
             "schema": Claims.SCHEMA,
             "verdict": claims.verdict,
-            "claims": [_outcome(each) for each in claims.outcomes],
+            "claims": [outcome(each) for each in claims.outcomes],
             "environment": claims.environment,
             "seconds": claims.seconds,
         }
     )
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def outcome(outcome: Outcome) -> dict[str, Any]:
+    """One claim with what was found, in JSON's own types."""
     claim = outcome.claim
     known: dict[str, Any] = {
         "claim": claim.id,

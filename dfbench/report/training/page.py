@@ -1,0 +1,185 @@
+"""Results folders of `dfbench train` as one self-contained page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from dfbench.claims.base import Finding
+from dfbench.claims.literature.run import Outcome
+from dfbench.errors import Unusable
+from dfbench.report.literature.page import chart, link, templates
+from dfbench.training import results
+
+#: Figures in the order of the page: name → (title, what it shows).
+SHOWN = {
+    "images": ("Samples", "Images drawn by the network, none left out."),
+    "samples": ("Samples", "Points drawn by DDIM in 100 steps, beside exact ones."),
+    "held_out": (
+        "Distance to held-out data",
+        "The floor is what training data gets; a Gaussian with the data's mean and covariance is "
+        "what a model of second moments gets. Samples much nearer to the training data than "
+        "held-out data are would be copies.",
+    ),
+    "excess": (
+        "Excess loss",
+        "What the network loses beyond what no network could avoid: the exact denoiser is known. "
+        "The band is a 95 % interval.",
+    ),
+    "law": (
+        "Law of the samples",
+        "Dotted: the exact score in the same sampler, so that what is between the lines is the "
+        "network's. Grey: samples of the law itself.",
+    ),
+    "score_by_density": (
+        "Score error where data is rare",
+        "By how much denser the densest place is; 1 is an error as large as what is predicted.",
+    ),
+    "likelihood": (
+        "Likelihood", "Through the network's probability-flow ODE, with the trace of its Jacobian.",
+    ),
+    "log": ("Training", "The loss of the batches on the way."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """One folder, read."""
+
+    folder: Path
+    content: dict[str, Any]
+    outcomes: tuple[Outcome, ...]
+
+
+def recognise(path: Path) -> bool:
+    """Whether a path is a results folder of `dfbench train`."""
+    return path.is_dir() and results.file_of(path).is_file()
+
+
+def read(folder: Path) -> Study:
+    """A results folder.
+
+    Raises:
+        Unusable: its summary is not one, or the network has not been measured yet.
+    """
+    content = results.load(folder)
+    if "headline" not in content:
+        raise Unusable(f"{folder}: not measured yet; run dfbench train with it to the end")
+    try:
+        return Study(folder, content, tuple(_outcome(each) for each in content["findings"]))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        file = results.file_of(folder)
+        raise Unusable(f"{file}: not as dfbench train writes it ({error})") from error
+
+
+def _outcome(content: dict[str, Any]) -> Outcome:
+    """A claim with what was found; the words and the figure are the claim's own."""
+    from dfbench.claims.trained import TRAINED
+
+    claim = TRAINED[int(content["claim"].removeprefix("T"))]
+    fields = ("measured", "bound", "unit", "derivation", "where", "why", "counterexample",
+              "quantities", "series", "seconds")  # fmt: skip
+    known = {name: _number(content[name]) for name in fields}
+    control = content["control"]
+    return Outcome(
+        claim,
+        Finding(claim.id, content["verdict"], claim.statement, **known),
+        Finding(
+            claim.id, control["verdict"], claim.statement, measured=_number(control["measured"])
+        ),
+    )
+
+
+def _number(value: Any) -> Any:
+    """Numbers that JSON has no word for are strings there."""
+    if value in ("nan", "inf", "-inf"):
+        return float(value)
+    if isinstance(value, dict):
+        return {name: _number(each) for name, each in value.items()}
+    return [_number(each) for each in value] if isinstance(value, list) else value
+
+
+def render(folders: Sequence[Path], *, title: str | None = None) -> str:
+    """The page: every study with its figures, their data, and its claims.
+
+    Raises:
+        Unusable: a folder holds no results.
+    """
+    studies = [read(Path(folder)) for folder in folders]
+    outcomes = [each for study in studies for each in study.outcomes]
+    return (
+        templates()
+        .get_template("training.html")
+        .render(
+            title=title or "Trained networks",
+            verdict="pass" if all(o.verdict == "pass" for o in outcomes) else "fail",
+            passed=sum(o.verdict == "pass" for o in outcomes),
+            total=len(outcomes),
+            caught=sum(o.control.verdict == "fail" for o in outcomes),
+            studies=[_shown(study, i) for i, study in enumerate(studies)],
+        )
+    )
+
+
+def _shown(study: Study, index: int) -> dict[str, Any]:
+    content = study.content
+    environment = dict(content.get("environment", {}))
+    command = environment.pop("command", None)
+    seconds = {"training": environment.pop("seconds", None)} | content["measured_seconds"]
+    speed = content.get("throughput", {})
+    return {
+        "id": f"s{index}",
+        "title": content.get("title") or content["data"]["name"],
+        "headline": content["headline"],
+        "data": {name: _text(each) for name, each in content["data"].items() if each is not None},
+        "config": {name: _text(value) for name, value in content["config"].items()},
+        "command": command,
+        "environment": {name: _text(value) for name, value in environment.items()},
+        "speed": {name.replace("_", " "): _text(v) for name, v in speed.items() if v is not None},
+        "seconds": {name: value for name, value in seconds.items() if value is not None},
+        "figures": _figures(study, index),
+        "outcomes": study.outcomes,
+    }
+
+
+def _figures(study: Study, index: int) -> list[dict[str, Any]]:
+    """The figures with their words and the tables behind them."""
+    from dfbench.report.training.figures import figures
+
+    drawn, found = figures(study.folder), []
+    for name, (title, words) in SHOWN.items():
+        if name not in drawn:
+            continue
+        if name == "images":
+            picture = _png(drawn[name])
+        else:
+            picture = chart(drawn[name], f"s{index}-{name.replace('_', '-')}")
+        file = study.folder / ("log.csv" if name == "log" else f"results/{name}.csv")
+        table = file.read_text(encoding="utf-8") if file.is_file() else None
+        found.append({"name": name, "title": title, "words": words, "picture": picture,
+                      "data": link(table) if table else None})  # fmt: skip
+    return found
+
+
+def _png(figure: Any) -> Markup:
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=90, bbox_inches="tight")
+    text = base64.b64encode(data.getvalue()).decode()
+    return Markup(
+        '<figure class="chart"><img alt="images drawn by the network" '
+        'src="data:image/png;base64,{}"></figure>'
+    ).format(text)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return " × ".join(map(_text, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Trained networks against the truth: a quantity a file."""

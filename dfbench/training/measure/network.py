@@ -1,0 +1,62 @@
+"""What is measured: a network, as the measures ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from dfbench.levels import Array, Level
+from dfbench.predictions import convert
+
+Field = Callable[[Array, Level], Array]
+
+
+class Network(Protocol):
+    """A trained network: z (n, d) or (n, c, h, w) and a level → its prediction, of z's shape."""
+
+    @property
+    def prediction(self) -> str:
+        """What it returns, a kind of `dfbench.predictions`."""
+
+    def __call__(self, z: Any, level: Level) -> Any:
+        """NumPy in, NumPy out; torch in, torch out, with gradients."""
+
+
+def predicts(network: Network, kind: str, shape: tuple[int, ...] | None = None) -> Field:
+    """The network as a function of float64 rows (n, d) that returns another prediction.
+
+    Args:
+        kind: of `dfbench.predictions`, not "velocity".
+        shape: of one input, (c, h, w) for an image network that is asked about rows.
+    """
+
+    def field(z: Array, level: Level) -> Array:
+        m = network(z if shape is None else z.reshape(-1, *shape), level)
+        out = convert(np.asarray(m, float).reshape(z.shape), z, network.prediction, kind, *level)
+        return np.asarray(out, dtype=np.float64)
+
+    return field
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number from draws, with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def ratio_of_means(above: Array, below: Array) -> Estimate:
+    """E a/E b from paired draws (n,), with the interval of the delta method."""
+    value = float(above.mean() / below.mean())
+    error = float((above - value * below).std(ddof=1) / abs(below.mean()) / len(above) ** 0.5)
+    return Estimate(value, value - 1.96 * error, value + 1.96 * error)
+
+
+def mean_of(draws: Array) -> Estimate:
+    """E a from draws (n,)."""
+    return ratio_of_means(draws, np.ones_like(draws))
