@@ -50,15 +50,15 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     write_with(state_file(folder), whole)
 
 
-def load(folder: Path, device: torch.device) -> dict[str, Any]:
-    """The last good state.
+def load(folder: Path) -> dict[str, Any]:
+    """The last good state, on the CPU.
 
     Raises:
         Unusable: there is none, or it cannot be read.
     """
     file = state_file(folder)
     try:
-        state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise Unusable(f"{folder}: no trained network here (no {file.name})") from error
     except Exception as error:

@@ -61,10 +61,13 @@ def train(
         OSError: a file cannot be written; the last good checkpoint stays.
     """
     folder = Path(folder)
-    _claim(folder, config, resume)
+    _check(folder, config, resume)
     trainer = Trainer(config)
+    if trainer.main:
+        _claim(folder, config)
+    trainer.accelerator.wait_for_everyone()
     if checkpoint.state_file(folder).is_file():
-        trainer.load(checkpoint.load(folder, trainer.device))
+        trainer.load(checkpoint.load(folder))
     rows = checkpoint.load_log(folder, trainer.step)
     while trainer.step < config.loop.steps:
         row = trainer.run_to_log()
@@ -76,24 +79,38 @@ def train(
         if progress is not None and trainer.main:
             told = f"loss {row['loss']:.4g}, {row['samples_per_second']:.3g} samples/s"
             progress(told, trainer.step, config.loop.steps)
+    trainer.accelerator.wait_for_everyone()  # what the first process writes is there for all
     return trainer.trained()
 
 
-def _claim(folder: Path, config: Config, resume: bool) -> None:
-    """Make the folder this study's."""
-    file = checkpoint.config_file(folder)
+def main_process() -> bool:
+    """Whether this process is the only one, or the one that writes."""
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
+def _check(folder: Path, config: Config, resume: bool) -> None:
+    """Refuse a folder that is another study's."""
     if checkpoint.state_file(folder).is_file():
         if not resume:
             raise Unusable(f"{folder}: holds a trained network already")
-        other = configuration.differences(config, configuration.read(file))
+        other = configuration.differences(
+            config, configuration.read(checkpoint.config_file(folder))
+        )
         if other:
             raise Unusable(
                 f"{folder}: holds another study, with another {', '.join(other)}; "
                 "choose another folder, or remove this one"
             )
+
+
+def _claim(folder: Path, config: Config) -> None:
+    """Make the folder this study's, and remove what a killed run left."""
+    if checkpoint.state_file(folder).is_file():
         checkpoint.clean(folder)
     else:
-        configuration.save(config, file)
+        configuration.save(config, checkpoint.config_file(folder))
 
 
 class Trainer:
@@ -103,9 +120,13 @@ class Trainer:
         step: steps done.
         net: the network, `ema` its average.
         levels: where λ is drawn from.
+
+    Args:
+        config: the study.
+        alone: whether this process trains by itself, although there may be others.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, alone: bool = False) -> None:
         from accelerate import Accelerator
 
         self.config, self.loop = config, config.loop
@@ -113,6 +134,8 @@ class Trainer:
         self.device = self.accelerator.device
         self.main = bool(self.accelerator.is_main_process)
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
+        if alone:
+            self.rank, self.world = 0, 1
         self.dtype = torch.float64 if self.loop.precision == "float64" else torch.float32
         if self.device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
@@ -146,9 +169,9 @@ class Trainer:
         compiled = self.loop.compile == "on" or (
             self.loop.compile == "auto" and self.device.type == "cuda"
         )
-        self.forward = self.accelerator.prepare_model(
-            torch.compile(self.net) if compiled else self.net
-        )
+        self.forward: Any = torch.compile(self.net) if compiled else self.net
+        if self.world > 1:
+            self.forward = self.accelerator.prepare_model(self.forward)
         self.step, self.seconds, self.first_loss = 0, 0.0, math.nan
         # a loss without a target is one with a target less w/q |ε|²: it may begin at zero
         self._least = 0.0
@@ -215,7 +238,7 @@ class Trainer:
         each, log_snr, density = self.losses(self.step)
         loss = each.mean() / math.prod(self.data.shape)
         self.optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        torch.autograd.backward(loss)
         clip = self.loop.clip or math.inf
         norm = nn.utils.clip_grad_norm_(self.parameters, clip)
         self.optimiser.step()
@@ -241,10 +264,12 @@ class Trainer:
             average.copy_(buffer)
 
     def _learn(self, levels: AdaptiveLevels, each: Tensor, log_snr: Any, density: Any) -> None:
-        weighted = each.double() * torch.as_tensor(density, device=self.device)
+        weighted: Any = each.double() * torch.as_tensor(density, device=self.device)
         told = torch.stack([weighted, torch.as_tensor(log_snr, device=self.device)])
-        gathered = self.accelerator.gather(told.T.contiguous()).cpu().numpy()
-        levels.update(gathered[:, 1], gathered[:, 0])
+        if self.world > 1:
+            told = self.accelerator.gather(told.T.contiguous()).T
+        weighted, at = told.cpu().numpy()
+        levels.update(at, weighted)
 
     def run_to_log(self) -> checkpoint.Row:
         """Steps up to the next that is logged, and what is logged of them.
@@ -262,7 +287,9 @@ class Trainer:
                 self.first_loss = max(abs(float(loss)), self._least)
             total = total + loss
             largest = torch.maximum(largest, norm)
-        mean = self.accelerator.reduce(total / (until - first), "mean").item()
+        if self.world > 1:
+            total = self.accelerator.reduce(total, "mean")
+        mean = float(total) / (until - first)
         seconds = time.perf_counter() - began
         self.seconds += seconds
         self._judge(mean, float(largest))

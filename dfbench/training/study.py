@@ -37,12 +37,12 @@ def run(
     folder = Path(folder)
     before = _seconds(folder)
     trained = loop.train(config, folder, progress)
+    if not loop.main_process():
+        return trained
     if _seconds(folder) == before and "throughput" in results.load(folder) and not profile:
         return trained  # it was finished already
-    trainer = loop.Trainer(config)
-    trainer.load(checkpoint.load(folder, trainer.device))
-    if not trainer.main:
-        return trained
+    trainer = loop.Trainer(config, alone=True)
+    trainer.load(checkpoint.load(folder))
     rows = checkpoint.load_log(folder, config.loop.steps)
     known: dict[str, Any] = {"command": command, "seconds": rows[-1]["seconds"]}
     results.update(

@@ -59,16 +59,16 @@ def throughput(trainer: Trainer, rows: list[Row]) -> dict[str, Any]:
     dtype = {"float32": torch.float32, "bf16": torch.bfloat16, "float64": torch.float64}
     peak = matmul_peak(trainer.device, dtype[trainer.loop.precision])
     samples = float(pd.Series([row["samples_per_second"] for row in rows]).median())
-    each = operations(trainer)
+    each, processes = operations(trainer), int(trainer.accelerator.num_processes)
     return {
         "samples_per_second": samples,
         "operations_per_sample": each,
         "operations_per_second": each * samples,
-        "matmul_peak_per_second": peak * trainer.world,
-        "fraction_of_peak": each * samples / (peak * trainer.world),
+        "matmul_peak_per_second": peak * processes,
+        "fraction_of_peak": each * samples / (peak * processes),
         "precision": trainer.loop.precision,
         "device": trainer.device.type,
-        "processes": trainer.world,
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in trainer.parameters),
     }

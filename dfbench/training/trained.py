@@ -62,7 +62,7 @@ class Trained:
         """
         folder = Path(folder)
         config = configuration.read(checkpoint.config_file(folder))
-        state = checkpoint.load(folder, torch.device("cpu"))
+        state = checkpoint.load(folder)
         shape = tuple(state["shape"])
         module = config.model.build(models.KINDS, "model", shape)
         module.load_state_dict(state[weights])

@@ -52,7 +52,7 @@ def made(tmp_path_factory):
 
 
 def weights(folder):
-    state = checkpoint.load(folder, torch.device("cpu"))
+    state = checkpoint.load(folder)
     assert state["step"] == STEPS
     return {f"{part} {k}": v for part in ("model", "ema") for k, v in state[part].items()}
 
@@ -89,7 +89,7 @@ def test_killed_ten_times(made, tmp_path):
         process.join()
         assert process.exitcode == -9  # it had not finished
         assert steps_logged(tmp_path) < STEPS
-    began = checkpoint.load(tmp_path, torch.device("cpu"))["step"]
+    began = checkpoint.load(tmp_path)["step"]
     assert 0 < began < STEPS  # something to resume from, something left to do
     loop.train(study, tmp_path)
     assert same(weights(tmp_path), weights(whole / "run"))
@@ -108,7 +108,7 @@ def test_a_state_that_is_not_whole_ends_elsewhere(made, tmp_path, part):
     while trainer.step < 100:
         trainer.run_to_log()
     trainer.save(tmp_path)
-    state = checkpoint.load(tmp_path, torch.device("cpu"))
+    state = checkpoint.load(tmp_path)
     state[part] = {
         "levels": {"average": [1.0] * 100, "scaled": True},
         "optimiser": loop.Trainer(study).optimiser.state_dict(),
@@ -134,7 +134,7 @@ def test_a_full_disk_loses_nothing(made, tmp_path, monkeypatch):
         patch.setattr(checkpoint, "save", full)
         with pytest.raises(OSError, match="No space"):
             loop.train(study, tmp_path)
-    assert checkpoint.load(tmp_path, torch.device("cpu"))["step"] == written[2]
+    assert checkpoint.load(tmp_path)["step"] == written[2]
     loop.train(study, tmp_path)
     assert same(weights(tmp_path), weights(whole / "run"))
 
@@ -149,7 +149,7 @@ def test_a_disk_that_is_full_while_the_checkpoint_is_written(tmp_path):
 
     with pytest.raises(OSError, match="cannot write"):
         checkpoint.save(tmp_path, {"step": 2, "more": Full()})
-    assert checkpoint.load(tmp_path, torch.device("cpu")) == {"step": 1}
+    assert checkpoint.load(tmp_path) == {"step": 1}
     assert not list((tmp_path / "checkpoint").glob(".*"))
 
 
@@ -170,7 +170,7 @@ def test_nan_stops_and_keeps_the_last_good_state(tmp_path, capsys):
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("dfbench: error: training diverged")
     assert "not finite" in error
-    state = checkpoint.load(tmp_path / "run", torch.device("cpu"))
+    state = checkpoint.load(tmp_path / "run")
     assert state["step"] == 40
     assert all(bool(value.isfinite().all()) for value in state["model"].values())
     assert Trained.load(tmp_path / "run").shape == (2,)
@@ -205,4 +205,4 @@ def test_a_broken_checkpoint_is_said_to_be_one(tmp_path):
     checkpoint.state_file(tmp_path).parent.mkdir()
     checkpoint.state_file(tmp_path).write_bytes(b"nothing")
     with pytest.raises(Unusable, match="cannot be read as a checkpoint"):
-        checkpoint.load(tmp_path, torch.device("cpu"))
+        checkpoint.load(tmp_path)
