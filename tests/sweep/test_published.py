@@ -128,6 +128,21 @@ def test_some_spectrum_gives_the_table_and_none_with_other_grids():
     assert spread(cells, squares(cells, SUPPORT, as_labelled), 3072) > 10
 
 
+def test_a_scheme_follows_from_the_others():
+    """Heun's numbers of "50" lie in the range that the other five schemes leave."""
+    cells = quick()
+    matrix = squares(cells, SUPPORT)
+    kept = [i for i, each in enumerate(cells) if each.scheme != "Heun"]
+    others = [cells[i] for i in kept]
+    held_out = [i for i, each in enumerate(cells) if each.scheme == "Heun"]
+    assert len(held_out) == 6
+    for i in held_out:
+        low, high = predicted(others, matrix[kept], 3072, matrix[i])
+        assert low <= cells[i].value + cells[i].half
+        assert high >= cells[i].value - cells[i].half
+        assert high - low < 0.5 * cells[i].value
+
+
 def test_a_table_made_from_a_known_spectrum():
     """What is printed of it is consistent, its numbers are predicted, and a misprint is seen."""
     cells = [c for c in quick() if c.scheme in ("Euler", "Heun", "RK4")]

@@ -242,7 +242,7 @@ def _published(rows: DataFrame) -> list[dict[str, Any]]:
     for name, printed in PUBLISHED.items():
         lines = side_by_side(name, rows[rows.study == name])
         if lines:
-            wrong = {each.printed.scheme: each for each in lines if each.mislabelled}
+            wrong = {each.printed.scheme: each for each in reversed(lines) if each.mislabelled}
             made.append({
                 "source": printed, "lines": lines, "mislabelled": list(wrong.values()),
                 "reproduced": sum(each.reproduced for each in lines),

@@ -98,7 +98,7 @@ PUBLISHED: dict[str, Source] = {
         "commit 0a0463756c311546b60ecdd0b8110e0189922806), which it says is Table 2",
         "the Gaussian fitted to CIFAR-10, given by the eigenvalues of its covariance; VP-SDE with "
         "β from 0.05 to 10, N points evenly from T = 1 to ε",
-        "the shipped study has another spectrum of 3072 eigenvalues, found so that every number of "
+        "The shipped study has another spectrum of 3072 eigenvalues, found so that every number of "
         "the table comes out: it shows that schemes and grids are theirs, and is not CIFAR-10's. "
         "With the authors' eigenvalues in its place the comparison is independent.",
     ),
