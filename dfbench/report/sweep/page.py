@@ -256,7 +256,8 @@ def _sampled(rows: DataFrame) -> list[dict[str, Any]]:
     from dfbench.report.sweep.data import runs
 
     main = ranking.primary(rows)
-    others = rows[rows.source.isin(["all", ""]) & rows["at"].isna() & rows.series.isna()]
+    whole = rows.source.isin(["all", ""]) | (rows.metric == "strong_error")
+    others = rows[whole & rows["at"].isna() & rows.series.isna()]
     others = others[others.metric != others.target.map(main)]
     if others.empty:
         return []
