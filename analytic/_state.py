@@ -70,6 +70,11 @@ class Components:
         return rotated
 
     @cached_property
+    def round(self) -> bool:
+        """Whether every component is isotropic."""
+        return self.bases is None and self.spectra.shape[1] == 1
+
+    @cached_property
     def singular(self) -> bool:
         """Whether a component that has weight has a direction without variance."""
         return bool((self.spectra[self.weights > 0] == 0).any())
@@ -98,17 +103,14 @@ class State:
     def __init__(self, components: Components, z: Array, alpha: Array, sigma: Array) -> None:
         self.components = c = components
         self.z, self.alpha, self.sigma = z, alpha[:, None], sigma[:, None]
-        self.y = c.into_basis(z - self.alpha * c.means[:, None])
         variance = self.alpha**2 * c.spectra[:, None] + self.sigma**2
         self.flat = (sigma == 0).any() and variance.min() == 0  # a direction without variance
         # Where v = 0 every use is multiplied by zero or replaced by its limit.
         self.v = np.where(variance > 0, variance, 1.0) if self.flat else variance
-        square = self.y**2
         null = variance == 0 if self.flat else None
-        if null is not None:
-            square = np.where(null, 0.0, square)
+        self.light = null is None and len(alpha) == len(sigma) == 1 and c.round
         log_joint = c.log_weights[:, None] - 0.5 * (
-            (square / self.v).sum(-1) + c.trace(np.log(self.v)) + c.dim * np.log(2 * np.pi)
+            self._mahalanobis(null) + c.trace(np.log(self.v)) + c.dim * np.log(2 * np.pi)
         )
         limit = None
         if null is not None:
@@ -118,6 +120,22 @@ class State:
         total = relative.sum(0)
         self.responsibilities = relative / total
         self.log_density = top + np.log(total) if limit is None else limit + top + np.log(total)
+
+    @cached_property
+    def y(self) -> Array:
+        """V'(z - alpha mu), (K, n, d)."""
+        c = self.components
+        return c.into_basis(self.z - self.alpha * c.means[:, None])
+
+    def _mahalanobis(self, null: Array | None) -> Array:
+        """The sum of y^2/v over the directions with variance, (K, n)."""
+        if self.light:
+            from scipy.spatial.distance import cdist
+
+            square = cdist(self.alpha * self.components.means, self.z, "sqeuclidean")
+            return np.asarray(square / self.v[..., 0])
+        square = self.y**2 if null is None else np.where(null, 0.0, self.y**2)
+        return np.asarray((square / self.v).sum(-1))
 
     def _limit(self, log_joint: Array, null: Array) -> tuple[Array, Array]:
         """The limit sigma -> 0 with singular components.
@@ -159,10 +177,34 @@ class State:
 
     def combine(self, a: Array, b: Array) -> Array:
         """a E[x|z] + b E[eps|z], (n, d)."""
+        if self.light:
+            return self._combine_round(a, b)
         coordinates: Array = (b * self.sigma / self.v) * self.y
         if np.any(a):
             coordinates = coordinates + a * self.component_means()
         return self.average(self.components.out_of_basis(coordinates))
+
+    def _combine_round(self, a: Array, b: Array) -> Array:
+        """`combine` for isotropic components, without anything of size K n d.
+
+        Of `sum_k w_k (z - alpha mu_k)` the heaviest component is taken out before the rest is
+        summed as a matrix product, so that nothing large is subtracted where it is alone.
+        """
+        mu, total = self.components.means, np.zeros_like(self.z)
+        r = self.responsibilities
+        if np.any(a):
+            total += a * ((r * self.shrink[..., 0]).sum(0)[:, None] * self.z)
+            total += a * ((r * (self.sigma**2 / self.v)[..., 0]).T @ mu)
+        if np.any(b):
+            weight = r * (self.sigma / self.v)[..., 0]
+            rows = np.arange(weight.shape[1])
+            heaviest = weight.argmax(0)
+            near = self.z - self.alpha * mu[heaviest]
+            total += b * (weight.sum(0)[:, None] * near)
+            weight[heaviest, rows] = 0.0
+            rest = weight.T @ mu - weight.sum(0)[:, None] * mu[heaviest]
+            total -= b * self.alpha * rest
+        return total
 
     def score(self) -> Array:
         return self.average(self.components.out_of_basis(-self.y / self.v))

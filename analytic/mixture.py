@@ -167,13 +167,14 @@ class GaussianMixture:
 
     def log_density(self, z: ArrayLike, alpha: ArrayLike = 1.0, sigma: ArrayLike = 0.0) -> Array:
         """`log sum_k w_k N(z; alpha mu_k, alpha^2 Sigma_k + sigma^2 I)`, (n,). (row 1: HE, SU)"""
-        return self._map(lambda state: state.log_density, z, alpha, sigma)
+        return self._map(lambda state: state.log_density, z, alpha, sigma, light=True)
 
     def responsibilities(
         self, z: ArrayLike, alpha: ArrayLike = 1.0, sigma: ArrayLike = 0.0
     ) -> Array:
         """Posterior probability of each component given z, (n, K). (row 5: SU)"""
-        return self._map(lambda state: state.responsibilities.T, z, alpha, sigma, (self.size,))
+        shape = (self.size,)
+        return self._map(lambda s: s.responsibilities.T, z, alpha, sigma, shape, light=True)
 
     def score(self, z: ArrayLike, alpha: ArrayLike = 1.0, sigma: ArrayLike = 0.0) -> Array:
         """`grad log p(z) = -sum_k r_k V (y/v)`, (n, d). (row 4: HE, SU)"""
@@ -312,7 +313,7 @@ class GaussianMixture:
         self, z: ArrayLike, alpha: ArrayLike, sigma: ArrayLike, a: ArrayLike, b: ArrayLike
     ) -> Array:
         rates = {"alpha_dot": a, "sigma_dot": b}
-        return self._map(State.combine, z, alpha, sigma, (self.dim,), rates)
+        return self._map(State.combine, z, alpha, sigma, (self.dim,), rates, light=True)
 
     def _refuse_singular(self, what: str, alpha: ArrayLike, sigma: ArrayLike) -> None:
         if self.singular and np.any(np.asarray(sigma) == 0):
@@ -326,14 +327,20 @@ class GaussianMixture:
         sigma: ArrayLike,
         shape: tuple[int, ...] = (),
         rates: dict[str, ArrayLike] | None = None,
+        light: bool = False,
     ) -> Array:
-        """`function` of every point, in blocks of rows so that memory stays bounded."""
+        """`function` of every point, in blocks of rows so that memory stays bounded.
+
+        `light`: at one level, isotropic components need K + d numbers a point, not K d.
+        """
         x, single = _checks.points(z, self.dim)
         n = len(x)
         level = _checks.levels(alpha, sigma, n)
         extra = [_checks.per_row(name, rate, n) for name, rate in (rates or {}).items()]
         out: Array = np.empty((n, *shape))
-        for rows in _blocks(n, max(self.size * self.dim, int(np.prod(shape)))):
+        light = light and self._components.round and level[0].size == level[1].size == 1
+        each = self.size + self.dim if light else self.size * self.dim
+        for rows in _blocks(n, max(each, int(np.prod(shape)))):
             a, s, *more = (value if len(value) == 1 else value[rows] for value in (*level, *extra))
             state = State(self._components, x[rows], a, s)
             out[rows] = function(state, *(value[:, None] for value in more))

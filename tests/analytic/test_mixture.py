@@ -277,3 +277,30 @@ def test_divergence_of_the_posterior_mean_at_high_noise_keeps_its_digits(mixture
         np.testing.assert_allclose(value, alpha / 1.1**2 * trace, rtol=1e-11)
         wrong = mixture.velocity_divergence(z, alpha, 1.1, 1.0, 1e-6 * alpha)  # a little noise
         assert np.abs(wrong / (alpha / 1.1**2 * trace) - 1).max() > 1e-8
+
+
+def test_isotropic_components_take_a_way_of_their_own_to_the_same_fields(rng):
+    """One level, K + d numbers a point: against the same law written as diagonal, K d numbers."""
+    means, weights = 3 * rng.standard_normal((40, 6)), rng.dirichlet(np.ones(40))
+    variances = rng.uniform(0.0, 0.3, 40) * (rng.uniform(size=40) > 0.3)
+    light = GaussianMixture.isotropic(weights, means, variances)
+    full = GaussianMixture.diagonal(weights, means, np.repeat(variances[:, None], 6, 1))
+    for alpha, sigma in ((0.6, 0.8), (1.0, 0.05), (0.999, 1e-3), (0.0, 1.0), (1.0, 30.0)):
+        z = light.sample_diffused(50, alpha, sigma, rng)
+        z[0] = alpha * means[3]  # where what is to be told is small beside z
+        z[1] = alpha * means[4] + 1e-7
+        apart = ((z[:, None] - alpha * means) ** 2).sum(-1)
+        exponent = (0.5 * apart / (alpha**2 * variances + sigma**2)).max()
+        for name in ("posterior_mean", "posterior_eps", "responsibilities"):
+            one, two = (getattr(m, name)(z, alpha, sigma) for m in (light, full))
+            # Exponents are rounded by eps times their size, differences by eps |z|.
+            bound = (1e-12 + 4e-16 * exponent) * np.abs(two).max(-1, keepdims=True)
+            if name == "posterior_eps":
+                bound = bound + 1e-15 * np.abs(z).max() / sigma
+            assert (np.abs(one - two) <= bound).all(), (name, alpha, sigma)
+        assert light.log_density(z, alpha, sigma) == pytest.approx(
+            full.log_density(z, alpha, sigma), rel=1e-11
+        )
+        rates = light.velocity(z, alpha, sigma, -0.7, 1.3)
+        assert rates == pytest.approx(full.velocity(z, alpha, sigma, -0.7, 1.3), rel=1e-8, abs=1e-9)
+        assert rates != pytest.approx(full.velocity(z, alpha, sigma, -0.7, 1.3001), rel=1e-8)
