@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analytic import GaussianMixture
 from dfbench.errors import Unusable
-from dfbench.training.mixtures import MIXTURES, Shape, standardised
+from dfbench.training.mixtures import MIXTURES, Shape, total_variance
 
 Points = NDArray[np.float32]
 
@@ -44,7 +44,8 @@ class Dataset:
     def std(self) -> float:
         """Root of the mean variance of the elements: the `sigma_data` of EDM."""
         if self.truth is not None:
-            return float(np.sqrt(np.trace(self.truth.covariance) / self.truth.dim))
+            law = self.truth
+            return float(np.sqrt(total_variance(law.weights, law.means, law.spectra) / law.dim))
         return float(np.sqrt(self.train.var(axis=0, dtype=np.float64).mean()))
 
 
@@ -60,7 +61,7 @@ def mixture(seed: int, *, name: str = "ring-2d", count: int = 0, held_out: int =
     if name not in MIXTURES:
         raise ValueError(f"no mixture {name!r}; there are {', '.join(MIXTURES)}")
     make, shape = MIXTURES[name]
-    return of_mixture(name, standardised(make()), shape, seed, count, held_out)
+    return of_mixture(name, make(), shape, seed, count, held_out)
 
 
 def of_mixture(

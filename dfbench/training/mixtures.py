@@ -22,11 +22,20 @@ Shape = tuple[int, ...]
 
 def standardised(mixture: GaussianMixture) -> GaussianMixture:
     """The mixture moved to mean zero and scaled to E|x|² = d."""
-    mean = mixture.mean
-    scale = math.sqrt(mixture.dim / float(np.trace(mixture.covariance)))
-    return GaussianMixture.spectral(
-        mixture.weights, (mixture.means - mean) * scale, mixture.spectra * scale**2, mixture.bases
-    )
+    parts = (mixture.weights, mixture.means, mixture.spectra, mixture.bases)
+    return _standard(*parts)
+
+
+def _standard(weights: Array, means: Array, spectra: Array, bases: Array | None) -> GaussianMixture:
+    means = means - weights @ means
+    scale = math.sqrt(means.shape[1] / total_variance(weights, means, spectra))
+    return GaussianMixture.spectral(weights, means * scale, spectra * scale**2, bases)
+
+
+def total_variance(weights: Array, means: Array, spectra: Array) -> float:
+    """The trace of a mixture's covariance, which need not be formed for it."""
+    centred = means - weights @ means
+    return float(weights @ (spectra.sum(1) + (centred**2).sum(1)))
 
 
 def _ring_2d() -> GaussianMixture:
@@ -74,7 +83,9 @@ def image_mixture(side: int, channels: int = 3, modes: int = 4, rank: int = 96) 
     d = channels * side**2
     bases, spectra, means = [], [], []
     for k in range(modes):
-        colours = np.linalg.qr(rng.standard_normal((channels, channels)))[0]
+        mixed = 0.4 * rng.standard_normal((channels, channels))
+        mixed[:, 0] += 1  # the first direction is near grey
+        colours = np.linalg.qr(mixed)[0]
         stretch = 4.0 ** math.cos(math.pi * k / modes)
         f2 = 1 + row**2 * stretch + column**2 / stretch
         power = (np.array([1.0, 0.25, 0.1, 0.05])[:channels, None] / f2).reshape(-1)
@@ -85,14 +96,15 @@ def image_mixture(side: int, channels: int = 3, modes: int = 4, rank: int = 96) 
         bases.append(basis)
         spectra.append(np.where(keep, power, 0.0))
         means.append(basis @ shape)
-    return GaussianMixture.spectral(np.full(modes, 1 / modes), means, spectra, np.stack(bases))
+    weights = np.full(modes, 1 / modes)
+    return _standard(weights, np.stack(means), np.stack(spectra), np.stack(bases))
 
 
 MIXTURES: dict[str, tuple[Callable[[], GaussianMixture], Shape]] = {
-    "ring-2d": (_ring_2d, (2,)),
-    "uneven-2d": (_uneven_2d, (2,)),
-    "two-1d": (_two_1d, (1,)),
-    "mixture-64d": (_mixture_64d, (64,)),
+    "ring-2d": (lambda: standardised(_ring_2d()), (2,)),
+    "uneven-2d": (lambda: standardised(_uneven_2d()), (2,)),
+    "two-1d": (lambda: standardised(_two_1d()), (1,)),
+    "mixture-64d": (lambda: standardised(_mixture_64d()), (64,)),
     "image-8": (lambda: image_mixture(8, 1, 4, 12), (1, 8, 8)),
     "image-32": (lambda: image_mixture(32), (3, 32, 32)),
 }

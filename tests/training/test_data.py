@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from analytic import GaussianMixture
 from dfbench.errors import Unusable
 from dfbench.training import data
-from dfbench.training.mixtures import MIXTURES, Draws, standardised
+from dfbench.training.mixtures import MIXTURES, Draws, standardised, total_variance
 
 SMALL = [name for name in MIXTURES if name != "image-32"]
 
@@ -27,7 +28,7 @@ def test_named_mixtures(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_draws_on_a_device_have_the_law(name):
     """Mean and covariance within five standard errors in ten directions."""
-    truth = standardised(MIXTURES[name][0]())
+    truth = MIXTURES[name][0]()
     draws = Draws(truth, torch.device("cpu"), torch.float64)
     n, rng = 20_000, np.random.default_rng(0)
     x = draws(n, torch.Generator().manual_seed(1)).numpy()
@@ -36,8 +37,22 @@ def test_draws_on_a_device_have_the_law(name):
         along, var = x @ direction, float(law.covariance[0, 0])
         assert abs(along.mean() - law.mean[0]) < 5 * (var / n) ** 0.5
         assert abs(along.var() - var) < 5 * along.std() ** 2 * (2 / n) ** 0.5 * 1.5
-    wrong = Draws(standardised(MIXTURES["two-1d"][0]()), torch.device("cpu"), torch.float64)
+    wrong = Draws(MIXTURES["two-1d"][0](), torch.device("cpu"), torch.float64)
     assert wrong(5, torch.Generator()).shape == (5, 1)
+
+
+def test_standardised():
+    rough = GaussianMixture.diagonal([0.25, 0.75], [[1.0, 2.0], [0.0, 5.0]], [[1, 2], [3, 0.5]])
+    made = standardised(rough)
+    np.testing.assert_allclose(made.mean, 0, atol=1e-12)
+    assert np.trace(made.covariance) == pytest.approx(2)
+    parts = rough.weights, rough.means, rough.spectra
+    assert total_variance(*parts) == pytest.approx(np.trace(rough.covariance))
+    # nothing else changes: a point is as likely as the one it came from, per volume
+    scale = (2 / np.trace(rough.covariance)) ** 0.5
+    x = np.array([[0.3, 4.0]])
+    there = made.log_density((x - rough.mean) * scale)
+    np.testing.assert_allclose(there + 2 * np.log(scale), rough.log_density(x))
 
 
 def test_images_of_low_rank():
