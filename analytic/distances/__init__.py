@@ -10,7 +10,7 @@
 | SlicedWasserstein | location, scale, shape of projections | what few projections show | |
 | MMD | all, near its bandwidths | scales far from the bandwidths | bandwidths |
 | EnergyDistance | all, large scales most | fine detail beside large scales | |
-| KernelStein | shape of modes | weights of modes far apart | a score |
+| KernelStein | shape of modes | weights of modes far apart; scale in high dimension | a score |
 | ModeWeights | weights of modes | all else | two components |
 | Rosenblatt | all, in at most eight directions | other directions | densities |
 

@@ -22,7 +22,7 @@ class MMD(PairDistance):
 
     Args:
         mixture: the exact law.
-        bandwidths: l, in the unit of the data; by default those of `bandwidths(mixture)`.
+        bandwidths: l, in the unit of the data; by default `default_bandwidths(mixture)`.
         block: samples of which all pairs are taken.
 
     Raises:

@@ -18,7 +18,8 @@ class KernelStein(PairDistance):
 
     s the score of the exact law, of which nothing else is needed. In data^(-3/2). It sees the
     shape of modes and hardly their weights: far apart, a missing mode leaves the score where
-    samples are as it was. Use it beside a distance that sees weights.
+    samples are as it was. In thousands of dimensions all distances are nearly the same, and it sees
+    shifts, hardly scales. Use it beside a distance that sees both.
 
     Args:
         mixture: the exact law.

@@ -274,6 +274,23 @@ def test_what_cannot_be_is_refused():
         SlicedWasserstein(PLANE, np.ones((3, 5)))
 
 
+@pytest.mark.parametrize("name", ["sliced", "mmd", "energy", "stein", "rosenblatt"])
+def test_thousands_of_dimensions(name):
+    """The spectrum of images: exact samples at the floor, one that is half too wide above it."""
+    d, n = 3072, 256
+    law = GaussianMixture.diagonal([1.0], np.ones((1, d)), 1 / np.arange(1.0, d + 1)[None])
+    distance = MAKE[name](law)
+    floor = distance.floor(n, np.random.default_rng(15))
+    x = law.sample(n, np.random.default_rng(16))
+    assert distance.of(x).value < 1.3 * floor.high
+    wider = distance.of(1 + 1.5 * (x - 1))
+    if name == "stein":  # at distances that are nearly all the same its kernel sees no scale
+        assert wider.low < floor.high
+        assert distance.of(x + 0.5 * np.sqrt(law.spectra)).low > 1.3 * floor.high
+    else:
+        assert wider.value > 1.3 * floor.high
+
+
 def test_the_power_that_is_stated():
     """Two entries of the table in the package's docstring, to a quarter."""
     law = GaussianMixture.isotropic([1.0], [[0.0, 0.0]], 1.0)
