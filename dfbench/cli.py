@@ -259,7 +259,7 @@ class _progress:
     def __init__(self, title: str, remaining: bool = False, detail: bool = False) -> None:
         self.title, self.remaining, self.detail = title, remaining, detail
         self.shown, self.total = 0, 0
-        self.start = time.monotonic()
+        self.begin = (time.monotonic(), 0)  # when, and what was done by then
 
     def __enter__(self) -> Callable[[str, int, int], None]:
         self.bar: Any = None
@@ -285,16 +285,21 @@ class _progress:
         if self.bar is not None:
             self.bar.update(self.task, description=clean(name), completed=done, total=total)
             return
-        if self.total not in (0, total):  # another part of the work
-            self.shown, self.start = 0, time.monotonic()
-        self.total = total
+        if total and total != self.total:  # the work, or another part of it, begins
+            self.begin, self.shown = (time.monotonic(), done), 10 * done // total
+            self.total = total
         tenth = 10 * done // total if total else 0
         if tenth > self.shown and done < total:
             self.shown = tenth
-            left = (time.monotonic() - self.start) * (total - done) / done
+            left = self._left(done, total)
             more = f", {clean(name)}" if self.detail else ""
             more += f", about {left:.0f} s left" if self.remaining else ""
             print(f"dfbench: {self.title}: {done} of {total}{more}", file=sys.stderr, flush=True)
+
+    def _left(self, done: int, total: int) -> float:
+        """Seconds, at the pace so far."""
+        start, before = self.begin
+        return (time.monotonic() - start) * (total - done) / max(done - before, 1)
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:

@@ -58,7 +58,7 @@ def _sweep(kind: str) -> Rows:
             for each in measures.MEASURES.values()
         ]  # fmt: skip
     if kind == "studies":
-        return [{"name": name, "what": study.load(name).title} for name in study.shipped()]
+        return [{"name": name, "what": study.title_of(name)} for name in study.shipped()]
     entries: Any = laws.TARGETS if kind == "targets" else spacing.GRIDS
     return [
         {"name": name, **_described(each), "options": _options(each)}

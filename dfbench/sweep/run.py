@@ -144,6 +144,8 @@ def _work(
     """Compute cells; results are put on the disk about once a second, and at the end."""
     waiting: list[dict[str, Any]] = []
     done, last = total - len(todo), time.monotonic()
+    if progress:
+        progress("bench", done, total)
     try:
         for result in workers_.spread(compute, todo, failed, workers, backend):
             waiting.append(result)

@@ -11,6 +11,7 @@ import numpy as np
 
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS, Method
+from dfbench.samplers.base import Output
 from dfbench.table import Table
 
 Draws = Callable[[int], Array]
@@ -116,14 +117,29 @@ def reference(
         ValueError: it does not exist on these levels, with this prediction, or has no such option.
     """
     from dfbench import __version__
-    from dfbench.wasserstein import evaluations
 
     method = chains()[name]
-    if prediction in ("eps", "score") and grid.alpha[0] == 0:
-        raise ValueError(
-            f"{prediction} does not determine the data at α = 0, where the grid starts"
-        )
-    spent = evaluations(method, grid, **options)
+    spent = _evaluations(method, grid, options, prediction)
     drawn = method.traits_of(**options).stochastic
     return Run(label or name, f"dfbench:{name}", __version__, grid, prediction, spent, method,
                drawn, options)  # fmt: skip
+
+
+def _evaluations(method: Method, grid: Grid, options: dict[str, Any], prediction: str) -> int:
+    """Model evaluations that a run spends, counted on numbers.
+
+    Raises:
+        ValueError: the method does not exist there.
+    """
+    count = 0
+
+    def model(z: Any, level: Level) -> Output:
+        nonlocal count
+        count += 1
+        return Output(0.0, z, level, prediction)
+
+    with np.errstate(all="ignore"):
+        sample = method(model, 1.0, grid, lambda *_: 0.0, **options)
+    if not np.isfinite(sample):
+        raise ValueError("its coefficients are not finite on these levels")
+    return count

@@ -86,6 +86,11 @@ def shipped() -> dict[str, Any]:
     return {name.removesuffix(".toml"): file for name, file in files if name.endswith(".toml")}
 
 
+def title_of(name: str) -> str:
+    """What a shipped study is about; its samplers need not be installed."""
+    return str(tomllib.loads(shipped()[name].read_text(encoding="utf-8"))["title"])
+
+
 def load(source: str | Path | Mapping[str, Any] | Study = DEFAULT) -> Study:
     """The study of a TOML file, of a shipped name, or of a mapping with the same content.
 
