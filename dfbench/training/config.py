@@ -91,7 +91,7 @@ class Loop:
         ema: decay of the averaged weights, shorter while step < ema/(1 − ema).
         clip: largest norm of the gradient; 0 for none.
         precision: "float32", "bf16" (autocast; weights stay float32), "float64".
-        compile: "auto" compiles on CUDA; "on"; "off".
+        compile: "auto" compiles on CUDA; "on"; "off". A loss without a target is never compiled.
         normalise: the network sees z/√(α² s² + σ²), s the standard deviation of the data.
         log_every, checkpoint_every: steps; the second a multiple of the first.
     """

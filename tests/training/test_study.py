@@ -111,3 +111,15 @@ def test_every_loss_trains(loss):
     rows = [trainer.run_to_log() for _ in range(4)]
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert (rows[-1]["loss"] < 0) == (loss in ("implicit", "hutchinson"))
+
+
+def test_what_is_compiled():
+    """What is asked for, but no loss that differentiates the network's derivative."""
+    table = config.as_table(TINY)
+    for loss, compiled in (("prediction", True), ("hutchinson", False)):
+        more = {"loop": table["loop"] | {"compile": "on"},
+                "objective": table["objective"] | {"loss": loss}}  # fmt: skip
+        trainer = loop.Trainer(config.parse(table | more))
+        assert (trainer.forward is not trainer.net) == compiled
+    automatic = loop.Trainer(TINY)
+    assert (automatic.forward is not automatic.net) == (automatic.device.type == "cuda")
