@@ -70,7 +70,9 @@ def draw(finding: Finding) -> Figure:
         palette=sns.color_palette("colorblind", 2),
     )  # fmt: skip
     axis.axvline(series["floor"][0], ls=":", color="0.4", label="exact samples")
-    axis.legend(fontsize=8)
+    handles = axis.get_legend_handles_labels()
+    axis.get_legend().remove()  # type: ignore[union-attr]
+    fig.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
     return fig
 
 

@@ -41,7 +41,8 @@ def training_log(log: DataFrame) -> Figure:
     figure, (axis,) = frame("step", "training loss per element")
     sns.lineplot(x=log.step, y=log.loss, ax=axis, estimator=None, linewidth=0.8)
     low, high = log.loss.quantile(0.0), log.loss.iloc[len(log) // 50 :].max()
-    axis.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    if high > low:
+        axis.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     return figure
 
 
@@ -59,13 +60,14 @@ def excess(table: DataFrame) -> Figure:
     sns.lineplot(x=table.log_snr, y=100 * table.fraction, ax=right, color=orange,
                  label="excess / irreducible")  # fmt: skip
     right.set(ylabel="percent")
-    weight = 100 * table.weight / table.weight.max() * table.fraction.max()
-    low = 100 * float(table.fraction.min()) / 2
-    right.fill_between(table.log_snr, low, weight, color=green, alpha=0.15, lw=0,
-                       label="weight (flow matching, linear)")  # fmt: skip
-    right.set_ylim(bottom=low)
-    for axis in (left, right):
-        axis.legend(fontsize=8)
+    behind = right.twinx()
+    shade = behind.fill_between(table.log_snr, 0, table.weight, color=green, alpha=0.15, lw=0)
+    behind.set(ylim=(0, None), yticks=[])
+    behind.grid(visible=False)
+    behind.spines[:].set_visible(False)
+    left.legend(fontsize=8)
+    right.legend([*right.get_lines(), shade], ["excess / irreducible", "where the weighting looks"],
+                 fontsize=8)  # fmt: skip
     return figure
 
 
@@ -93,9 +95,10 @@ def law(table: DataFrame) -> Figure:
     for (name, part), colour in zip(table.groupby("sampler", sort=False), palette, strict=False):
         for score, style in (("network", "o-"), ("exact score", "s:")):
             some = part[part.score == score]
-            if len(some):
-                axis.plot(some.nfe, some.sliced_w2, style, ms=4, color=colour,
-                          label=f"{name}, {score}")  # fmt: skip
+            axis.plot(some.nfe, some.sliced_w2, style, ms=4, color=colour,
+                      label=name if score == "network" else None)  # fmt: skip
+    if (table.score == "exact score").any():
+        axis.plot([], [], "s:", ms=4, color="0.4", label="with the exact score")
     axis.axhspan(table.floor[0] / 1.5, table.floor_high[0], color="0.5", alpha=0.2, lw=0,
                  label="exact samples")  # fmt: skip
     axis.legend(fontsize=8)

@@ -112,7 +112,8 @@ def render(folders: Sequence[Path], *, title: str | None = None) -> str:
         Unusable: a folder holds no results.
     """
     studies = [read(Path(folder)) for folder in folders]
-    outcomes = [each for study in studies for each in study.outcomes]
+    every = [each for study in studies for each in study.outcomes]
+    outcomes = [each for each in every if each.verdict != "skip"]
     return (
         templates()
         .get_template("training.html")
