@@ -12,7 +12,7 @@ from dfbench.schedules import at_log_snr
 from dfbench.training.measure.density import score_error_by_density
 from dfbench.training.measure.excess import excess_loss
 from dfbench.training.measure.held_out import METRICS, distances
-from dfbench.training.measure.law import ExactLaw, mode_error
+from dfbench.training.measure.law import ExactLaw
 from dfbench.training.measure.likelihood import log_likelihood
 from dfbench.weightings import WEIGHTINGS
 from tests.training.exact_network import RING, ExactNetwork
@@ -107,16 +107,16 @@ def test_hutchinson_is_unbiased_and_a_wrong_divergence_is_seen():
 
 def test_the_law_of_samples():
     rng = np.random.default_rng(7)
-    law = ExactLaw(RING, 1000, rng)
-    exact = law.sliced_w2(RING.sample(1000, rng))
-    assert exact.value.value < 2 * law.floor
-    away = law.sliced_w2(RING.sample(1000, rng) + np.array([0.3, 0.0]))
+    law = ExactLaw(RING, 1000, rng, names=None)
+    exact = RING.sample(1000, rng)
+    for name, floor in law.floors.items():
+        assert law.distance(name, exact).value < 2 * floor.mean
+    away = law.sliced_w2(exact + np.array([0.3, 0.0]))
     # a shift by a moves a projection by a·u: √(|a|²/2) on average
-    assert away.value.low < np.hypot(0.3 / np.sqrt(2), law.floor) < away.value.high + 0.05
+    assert away.low < np.hypot(0.3 / np.sqrt(2), law.floor) < away.high + 0.05
     lost = RING.sample(4000, rng)
     lost = lost[lost[:, 0] < 0.5][:1000]  # the mode at (1, 0) is missing
-    weights = law.mode_weights(lost)
-    assert mode_error(weights, RING.weights) == pytest.approx(0.25, abs=0.03)
+    assert law.distance("mode_weights", lost).value == pytest.approx(0.25, abs=0.03)
     with pytest.raises(ValueError, match="shape"):
         law.sliced_w2(np.zeros((3, 2)))
 

@@ -25,7 +25,7 @@ class Laws:
         """Sliced W₂ to the exact law; infinite where samples are not finite."""
         if not np.isfinite(samples).all():
             return float("inf")
-        return self.law.sliced_w2(samples).value.value
+        return self.law.sliced_w2(samples).value
 
     def one_law(self, found: dict[str, float]) -> Finding:
         """Whether all distances are within the floor and the tolerance."""

@@ -38,8 +38,8 @@ def measures(network: Network, law: ExactLaw) -> dict[str, float]:
     return {
         "straightness": straightness(many),
         "transport cost": 2 * rms(many.samples - many.states[0]) ** 2,
-        "sliced W₂ of one step": law.sliced_w2(one.samples).value.value,
-        "sliced W₂ of 50 steps": law.sliced_w2(many.samples).value.value,
+        "sliced W₂ of one step": law.sliced_w2(one.samples).value,
+        "sliced W₂ of 50 steps": law.sliced_w2(many.samples).value,
         "one step from fifty (rms)": rms(one.samples - many.samples),
     }
 

@@ -110,9 +110,9 @@ def check(learner: Learner, lab: Lab) -> Finding:
     law = ExactLaw(lab.truth.diffused(*at_log_snr(ONE)), N, np.random.default_rng(262))
     start = np.random.default_rng(263).standard_normal((N, 2)) + np.array([2.0, 0.0])
     near = Grid(*at_log_snr(np.array([ONE, ONE])))
-    stuck = law.sliced_w2(langevin(single, near, EACH * LEVELS // 2, start)).value.value
+    stuck = law.sliced_w2(langevin(single, near, EACH * LEVELS // 2, start)).value
     levels = Grid(*at_log_snr(np.linspace(-5.0, ONE, LEVELS)))
-    cured = law.sliced_w2(langevin(several, levels, EACH, start)).value.value
+    cured = law.sliced_w2(langevin(several, levels, EACH, start)).value
     better = judge(
         3 * cured / stuck, 1.0, unit="3 × sliced W₂ of annealed Langevin / of one level",
         derivation="a third of the error, from the same starts with as many evaluations",

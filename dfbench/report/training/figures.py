@@ -86,22 +86,27 @@ def by_density(table: DataFrame) -> Figure:
 
 
 def law(table: DataFrame) -> Figure:
-    """Distance of samples to the exact law against evaluations, network and exact score."""
+    """Distances of samples to the exact law against evaluations, network and exact score."""
     import seaborn as sns
 
-    figure, (axis,) = frame("evaluations of the network", "sliced W₂ to the exact law",
-                            xscale="log", yscale="log")  # fmt: skip
+    names = {"sliced_w2": "sliced W₂ to the exact law", "energy_distance": "energy distance"}
+    shown = [name for name in names if (table.metric == name).any()]
+    figure, axes = frame("evaluations", "", panels=len(shown), xscale="log", yscale="log")
     palette = sns.color_palette("colorblind")
-    for (name, part), colour in zip(table.groupby("sampler", sort=False), palette, strict=False):
-        for score, style in (("network", "o-"), ("exact score", "s:")):
-            some = part[part.score == score]
-            axis.plot(some.nfe, some.sliced_w2, style, ms=4, color=colour,
-                      label=name if score == "network" else None)  # fmt: skip
-    if (table.score == "exact score").any():
-        axis.plot([], [], "s:", ms=4, color="0.4", label="with the exact score")
-    axis.axhspan(table.floor[0] / 1.5, table.floor_high[0], color="0.5", alpha=0.2, lw=0,
-                 label="exact samples")  # fmt: skip
-    axis.legend(fontsize=8)
+    for axis, metric in zip(axes, shown, strict=True):
+        rows = table[table.metric == metric]
+        for (name, part), colour in zip(rows.groupby("sampler", sort=False), palette, strict=False):
+            for score, style in (("network", "o-"), ("exact score", "s:")):
+                some = part[part.score == score]
+                axis.plot(some.nfe, some.value, style, ms=4, color=colour,
+                          label=name if score == "network" else None)  # fmt: skip
+        if (table.score == "exact score").any():
+            axis.plot([], [], "s:", ms=4, color="0.4", label="with the exact score")
+        floor, high = float(rows.floor.iloc[0]), float(rows.floor_high.iloc[0])
+        axis.axhspan(floor**2 / high, high, color="0.5", alpha=0.2, lw=0, label="exact samples")
+        axis.set(ylabel=names[metric])
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import GaussianMixture
+from analytic.distances import Estimate
 from dfbench.levels import Array, Level
 from dfbench.schedules import at_log_snr
-from dfbench.training.measure.network import Estimate, Network, mean_of, predicts, ratio_of_means
+from dfbench.training.measure.network import Network, mean_of, predicts, ratio_of_means
 from dfbench.weightings import WEIGHTINGS
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from analytic.distances import Estimate
 from dfbench.levels import Array, Level
 from dfbench.predictions import convert
 
@@ -41,20 +41,11 @@ def predicts(network: Network, kind: str, shape: tuple[int, ...] | None = None) 
     return field
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number from draws, with the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 def ratio_of_means(above: Array, below: Array) -> Estimate:
     """E a/E b from paired draws (n,), with the interval of the delta method."""
     value = float(above.mean() / below.mean())
     error = float((above - value * below).std(ddof=1) / abs(below.mean()) / len(above) ** 0.5)
-    return Estimate(value, value - 1.96 * error, value + 1.96 * error)
+    return Estimate(value, value - 1.96 * error, value + 1.96 * error, len(above))
 
 
 def mean_of(draws: Array) -> Estimate:
