@@ -121,7 +121,7 @@ def test_the_law_of_samples():
         law.sliced_w2(np.zeros((3, 2)))
 
 
-@pytest.mark.parametrize("name", [n for n in METRICS if not n.startswith("nearest")])
+@pytest.mark.parametrize("name", [n for n in METRICS if not n.startswith("distance to")])
 def test_distances_of_samples_vanish_for_one_law_and_not_for_two(name):
     rng = np.random.default_rng(8)
     x, same, other = (rng.standard_normal((400, 3)) + m for m in (0.0, 0.0, 0.5))
@@ -135,7 +135,7 @@ def test_energy_distance_has_its_closed_form():
     rng, m = np.random.default_rng(9), 1.0
     x, y = rng.standard_normal((2, 3000, 1))
     across = 2 * norm.pdf(m / 2**0.5) * 2**0.5 + m * (2 * norm.cdf(m / 2**0.5) - 1)
-    assert METRICS["energy distance"](x, y + m) ** 2 == pytest.approx(
+    assert METRICS["energy distance"](x, y + m) == pytest.approx(
         2 * across - 4 / np.sqrt(np.pi), abs=0.06
     )
 
@@ -146,10 +146,10 @@ def test_held_out_distances_have_their_floor():
     good = distances(x, train, held_out, rng, replicas=10)
     bad = distances(train[:500] + 1.0, train, held_out, rng, replicas=10)
     copies = distances(train[:500], train, held_out, rng, replicas=10)
-    for metric in ("energy distance", "sliced W₂", "MMD"):
+    for metric in ("energy distance", "sliced W₂", "MMD²"):
         a, b = (t.set_index("metric").loc[metric] for t in (good, bad))
         assert a["low"] <= a["floor_high"] * 1.2
         assert b["value"] > 2 * b["floor_high"]
-    near = copies.set_index("metric").loc["nearest of the training"]
+    near = copies.set_index("metric").loc["distance to the nearest training point"]
     assert near["value"] == 0.0
     assert near["floor"] > 0.3

@@ -9,7 +9,7 @@ import numpy as np
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import largest
 from dfbench.claims.trained.base import Lab, trained
-from dfbench.claims.trained.running import Converted, rms
+from dfbench.claims.trained.running import Converted, rms, rows
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.schedules import FlowMatching, Schedule
@@ -36,7 +36,7 @@ def samples(lab: Lab, method: str, schedule: Schedule) -> Array:
     """Samples from the same noise, on the scale of the data."""
     network = lab.network()
     grid = uniform_t(schedule, STEPS, *ENDS)
-    z = np.random.default_rng(31).standard_normal((N, lab.dim)) * grid.sigma[0]
+    z = np.random.default_rng(31).standard_normal((rows(lab, N), lab.dim)) * grid.sigma[0]
     paths = trajectory(method, Converted(network, "eps"), grid, prediction="eps", z=z)
     return np.asarray(paths.samples / (grid.alpha[-1] + grid.sigma[-1]))
 

@@ -9,7 +9,7 @@ import numpy as np
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import largest
 from dfbench.claims.trained.base import Lab, trained
-from dfbench.claims.trained.running import Converted, rms
+from dfbench.claims.trained.running import Converted, rms, rows
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid
 from dfbench.samplers import METHODS
@@ -17,13 +17,13 @@ from dfbench.samplers import METHODS
 N = 200
 
 
-def ddpm(lab: Lab, grid: Grid, z: Array, draws: Array, variance: float | str) -> Array:
+def ddpm(lab: Lab, grid: Grid, z: Array, draws: list[Array], variance: float | str) -> Array:
     """The reference method's table, with these draws."""
     table = METHODS["ddpm"].table(grid, "x", variance=variance)
     return np.asarray(table.run(Converted(lab.network(), "x"), z, lambda k: draws[k]))
 
 
-def ddim_and_renoise(lab: Lab, grid: Grid, z: Array, draws: Array) -> Array:
+def ddim_and_renoise(lab: Lab, grid: Grid, z: Array, draws: list[Array]) -> Array:
     """Every step DDIM from λ to λ + 2Δ, then forward noising to λ + Δ, with these draws."""
     network = lab.network()
     x_of, eps_of = Converted(network, "x"), Converted(network, "eps")
@@ -50,8 +50,7 @@ def check(variance: float | str, lab: Lab) -> Finding:
     quantities, gaps = {}, []
     for n in (10, 30, 100):
         grid, rng = regular(-8.0, 8.0, n), np.random.default_rng(34)
-        z = rng.standard_normal((N, lab.dim))
-        draws = rng.standard_normal((n, N, lab.dim))
+        z, *draws = rng.standard_normal((1 + n, rows(lab, N), lab.dim))
         ours, theirs = ddpm(lab, grid, z, draws, variance), ddim_and_renoise(lab, grid, z, draws)
         gaps.append(rms(ours - theirs) / rms(theirs))
         quantities[f"samples apart, {n} steps"] = gaps[-1]

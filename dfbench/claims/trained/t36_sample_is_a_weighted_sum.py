@@ -12,7 +12,7 @@ from dfbench.claims.literature.base import worst_of
 from dfbench.claims.literature.c36_sample_is_a_weighted_sum import Weights, rate, weights
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.trained.base import Lab, trained
-from dfbench.claims.trained.running import Converted, rms
+from dfbench.claims.trained.running import Converted, rms, rows
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS
@@ -32,7 +32,7 @@ def run(
     network, rng = Converted(lab.network(), kind), np.random.default_rng(36)
     outputs: list[Array] = []
     draws: list[Array] = []
-    begin = rng.standard_normal((N, lab.dim))
+    begin = rng.standard_normal((rows(lab, N), lab.dim))
 
     def model(z: Array, level: Level) -> Output:
         outputs.append(np.asarray(network(z, level)))

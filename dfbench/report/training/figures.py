@@ -149,17 +149,18 @@ def held_out(table: DataFrame) -> Figure:
     import seaborn as sns
 
     blue, orange, *_ = sns.color_palette("colorblind")
-    figure, (axis,) = frame("distance / that of training data to held-out data (the floor)", "")
-    # an unbiased estimate of no distance may be zero: its 95 % quantile stands for the floor
+    figure, (axis,) = frame("distance / the 95 % quantile of training data (the floor)", "")
+    # an unbiased estimate of no distance may be below zero: its 95 % quantile is the unit
     unit = table.floor_high
     place = range(len(table))
     reach = [(table.value - table.low) / unit, (table.high - table.value) / unit]
     axis.errorbar(table.value / unit, place, xerr=reach, color=blue, fmt="o",
                   label="samples of the network")  # fmt: skip
     axis.plot(table.gaussian / unit, place, "D", color=orange, label="Gaussian of the same moments")
-    axis.axvline(1.0, color="0.4", ls=":", label="95 % of training data is below")
+    axis.axvline(1.0, color="0.4", ls=":", label="floor: 95 % of training data is below")
     axis.set_yticks(list(place), list(table.metric))
-    axis.legend(fontsize=8)
+    handles = axis.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 

@@ -21,19 +21,18 @@ Metric = Callable[[Array, Array], float]
 
 
 def energy_distance(x: Array, y: Array) -> float:
-    """√(2 E|X − Y| − E|X − X'| − E|Y − Y'|), unbiased under the root. (Székely & Rizzo 2013)"""
+    """2 E|X − Y| − E|X − X'| − E|Y − Y'|, unbiased: below 0 by chance. (Székely & Rizzo 2013)"""
 
     def within(a: Array) -> float:
         return float(cdist(a, a).sum() / (len(a) * (len(a) - 1)))
 
-    square = 2 * float(cdist(x, y).mean()) - within(x) - within(y)
-    return float(np.sqrt(max(square, 0.0)))
+    return 2 * float(cdist(x, y).mean()) - within(x) - within(y)
 
 
 def mmd(x: Array, y: Array) -> float:
-    """Maximum mean discrepancy, Gaussian kernel as wide as the median distance of y. (Gretton)
+    """Squared maximum mean discrepancy, Gaussian kernel as wide as the median distance of y.
 
-    Unbiased under the root; zero where the estimate is negative.
+    Unbiased: below 0 by chance. (Gretton et al. 2012, eq. 3)
     """
     yy = cdist(y, y, "sqeuclidean")
     width = float(np.median(yy[np.triu_indices(len(y), 1)]))
@@ -43,8 +42,7 @@ def mmd(x: Array, y: Array) -> float:
         return float((np.exp(-squares / (2 * width)).sum() - n) / (n * (n - 1)))
 
     across = float(np.exp(-cdist(x, y, "sqeuclidean") / (2 * width)).mean())
-    square = within(cdist(x, x, "sqeuclidean")) + within(yy) - 2 * across
-    return float(np.sqrt(max(square, 0.0)))
+    return within(cdist(x, x, "sqeuclidean")) + within(yy) - 2 * across
 
 
 def sliced_w2(x: Array, y: Array, directions: int = 256) -> float:
@@ -61,9 +59,9 @@ def nearest(x: Array, y: Array) -> float:
 
 METRICS: dict[str, Metric] = {
     "energy distance": energy_distance,
-    "MMD": mmd,
+    "MMD²": mmd,
     "sliced W₂": sliced_w2,
-    "nearest of the held-out": nearest,
+    "distance to the nearest held-out point": nearest,
 }
 
 
@@ -72,22 +70,22 @@ def distances(
 ) -> DataFrame:
     """Every metric between samples and held-out data, beside the floor and a ceiling.
 
-    All are means over `replicas` subsets of equal size, half of the training data at most; the
-    interval holds 95 % of the subsets. "gaussian" is what draws of a Gaussian with the mean and
-    the covariance of the training data get.
+    All are means over `replicas` subsets of equal size, half of the samples and of the training
+    data at most; the interval holds 95 % of the subsets. "gaussian" is what draws of a Gaussian
+    with the mean and the covariance of the training data get.
 
     Args:
         samples, train, held_out: (n, …), flattened.
 
     Returns:
-        A row a metric: metric, value, low, high, floor, floor_high, gaussian. And "nearest of the
-        training": the mean distance to the nearest training point, with that of held-out points
-        as the floor; samples much closer are copies.
+        A row a metric: metric, value, low, high, floor, floor_high, gaussian. And the mean distance
+        to the nearest training point, with that of held-out points as the floor: samples much
+        closer are copies.
     """
     import pandas as pd
 
     x, train, y = (np.asarray(a, float).reshape(len(a), -1) for a in (samples, train, held_out))
-    size = min(len(x), len(train) // 2)
+    size = min(len(x) // 2, len(train) // 2)
 
     def draws(pool: Array) -> list[Array]:
         return [pool[rng.choice(len(pool), size, replace=False)] for _ in range(replicas)]
@@ -101,7 +99,14 @@ def distances(
         rows.append(_row(name, found["value"], found["floor"], found["gaussian"]))
     chosen["floor"] = [y[rng.choice(len(y), min(size, len(y)), replace=False)]]
     found = {kind: [nearest(a, train) for a in sets] for kind, sets in chosen.items()}
-    rows.append(_row("nearest of the training", found["value"], found["floor"], found["gaussian"]))
+    rows.append(
+        _row(
+            "distance to the nearest training point",
+            found["value"],
+            found["floor"],
+            found["gaussian"],
+        )
+    )
     return pd.DataFrame(rows)
 
 

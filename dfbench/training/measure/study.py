@@ -185,7 +185,7 @@ def _likelihood(
 
 def _held_out(found: Measured, network: Trained, seed: int, low: float, high: float) -> None:
     data, rng = network.data, np.random.default_rng([seed, 6])
-    n = min(500, max(len(data.held_out), 64))
+    n = min(1000, max(2 * len(data.held_out), 64))
     z = rng.standard_normal((n, network.dim))
     table = METHODS["dpm_solver_pp_multistep"].table(regular(low, high, 50), "x")
     samples = np.asarray(table.run(network.as_prediction("x"), z))
