@@ -42,14 +42,15 @@ def complete(folder: str | Path, progress: Progress | None = None) -> str:
     from dfbench.claims.trained.lab import StudyLab, ready
     from dfbench.claims.trained.run import check_trained, named
     from dfbench.training import results
-    from dfbench.training.measure.study import measure
+    from dfbench.training.measure.study import LARGE, measure
     from dfbench.training.trained import Trained
 
     folder, start = Path(folder), time.perf_counter()
     trained = Trained.load(folder)
     ids = wanted(trained.config.claims)
     named(ids)
-    network = ready(trained) if trained.data.truth is not None else trained
+    exact = trained.data.truth is not None and trained.dim <= LARGE
+    network = ready(trained) if exact else trained
     measured = measure(network, trained.config.seed, progress)
     for name, table in measured.tables.items():
         results.save_table(folder, name, table)

@@ -34,7 +34,7 @@ RUNS: tuple[tuple[str, str, dict[str, Any], tuple[int, ...]], ...] = (
     ("Heun", "edm", {}, (5, 10, 25)),
     ("DDPM", "ddpm", {}, (20, 50, 100, 200)),
 )
-LARGE = 100  # dimensions beyond which less is measured
+LARGE = 100  #: dimensions beyond which less is measured
 
 
 @dataclass
@@ -53,7 +53,7 @@ def measure(network: Trained, seed: int = 0, progress: Progress | None = None) -
     distances of samples to held-out data. Images are kept to be looked at.
 
     Args:
-        network: in float64 where its law is known.
+        network: in float64 where its law is known and small.
         seed: of all draws.
         progress: told (what, done, in all) before each part.
     """
@@ -64,11 +64,13 @@ def measure(network: Trained, seed: int = 0, progress: Progress | None = None) -
         truth = data.truth
         parts += [
             ("excess loss", lambda: _excess(found, network, truth, seed, low, high)),
-            ("score error by density", lambda: _density(found, network, truth, seed)),
             ("law of samples", lambda: _law(found, network, truth, seed, low, high)),
         ]
         if truth.dim <= LARGE:
-            parts.append(("likelihoods", lambda: _likelihood(found, network, truth, seed, low)))
+            parts += [
+                ("score error by density", lambda: _density(found, network, truth, seed)),
+                ("likelihoods", lambda: _likelihood(found, network, truth, seed, low)),
+            ]
     else:
         parts.append(("held-out distances", lambda: _held_out(found, network, seed, low, high)))
     for i, (name, part) in enumerate(parts):
@@ -95,9 +97,7 @@ def _excess(
 
 def _density(found: Measured, network: Trained, truth: GaussianMixture, seed: int) -> None:
     rng = np.random.default_rng([seed, 2])
-    n = 8192 if truth.dim <= LARGE else 128
-    table = score_error_by_density(network, truth, rng, n=n)
-    found.tables["score_by_density"] = table
+    found.tables["score_by_density"] = score_error_by_density(network, truth, rng, n=8192)
 
 
 def _law(
