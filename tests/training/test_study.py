@@ -113,6 +113,8 @@ def test_every_loss_trains(loss):
     assert (rows[-1]["loss"] < 0) == (loss in ("implicit", "hutchinson"))
 
 
+# torch's compiler imports what torch itself has deprecated
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_what_is_compiled():
     """What is asked for, but no loss that differentiates the network's derivative."""
     table = config.as_table(TINY)
