@@ -159,6 +159,14 @@ class Config:
         if self.claim_steps < 1:
             raise ValueError(f"claim_steps must be at least 1, got {self.claim_steps}")
 
+    @property
+    def gaussian(self) -> bool:
+        """Whether ε is standard normal and independent of x.
+
+        Only then is E[x|z] that of the data diffused, and −E[ε|z]/σ the score.
+        """
+        return self.source is None and self.pairs.kind == "independent"
+
 
 def parse(content: Mapping[str, Any]) -> Config:
     """The study that a table stands for.
@@ -168,11 +176,10 @@ def parse(content: Mapping[str, Any]) -> Config:
             names the key and says what is accepted.
     """
     config: Config = _fill(Config, content, "")
-    gaussian = config.source is None and config.pairs.kind == "independent"
     scores = {"score", "implicit", "hutchinson"} & {
         config.objective.prediction, config.objective.loss
     }  # fmt: skip
-    if scores and not gaussian:
+    if scores and not config.gaussian:
         raise Unusable(
             f"[objective] {min(scores)} needs independent Gaussian noise: with another source or "
             "coupling −E[ε|z]/σ is not the score"

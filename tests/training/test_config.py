@@ -103,3 +103,11 @@ def test_what_a_kind_refuses_names_its_table():
     study = config.parse(GOOD | {"model": {"kind": "mlp", "width": 0}})
     with pytest.raises(Unusable, match=r"\[model\] mlp: width must be at least 1"):
         study.model.build(KINDS, "model", (2,))
+
+
+@pytest.mark.parametrize(
+    ("change", "gaussian"),
+    [({}, True), ({"pairs": "minibatch_ot"}, False), ({"source": {"kind": "mixture"}}, False)],
+)
+def test_where_the_noise_is_gaussian_and_independent(change, gaussian):
+    assert config.parse(GOOD | change).gaussian == gaussian
