@@ -103,7 +103,10 @@ def trajectory(
         raise ValueError("a table has no options: they are in it")
     if isinstance(sampler, Table):
         prediction = sampler.prediction
-    network = target if not isinstance(target, GaussianMixture) else exact_model(target, prediction)
+    known = sampler.sigma_data if isinstance(sampler, Table) else None
+    network = (
+        exact_model(target, prediction, known) if isinstance(target, GaussianMixture) else target
+    )
     start = _start(target, grid, z, n, rng)
     if isinstance(sampler, Table):
         paths = _run_table(sampler, network, start, rng)

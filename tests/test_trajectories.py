@@ -212,3 +212,12 @@ def test_straightness_refuses_what_has_no_time():
         straightness(np.zeros((3, 1, 1)), [0.0, 0.5, 0.5])
     with pytest.raises(ValueError, match="shape"):
         straightness(np.zeros((3, 1)), [0.0, 0.5, 1.0])
+
+
+def test_a_table_of_a_preconditioned_network_brings_its_sigma_data():
+    grid = karras(80.0, 0.002, 5, final_zero=False)
+    law = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [1.0]], 0.04)
+    z = np.array([[40.0], [-60.0]])
+    tables = [METHODS["heun"].table(grid, kind, sigma_data=0.5) for kind in ("edm", "x")]
+    one, two = (trajectory(table, law, grid, z=z).samples for table in tables)
+    np.testing.assert_allclose(one, two, rtol=1e-10)
