@@ -49,7 +49,7 @@ def _sampler(method: Any) -> dict[str, Any]:
 
 def _sweep(kind: str) -> Rows:
     """What a study can name, and the studies that are shipped."""
-    from dfbench.sweep import laws, measures, spacing, study
+    from dfbench.sweep import laws, measures, spacing
 
     if kind == "metrics":
         return [
@@ -58,11 +58,23 @@ def _sweep(kind: str) -> Rows:
             for each in measures.MEASURES.values()
         ]  # fmt: skip
     if kind == "studies":
-        return [{"name": name, "what": study.title_of(name)} for name in study.shipped()]
+        return _studies()
     entries: Any = laws.TARGETS if kind == "targets" else spacing.GRIDS
     return [
         {"name": name, **_described(each), "options": _options(each)}
         for name, each in entries.items()
+    ]
+
+
+def _studies() -> list[dict[str, Any]]:
+    """Those that are shipped, of `dfbench bench` and of `dfbench train`."""
+    from dfbench.sweep import study
+    from dfbench.training import config
+
+    of_bench = [{"name": name, "what": study.title_of(name)} for name in study.shipped()]
+    of_train = [{"name": name, "what": config.read(name).title} for name in config.shipped()]
+    return [{**each, "command": f"dfbench bench {each['name']}"} for each in of_bench] + [
+        {**each, "command": f"dfbench train {each['name']}"} for each in of_train
     ]
 
 
