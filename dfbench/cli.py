@@ -407,7 +407,7 @@ def train(
     from dfbench.claims.trained.run import named
     from dfbench.report.training.results import wanted
     from dfbench.training import config
-    from dfbench.training.loop import Diverged
+    from dfbench.training.loop import Diverged, main_process
     from dfbench.training.study import run
 
     chosen = config.read(study)
@@ -415,6 +415,8 @@ def train(
     try:
         with _progress("training", remaining=True, detail=True) as progress:
             run(chosen, out, progress, command=_command(context), profile=profile)
+        if not main_process():  # of several, the first goes on
+            return 0
         from dfbench.report.training import complete
 
         with _progress("measuring and claims", detail=True) as progress:

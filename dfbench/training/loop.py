@@ -26,12 +26,11 @@ from torch import Tensor, nn
 from dfbench.errors import Unusable
 from dfbench.training import checkpoint, models, noise_levels, pairs
 from dfbench.training import config as configuration
-from dfbench.training import data as datasets
 from dfbench.training.config import Config
 from dfbench.training.noise_levels import AdaptiveLevels, NoiseLevels
 from dfbench.training.objectives import Objective
 from dfbench.training.pairs import Batches, Reflow
-from dfbench.training.trained import Trained, data_of, schedule_of
+from dfbench.training.trained import Trained, data_of, schedule_of, source_of
 from dfbench.weightings import WEIGHTINGS
 
 Progress = Callable[[str, int, int], None]
@@ -193,13 +192,11 @@ class Trainer:
 
     def _batches(self) -> Batches:
         config = self.config
-        source = None
-        if config.source is not None:
-            source = config.source.build(datasets.KINDS, "source", config.seed + 1)
-            if source.shape != self.data.shape:
-                raise Unusable(
-                    f"[source] has points of shape {source.shape}, [data] of {self.data.shape}"
-                )
+        source = source_of(config)
+        if source is not None and source.shape != self.data.shape:
+            raise Unusable(
+                f"[source] has points of shape {source.shape}, [data] of {self.data.shape}"
+            )
         coupling = config.pairs.build(pairs.KINDS, "pairs")
         made = None
         if isinstance(coupling, Reflow):

@@ -208,6 +208,14 @@ def data_of(config: Config) -> Dataset:
     return made
 
 
+def source_of(config: Config) -> Dataset | None:
+    """What flows to the study's data; None for standard normal noise."""
+    if config.source is None:
+        return None
+    made: Dataset = config.source.build(datasets.KINDS, "source", config.seed + 1)
+    return made
+
+
 def _column(values: Any, z: Any) -> Any:
     """Numbers, or numbers per row, as a factor for z."""
     if isinstance(z, Tensor):

@@ -19,6 +19,7 @@ from dfbench.training.measure.excess import excess_loss
 from dfbench.training.measure.held_out import distances
 from dfbench.training.measure.law import ExactLaw
 from dfbench.training.measure.likelihood import log_likelihood
+from dfbench.training.trained import source_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,8 +50,10 @@ class Measured:
 def measure(network: Trained, seed: int = 0, progress: Progress | None = None) -> Measured:
     """Everything that can be said of a network and its data.
 
-    With the law known: excess loss, score error by density, law of samples, likelihoods. Without:
-    distances of samples to held-out data. Images are kept to be looked at.
+    With the law known, and Gaussian noise that is independent of the data: excess loss, score
+    error by density, law of samples, likelihoods. Without, or with another source or coupling,
+    where the network's target is not the truth's: distances of samples to held-out data. Images
+    are kept to be looked at.
 
     Args:
         network: in float64 where its law is known and small.
@@ -60,7 +63,7 @@ def measure(network: Trained, seed: int = 0, progress: Progress | None = None) -
     found, data = Measured(), network.data
     low, high = network.log_snr_range
     parts: list[tuple[str, Callable[[], None]]] = []
-    if data.truth is not None:
+    if data.truth is not None and network.config.gaussian:
         truth = data.truth
         parts += [
             ("excess loss", lambda: _excess(found, network, truth, seed, low, high)),
@@ -187,6 +190,9 @@ def _held_out(found: Measured, network: Trained, seed: int, low: float, high: fl
     data, rng = network.data, np.random.default_rng([seed, 6])
     n = min(1000, max(2 * len(data.held_out), 64))
     z = rng.standard_normal((n, network.dim))
+    source = source_of(network.config)
+    if source is not None:
+        z = rng.choice(source.held_out, n).reshape(n, -1).astype(float)
     table = METHODS["dpm_solver_pp_multistep"].table(regular(low, high, 50), "x")
     samples = np.asarray(table.run(network.as_prediction("x"), z))
     _keep(found, network, samples, data.train.reshape(len(data.train), -1)[:n].astype(float))
