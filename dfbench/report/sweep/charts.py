@@ -180,6 +180,7 @@ def pareto(table: DataFrame) -> list[Chart]:
 # Stochasticity ------------------------------------------------------------------------------------
 
 NOISE = ("eta", "s_churn", "churn", "tau", "epsilon")
+SYMBOLS = {"eta": "η", "s_churn": "churn", "tau": "τ", "epsilon": "ε"}
 
 
 def stochasticity(table: DataFrame) -> list[Chart]:
@@ -200,7 +201,7 @@ def stochasticity(table: DataFrame) -> list[Chart]:
             if group.amount.nunique() < 2:
                 continue
             run = " · ".join([method.partition(":")[2], *(str(each) for each in which if each)])
-            symbol = {"eta": "η"}.get(name, name)
+            symbol = SYMBOLS.get(name, name)
             lines = [
                 Line(f"{symbol} = {amount:g}", _points(each), kind=i, bars=_bars(each))
                 for i, (amount, each) in enumerate(group.sort_values("nfe").groupby("amount"))

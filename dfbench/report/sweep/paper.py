@@ -12,7 +12,7 @@ import numpy as np
 
 from dfbench.files import write_with
 from dfbench.report.sweep import ranking
-from dfbench.report.sweep.charts import NAMES, short_names, stochasticity
+from dfbench.report.sweep.charts import NAMES, SYMBOLS, short_names, stochasticity
 from dfbench.report.sweep.data import Results, runs
 from dfbench.report.sweep.strips import SOURCES
 
@@ -221,7 +221,7 @@ def _noise(axis: Axes, csv: str) -> None:
         each = table[table[name] == amount].sort_values("nfe")
         spread = np.array([each.value - each.low, each.high - each.value]).clip(min=0)
         axis.errorbar(each.nfe, each.value, yerr=spread, color=colour, marker="o", ms=3, lw=1.3,
-                      label=f"{'η' if name == 'eta' else name} = {amount:g}")  # fmt: skip
+                      label=f"{SYMBOLS.get(name, name)} = {amount:g}")  # fmt: skip
     _logs(axis)
     axis.set(xlabel="evaluations of the model", ylabel="error")
     axis.legend(fontsize=7, frameon=False)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FEW = 3  # names in a sentence
+LIMITS = 1.2  # times the discretisation error: what limits a run
 RISES = 1.02  # an error that grows by less is not worth a word
 
 
@@ -126,7 +127,7 @@ def _limited(rows: DataFrame, found: list[Contest]) -> list[str]:
         if steps is None or not others:
             continue
         name, value = max(others.items(), key=lambda item: item[1])
-        if value > steps:
+        if value > LIMITS * steps:
             said.append((target, name, value, steps, best))
     if not said:
         return []
