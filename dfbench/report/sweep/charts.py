@@ -1,7 +1,7 @@
 """The figures of a page of results, each with the data that it shows.
 
-Five configurations, the same ones everywhere, are in colour; the rest is grey background, and tells
-its name where the pointer is.
+Five samplers, the same ones everywhere, are in colour, each on the schedule and grid that suit it
+on the target; the rest is grey background, and tells its name where the pointer is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dfbench.report.labels import number
 from dfbench.report.svg import Line, line_plot
 from dfbench.report.sweep import ranking
-from dfbench.report.sweep.data import SEPARATOR, VARIANTS
+from dfbench.report.sweep.data import VARIANTS
 from dfbench.report.sweep.ranking import Contest, Result
 
 if TYPE_CHECKING:
@@ -88,18 +88,22 @@ def curves(table: DataFrame, colours: list[str]) -> list[Chart]:
 
     Args:
         table: of `ranking.errors`, here and below.
-        colours: configurations that are in colour.
+        colours: samplers that are in colour, each in the configuration that is best on the target.
     """
     found = []
-    short = short_names(colours)
+    chosen = ranking.one_each(table)
     for target, group in table.groupby("target", sort=False):
         metric, unit = str(group.metric.iloc[0]), str(group.unit.iloc[0] or "")
         least = group.sort_values("value").config.iloc[0]
-        group = _few(group, colours)
+        bright = [
+            name for name in chosen.get(str(target), []) if sampler_of(name, group) in colours
+        ]
+        group = _few(group, bright)
         lines = []
         for config, points in group.sort_values("nfe").groupby("config", sort=False):
-            known = colours.index(config) if config in colours else None
-            lines.append(Line(short.get(str(config), str(config)), _points(points),
+            sampler = str(points.sampler.iloc[0])
+            known = colours.index(sampler) if config in bright else None
+            lines.append(Line(str(config) if known is None else sampler, _points(points),
                               quiet=known is None, kind=known, bars=_bars(points),
                               told=known is not None or config == least))  # fmt: skip
         floors = group.dropna(subset=["floor_high"]).groupby("nfe").floor_high.max()
@@ -117,16 +121,12 @@ def curves(table: DataFrame, colours: list[str]) -> list[Chart]:
     return found
 
 
-def short_names(configs: Sequence[str]) -> dict[str, str]:
-    """Configurations by their samplers' names, where these tell them apart."""
-    samplers = [config.partition(SEPARATOR)[0] for config in configs]
-    return {
-        config: sampler if samplers.count(sampler) == 1 else config
-        for config, sampler in zip(configs, samplers, strict=True)
-    }
+def sampler_of(config: str, rows: DataFrame) -> str:
+    """The sampler of a configuration."""
+    return str(rows.sampler[rows.config == config].iloc[0])
 
 
-def _few(group: DataFrame, colours: list[str]) -> DataFrame:
+def _few(group: DataFrame, colours: Sequence[str]) -> DataFrame:
     """Without the background lines that are one too many: the `LINES` best stay."""
     rank = group.groupby("nfe").value.rank().groupby(group.config).mean().sort_values()
     kept = [*colours, *rank.index[:LINES]]

@@ -12,8 +12,8 @@ import numpy as np
 
 from dfbench.files import write_with
 from dfbench.report.sweep import ranking
-from dfbench.report.sweep.charts import NAMES, SYMBOLS, short_names, stochasticity
-from dfbench.report.sweep.data import Results, runs
+from dfbench.report.sweep.charts import NAMES, SYMBOLS, stochasticity
+from dfbench.report.sweep.data import SEPARATOR, Results, runs
 from dfbench.report.sweep.strips import SOURCES
 
 if TYPE_CHECKING:
@@ -57,19 +57,22 @@ def figures(rows: DataFrame) -> Iterator[tuple[str, Figure]]:
     found = ranking.contests(rows, table)
     colours = ranking.featured(found)
     metrics = ranking.primary(rows)
+    chosen = ranking.one_each(table)
     split = runs(
         rows[(rows.metric == "w2") & rows.source.isin([*SOURCES, "all"]) & rows.nfe.notna()]
     )
     response = rows[(rows.metric == "spectral_response") & rows["at"].notna()]
 
     def draw_error(axis: Axes, target: str) -> None:
-        _errors(axis, table[table.target == target], colours, metrics[target])
+        _errors(axis, table[table.target == target], colours, chosen[target], metrics[target])
 
     def draw_split(axis: Axes, target: str) -> None:
-        _split(axis, split[split.target == target], ranking.budgets(rows))
+        mine = split[(split.target == target) & split.config.isin(chosen[target])]
+        _split(axis, mine, ranking.budgets(rows))
 
     def draw_response(axis: Axes, target: str) -> None:
-        _response(axis, response[response.target == target], colours)
+        mine = response[(response.target == target) & response.config.isin(chosen[target])]
+        _response(axis, mine, colours)
 
     yield from _paged("error", sorted(metrics), draw_error)
     yield from _paged("split", sorted(split[split.source != "all"].target.unique()), draw_split)
@@ -112,21 +115,21 @@ def _grid(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _errors(axis: Axes, table: DataFrame, colours: list[str], metric: str) -> None:
-    """Every configuration; those in colour with intervals and named at their ends."""
+def _errors(
+    axis: Axes, table: DataFrame, colours: list[str], chosen: list[str], metric: str
+) -> None:
+    """Every configuration; the chosen ones of samplers in colour with intervals and a name."""
     ends = []
-    short = short_names(colours)
     for config, each in table.sort_values("nfe").groupby("config", sort=False):
-        if config not in colours:
+        sampler = str(each.sampler.iloc[0])
+        if sampler not in colours or config not in chosen:
             axis.plot(each.nfe, each.value, color="0.82", lw=0.8, zorder=1)
             continue
-        k = colours.index(str(config))
+        k = colours.index(sampler)
         spread = np.array([each.value - each.low, each.high - each.value]).clip(min=0)
         axis.errorbar(each.nfe, each.value, yerr=spread, color=COLOURS[k], marker=MARKERS[k], ms=4,
                       lw=1.4, elinewidth=0.9, mec="white", mew=0.5)  # fmt: skip
-        ends.append(
-            (float(each.nfe.iloc[-1]), float(each.value.iloc[-1]), short[str(config)], COLOURS[k])
-        )
+        ends.append((float(each.nfe.iloc[-1]), float(each.value.iloc[-1]), sampler, COLOURS[k]))
     floor = table.dropna(subset=["floor_high"]).groupby("nfe").floor_high.max()
     if len(floor):
         axis.plot(floor.index, floor, ":", color="0.35", lw=1.1)
@@ -184,7 +187,7 @@ def _split(axis: Axes, table: DataFrame, asked: list[int]) -> None:
                       ms=5, mec="white", mew=0.5, label=source)  # fmt: skip
     axis.plot(wide["all"], rows, "|", color="0.1", ms=11, mew=2, label="all")
     axis.set(xscale="log", xlabel=f"W₂ to the data, at most {budget} evaluations")
-    axis.set_yticks(rows, [str(name) for name in wide.config], fontsize=7)
+    axis.set_yticks(rows, [str(name).partition(SEPARATOR)[0] for name in wide.config], fontsize=7)
     axis.grid(axis="y", lw=0.4)
     axis.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.2), ncols=5,
                 handletextpad=0.1, columnspacing=0.8)  # fmt: skip
@@ -192,11 +195,10 @@ def _split(axis: Axes, table: DataFrame, asked: list[int]) -> None:
 
 def _response(axis: Axes, table: DataFrame, colours: list[str]) -> None:
     """|relative error| of the standard deviation against it, at the middle of the budgets."""
-    shown = [name for name in colours if name in set(table.config)] or sorted(
-        table.config.unique()
-    )[:5]
-    for k, config in enumerate(shown[:5]):
-        each = table[table.config == config]
+    present = [name for name in colours if name in set(table.sampler)]
+    shown = present or sorted(table.sampler.unique())[: len(COLOURS)]
+    for k, config in enumerate(shown):
+        each = table[table.sampler == config]
         counts = sorted(each.nfe.unique())
         middle = each[each.nfe == counts[len(counts) // 2]]
         curve = middle.groupby("at").value.mean()

@@ -159,14 +159,13 @@ def result(row: Any) -> Result:
 
 
 def featured(found: list[Contest], count: int = 5) -> list[str]:
-    """The configurations that are in colour throughout: most often best, ties counted in part."""
+    """The samplers that are in colour throughout: most often best, ties counted in part."""
     score: dict[str, float] = {}
     for contest in found:
+        best = contest.best
         for place, each in enumerate(contest.results):
-            score.setdefault(each.config, 0.0)
-            if each in contest.best:
-                score[each.config] += 1 / len(contest.best)
-            score[each.config] += 1e-3 / (1 + place)
+            share = 1 / len(best) if place < len(best) else 0.0
+            score[each.sampler] = score.get(each.sampler, 0.0) + share + 1e-3 / (1 + place)
     return sorted(score, key=lambda name: -score[name])[:count]
 
 
@@ -199,6 +198,8 @@ def front(results: list[Result]) -> list[Result]:
 
 # Orders -------------------------------------------------------------------------------------------
 
+UNSURE = 1.0  # half an interval
+
 #: Errors that vanish with the step, without a floor of initialisation or truncation; the same
 #: starts at every step count, so that what is random in them has no part in the slope.
 VANISHING = (("strong_error", "discretisation"), ("w2", "discretisation"))
@@ -219,7 +220,8 @@ class Order:
 
 
 def orders(rows: DataFrame) -> list[Order]:
-    """An order for every target and configuration with four step counts or more."""
+    """An order for every target and configuration with four step counts or more; those whose
+    interval is wider than ± `UNSURE` say nothing, and are left out."""
     from dfbench.claims.order import fit
 
     found = []
@@ -235,7 +237,7 @@ def orders(rows: DataFrame) -> list[Order]:
                 continue
             floor = np.full(len(steps), 1e-14 * float(np.nanmax(np.abs(error))))
             order, width, points = fit(steps, error, floor)
-            if math.isfinite(order):
+            if math.isfinite(order) and width <= UNSURE:
                 found.append(Order(str(target), str(config), metric, order, width, points,
                                    (int(steps[0]), int(steps[-1])),
                                    _declared(group.iloc[0])))  # fmt: skip

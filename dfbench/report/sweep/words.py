@@ -12,7 +12,7 @@ import numpy as np
 from dfbench.report.labels import number
 from dfbench.report.sweep import ranking
 from dfbench.report.sweep.charts import NAMES
-from dfbench.report.sweep.data import runs
+from dfbench.report.sweep.data import SEPARATOR, runs
 from dfbench.report.sweep.ranking import Contest, Order
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FEW = 3  # names in a sentence
 LIMITS = 1.2  # times the discretisation error: what limits a run
+SURE = 0.5  # half an interval of an order that is worth a word
 RISES = 1.02  # an error that grows by less is not worth a word
 
 
@@ -143,8 +144,9 @@ def _limited(rows: DataFrame, found: list[Contest]) -> list[str]:
 
 def _orders(orders: list[Order]) -> list[str]:
     """Orders that are surely not what the method's paper says."""
-    low = [o for o in orders if o.declared and o.order + o.width < o.declared - 0.3]
-    high = [o for o in orders if o.declared and o.order - o.width > o.declared + 0.3]
+    sure = [o for o in orders if o.declared and o.width < SURE]
+    low = [o for o in sure if o.order + o.width < (o.declared or 0) - 0.3]
+    high = [o for o in sure if o.order - o.width > (o.declared or 0) + 0.3]
     said = []
     if low:
         each = min(low, key=lambda o: o.order - (o.declared or 0))
@@ -182,11 +184,17 @@ def _same(table: DataFrame) -> list[str]:
             if np.allclose(values[both, i], values[both, j], rtol=ranking.ROUNDING, atol=0):
                 pairs.setdefault(one, []).append(other)
                 taken.add(other)
+    groups = dict.fromkeys(
+        tuple(dict.fromkeys(name.partition(SEPARATOR)[0] for name in [one, *others]))
+        for one, others in pairs.items()
+        if one not in taken
+    )
     return [
-        f"{listed([one, *others], 6)} are one method: their errors agree to rounding wherever they "
-        "spend the same evaluations."
-        for one, others in pairs.items() if one not in taken
-    ]  # fmt: skip
+        f"{listed(group, 6)} are one method: their errors agree to rounding wherever they spend "
+        "the same evaluations on the same grid."
+        for group in groups
+        if len(group) > 1
+    ]
 
 
 def metric(name: str) -> str:
