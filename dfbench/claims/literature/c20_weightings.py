@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
@@ -100,6 +101,12 @@ def _distance_error() -> float:
     return float(abs(found - (2 * norm.cdf(0.25) - 1)))
 
 
+def _mass_error() -> float:
+    """Of the integral 1 of a normalised weighting, over a range that cuts it at both ends."""
+    bell = normalised(lambda lam: 3 * norm.pdf(lam, 1, 2), -2.0, 6.0)
+    return float(abs(quad(bell, -2.0, 6.0, epsabs=1e-13)[0] - 1))
+
+
 def broken(size: float) -> dict[str, Function]:
     """v's weighting tilted by e^(size λ)."""
     good = derived()
@@ -167,6 +174,7 @@ def check(weights: dict[str, Function]) -> Finding:
               "beyond them", derivation=derivation),
         judge(float(np.max(list(gaps.values()))), 1e-10, derivation=derivation),
         judge(float(np.max(drawn)), 1e-10, derivation=derivation),
+        judge(_mass_error(), 1e-12, derivation="Gauss–Legendre of an entire function"),
         judge(_distance_error(), 1e-5, derivation="quadrature with a kink in one panel of 0.3"),
         judge(constant, 1e-10, derivation=derivation),
         judge(apart, 0.1, unit="total variation", derivation="'close': one draw of λ tells the "
