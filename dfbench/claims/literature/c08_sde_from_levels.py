@@ -169,6 +169,7 @@ def start_gap() -> float:
     rough = made()["not analytic"]
     pairs: list[tuple[float, float]] = [
         (made()["VP from 0"].rates(0.0)[1], math.sqrt(6.0)), (rest.rates(0.0)[1], math.sqrt(1.5)),
+        (Shifted(LinearVP(), 2.0).rates(0.0)[0], -0.2),  # −s² β_0/2, where σ̇ is infinite
     ]  # fmt: skip
     for t in (0.0, 3e-4, 0.9997, 1.0):
         pairs.append((rough.rates(t)[1], 1.5 + 0.9 * t**2 + 0.8 * t**3))
