@@ -193,7 +193,7 @@ def _try(one: Tried) -> Tried:
     try:
         if one.kind == NFE:
             return replace(one, way=_within(one.way, one.number))
-        one.way.run()
+        _spent(one.way)
     except (Unusable, ValueError) as error:
         return replace(one, why=_line(error))
     except Exception as error:
@@ -230,12 +230,9 @@ def _within(way: Way, nfe: int) -> Way:
     Raises:
         ValueError: one step spends more.
     """
-    spent: dict[int, int] = {}
 
     def cost(steps: int) -> int:
-        if steps not in spent:
-            spent[steps] = replace(way, steps=steps).run().nfe
-        return spent[steps]
+        return _spent(replace(way, steps=steps))
 
     steps = 1
     if cost(1) > nfe:
@@ -252,6 +249,27 @@ def _within(way: Way, nfe: int) -> Way:
         else:
             high = guess
     return replace(way, steps=steps)
+
+
+_counted: dict[str, int | ValueError] = {}  # budgets of one sampler ask for the same counts
+
+
+def _spent(way: Way) -> int:
+    """Evaluations that a run spends.
+
+    Raises:
+        ValueError: it does not exist.
+    """
+    name = _text(way.identity())
+    if name not in _counted:
+        try:
+            _counted[name] = way.run().nfe
+        except ValueError as error:
+            _counted[name] = error
+    found = _counted[name]
+    if isinstance(found, ValueError):
+        raise found
+    return found
 
 
 def _key(study: Study, target: Entry, way: Way, seed: int, metrics: tuple[str, ...]) -> str:

@@ -91,8 +91,9 @@ def bench(
     directory = Path(out)
     store = Store(directory)
     try:
-        suffix = "toml" if chosen.source and not chosen.source.startswith("{") else "json"
-        files.write(directory / f"study.{suffix}", chosen.source)
+        kinds = ("json", "toml") if chosen.source.startswith("{") else ("toml", "json")
+        files.write(directory / f"study.{kinds[0]}", chosen.source)
+        (directory / f"study.{kinds[1]}").unlink(missing_ok=True)  # of the study before
         spread = partial(workers_.spread, workers=workers, backend=backend)
         planned = plan(chosen, spread, progress)
         unique = {cell.key: cell for cell in planned.cells}

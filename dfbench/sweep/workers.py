@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from typing import Any, TypeVar
 
 from dfbench.errors import Unusable
 
 BACKENDS = ("loky", "dask", "ray")
 DEATHS = (("distributed", "KilledWorker"), ("ray.exceptions", "WorkerCrashedError"))
+
+SLICE = 2.0  # seconds
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,8 +54,10 @@ def spread(
     Raises:
         Unusable: the backend's library is not installed, or no cluster answers.
     """
+    if not items:
+        return
     n = count(workers)
-    if backend == "loky" and (n == 1 or not items):
+    if backend == "loky" and n == 1:
         yield from map(function, items)
         return
     left = dict(enumerate(items))
@@ -78,13 +84,23 @@ def _parallel(
 ) -> Iterator[tuple[int, Result]]:
     """Results as they come; `handed` gets the numbers of those that were given to workers."""
     from joblib import Parallel, delayed
+    from joblib.parallel import get_active_backend
 
-    def tasks() -> Iterator[Any]:
-        for i, item in list(items.items()):
+    def tasks(some: Iterator[tuple[int, Item]]) -> Iterator[Any]:
+        for i, item in some:
             handed.append(i)
             yield delayed(_numbered)(function, i, item)
 
-    yield from Parallel(n_jobs=max(n, 2), return_as="generator_unordered")(tasks())
+    left, jobs = iter(list(items.items())), max(n, 2)
+    if getattr(get_active_backend()[0], "supports_return_generator", False):
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks(left))
+        return
+    size, start = 2 * jobs, time.monotonic()  # Ray gives lists only: a few seconds' work at a time
+    while results := Parallel(n_jobs=jobs)(tasks(islice(left, size))):
+        if time.monotonic() - start < SLICE:
+            size *= 2
+        yield from results
+        start = time.monotonic()
 
 
 def _numbered(function: Callable[[Item], Result], i: int, item: Item) -> tuple[int, Result]:

@@ -66,6 +66,34 @@ def test_workers_and_backends_give_identical_tables(tmp_path):
     assert tables(tmp_path / "dask") == tables(tmp_path / "serial")
 
 
+def test_ray_gives_the_same_tables(tmp_path):
+    pytest.importorskip("ray")
+    bench(tiny(), tmp_path / "serial", workers=1)
+    bench(tiny(), tmp_path / "ray", workers=2, backend="ray")
+    assert tables(tmp_path / "ray") == tables(tmp_path / "serial")
+
+
+def test_a_backend_that_gives_lists_only_is_asked_for_slices():
+    """Ray's, that is; here joblib's threads without generators."""
+    from joblib import parallel_config, register_parallel_backend
+    from joblib._parallel_backends import ThreadingBackend
+
+    from dfbench.sweep import workers
+
+    class Lists(ThreadingBackend):
+        supports_return_generator = False
+
+    register_parallel_backend("lists", Lists)
+    with parallel_config("lists"):
+        handed = []
+        items = {i: i for i in range(30)}
+        found = workers._parallel(lambda x: x**2, items, 2, handed)
+        assert [next(found) for _ in range(2)] == [(0, 0), (1, 1)]
+        assert len(handed) == 4  # the rest is not begun
+        assert [i for i, _ in found] == list(range(2, 30))
+    assert handed == list(range(30))
+
+
 def _child(out: str) -> None:
     run.PATIENCE = 0.01  # put on the disk at once, so that a kill costs little
     bench(many(), out, workers=1)

