@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -73,6 +74,14 @@ def test_a_folder_that_was_not_measured_is_refused(tmp_path):
     results.update(tmp_path, title="half done")
     with pytest.raises(Unusable, match="not measured yet"):
         render([tmp_path])
+
+
+def test_a_table_that_is_not_one_is_named(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "results" / "law.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(Unusable, match=r"law.csv: not as dfbench train writes it"):
+        render([copy])
 
 
 def test_a_claim_that_does_not_exist_is_refused_before_training(tmp_path, capsys):

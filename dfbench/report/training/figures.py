@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.claims.literature.drawing import frame, tidy
+from dfbench.errors import Unusable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def figures(folder: Path) -> dict[str, Figure]:
-    """Every figure that the results of a folder allow, by name."""
+    """Every figure that the results of a folder allow, by name.
+
+    Raises:
+        Unusable: a table is not as `dfbench train` writes it.
+    """
     import numpy as np
     import pandas as pd
 
@@ -24,7 +29,10 @@ def figures(folder: Path) -> dict[str, Figure]:
     for name, draw in DRAWN.items():
         file = folder / "results" / f"{name}.csv"
         if file.is_file():
-            found[name] = draw(pd.read_csv(file))
+            try:
+                found[name] = draw(pd.read_csv(file))
+            except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+                raise Unusable(f"{file}: not as dfbench train writes it ({error})") from error
     images = folder / "results" / "images.npy"
     if images.is_file():
         found["images"] = image_grid(np.load(images, allow_pickle=False))
