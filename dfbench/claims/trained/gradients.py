@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dfbench.claims.trained.base import Trainable
 
-NODES = 64  # an axis, over ±8 standard deviations of noise
+NODES = 96  # an axis, over ±8 standard deviations of noise
 
 
 def gradient(network: Trainable, loss: torch.Tensor, *, keep: bool = False) -> Array:
@@ -46,7 +46,7 @@ def relative(one: Array, other: Array, size: Array | None = None) -> float:
     return float(np.linalg.norm(one - other) / np.linalg.norm(other if size is None else size))
 
 
-def plane(law: GaussianMixture, nodes: int = 2 * NODES) -> tuple[Array, Array]:
+def plane(law: GaussianMixture, nodes: int = 128) -> tuple[Array, Array]:
     """Points (m, 2) and masses of the trapezoidal rule for E f(z), z from a law in the plane."""
     reach = 8 * np.sqrt(law.spectra.max())
     low, high = law.means.min(0) - reach, law.means.max(0) + reach
@@ -64,7 +64,7 @@ def conditional_and_marginal(
     """∇θ E|m̂ − m(x, ε)|² and ∇θ E|m̂ − E[m|z]|² when the data are K points in the plane.
 
     Over ε by the trapezoidal rule, over x by summing: both gradients are exact to rounding as long
-    as the network is smooth on the scale of a node, σ/4.
+    as the network is smooth on the scale of a node, σ/6.
 
     Args:
         asked: (kind, x, ε, level) → what the network is asked for; `conditional_target` is right.

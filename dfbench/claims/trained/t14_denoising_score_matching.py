@@ -17,7 +17,7 @@ from dfbench.losses import conditional_target
 from dfbench.schedules import at_log_snr
 
 LOG_SNRS = (-2.0, 0.0, 2.0)
-POINTS = 12
+POINTS = 8
 
 
 def compare(asked: Callable[..., Any], lab: Lab, kind: str) -> Finding:
@@ -31,7 +31,7 @@ def compare(asked: Callable[..., Any], lab: Lab, kind: str) -> Finding:
         quantities[f"gap of the gradients, λ = {lam:+g}"] = gap
         findings.append(
             judge(gap, 1e-8, unit="of the gradient", where=f"λ = {lam:+g}",
-                  derivation="trapezoidal rule over ε, nodes σ/4 apart: converged to 1e-10")
+                  derivation="trapezoidal rule over ε, nodes σ/6 apart: converged to 1e-10")
         )  # fmt: skip
     return replace(worst_of(*findings), quantities=quantities)
 

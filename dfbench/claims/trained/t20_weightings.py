@@ -15,7 +15,7 @@ from dfbench.losses import conditional_target
 from dfbench.schedules import Cosine, FlowMatching, LinearVP, Schedule
 
 ENDS = (-8.0, 8.0)  # λ
-NODES, ROWS = 72, 64
+NODES, ROWS = 160, 32
 
 
 def slope(network: Trainable, lab: Lab, kind: str, schedule: Schedule, power: float) -> Array:
