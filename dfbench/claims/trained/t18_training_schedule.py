@@ -93,7 +93,7 @@ def draw(finding: Finding) -> Figure:
     fig, (axis,) = frame("variance of one draw / that of the best schedule", "", xscale="log")
     sns.barplot(
         x=[v for w in WEIGHTED for v in series[w]], y=[*NAMES] * len(WEIGHTED), ax=axis,
-        hue=[w for w in WEIGHTED for _ in NAMES],
+        hue=[w.replace("_", " ") for w in WEIGHTED for _ in NAMES],
         palette=sns.color_palette("colorblind", len(WEIGHTED)),
     )  # fmt: skip
     axis.legend(title="weighting", fontsize=8)

@@ -12,7 +12,7 @@ SPACE = re.compile(r"\\qquad(?![A-Za-z])|\\quad(?![A-Za-z])")
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
 #: Of one letter, perhaps with an accent: z_t, β_max, x̂_0.
 SUBSCRIPT = re.compile(r"(?<![^\W_])([^\W\d_][\u0300-\u036f]*)_(\{[^{}]+\}|[A-Za-z0-9α-ω]+)")
-SUPERSCRIPT = re.compile(r"\^(?:\{([^{}]+)\}|([A-Za-z0-9]))")
+SUPERSCRIPT = re.compile(r"\^(?:\{([^{}]+)\}|(\d+(?:\.\d+)?|[A-Za-z]))")
 POWER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e-?\d+(?!\w)")
 MINUS = re.compile(r"(?<=[ (])-(?=[\d∞])")
 #: What the converter takes for identifiers.

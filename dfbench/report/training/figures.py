@@ -112,7 +112,9 @@ def law(table: DataFrame) -> Figure:
             axis.plot([], [], "s:", ms=4, color="0.4", label="with the exact score")
         floor, high = float(rows.floor.iloc[0]), float(rows.floor_high.iloc[0])
         axis.axhspan(floor**2 / high, high, color="0.5", alpha=0.2, lw=0, label="exact samples")
+        # an energy distance may be estimated as nothing at all
         axis.set(ylabel=names[metric])
+        axis.set_ylim(bottom=0.7 * floor**2 / high)
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
     return figure
