@@ -99,7 +99,8 @@ def draw(finding: Finding) -> Figure:
 @trained(
     24,
     "Minibatch optimal transport",
-    r"\pi=\operatorname{argmin}\sum|x_{p(i)}-\epsilon_i|^2\text{ in each batch}:\quad\text{straighter paths, "
+    r"\pi=\operatorname{argmin}\sum|x_{p(i)}-\epsilon_i|^2\text{ in each batch}:\quad"
+    r"\text{straighter paths, "
     r"lower }\mathbb E|x-\epsilon|^2,\ \text{a better single step}",
     source="TONG",
     condition="exact transport within batches; the marginals of the coupling are what they were. "
