@@ -1,7 +1,8 @@
 """How fast a study trains: samples per second, against what the hardware could multiply.
 
 The fraction is the arithmetic that the step's multiplications and convolutions need, forward and
-backward, over what one large matrix product of the same precision reaches on the same device.
+backward, over what one large matrix product of the same precision reaches on the same device at
+the same time.
 """
 
 from __future__ import annotations
@@ -17,22 +18,28 @@ from dfbench.training.loop import Trainer
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.3) -> float:
-    """Floating-point operations per second of the best of several large square products.
+    """Floating-point operations per second of the fastest of many square products.
+
+    Small ones count too: they fit between what else the machine does.
 
     Args:
         device, dtype: of the factors.
-        seconds: how long it is tried, after one product that does not count.
+        seconds: how long it is tried, each size as long as the others.
     """
-    n = 8192 if device.type == "cuda" else 1024
-    a, b = (torch.randn((n, n), device=device).to(dtype) for _ in range(2))
-    best, until = float("inf"), time.perf_counter() + seconds
-    _wait(device, a @ b)
-    while True:
-        began = time.perf_counter()
+    sizes = (4096, 8192, 16384) if device.type == "cuda" else (256, 512, 1024)
+    peak = 0.0
+    for n in sizes:
+        a, b = (torch.randn((n, n), device=device).to(dtype) for _ in range(2))
         _wait(device, a @ b)
-        best = min(best, time.perf_counter() - began)
-        if time.perf_counter() > until:
-            return 2 * n**3 / best
+        until = time.perf_counter() + seconds / len(sizes)
+        while True:
+            began = time.perf_counter()
+            _wait(device, a @ b)
+            now = time.perf_counter()
+            peak = max(peak, 2 * n**3 / (now - began))
+            if now > until:
+                break
+    return peak
 
 
 def operations(trainer: Trainer) -> float:
@@ -50,25 +57,51 @@ def operations(trainer: Trainer) -> float:
     return float(counter.get_total_flops()) / trainer.loop.batch
 
 
-def throughput(trainer: Trainer, rows: list[Row]) -> dict[str, Any]:
-    """What the log says of the speed, and its fraction of the measured peak.
+def step_seconds(trainer: Trainer, seconds: float = 1.0) -> float:
+    """Seconds of the fastest of a few steps, which other work of the machine did not touch.
 
-    The median of the logged stretches, so that compilation and other work of the machine count
-    for little.
+    The trainer goes on by them: use one that is not needed any more.
+    """
+    for _ in range(2):  # what is compiled is compiled here
+        trainer.advance()
+    best, until = float("inf"), time.perf_counter() + seconds
+    while True:
+        began = time.perf_counter()
+        loss, _ = trainer.advance()
+        _wait(trainer.device, loss)
+        best = min(best, time.perf_counter() - began)
+        if time.perf_counter() > until:
+            return best
+
+
+def throughput(trainer: Trainer, rows: list[Row]) -> dict[str, Any]:
+    """How fast it trained, and how fast a step can be beside the peak.
+
+    `samples_per_second` is the median of what was logged, of all processes together; the
+    fraction is of one process, its fastest step against the fastest product, taken together, so
+    that other work of the machine counts for little.
+
+    Args:
+        trainer: one that is not needed any more, and that trains alone.
+        rows: the log.
     """
     dtype = {"float32": torch.float32, "bf16": torch.bfloat16, "float64": torch.float64}
-    peak = matmul_peak(trainer.device, dtype[trainer.loop.precision])
-    samples = float(pd.Series([row["samples_per_second"] for row in rows]).median())
-    each, processes = operations(trainer), int(trainer.accelerator.num_processes)
+    what = trainer.device, dtype[trainer.loop.precision]
+    each, before = operations(trainer), matmul_peak(*what)
+    fastest = trainer.loop.batch / step_seconds(trainer)
+    peak = max(before, matmul_peak(*what))
     return {
-        "samples_per_second": samples,
+        "samples_per_second": float(
+            pd.Series([row["samples_per_second"] for row in rows]).median()
+        ),
+        "fastest_samples_per_second": fastest,
         "operations_per_sample": each,
-        "operations_per_second": each * samples,
-        "matmul_peak_per_second": peak * processes,
-        "fraction_of_peak": each * samples / (peak * processes),
+        "operations_per_second": each * fastest,
+        "matmul_peak_per_second": peak,
+        "fraction_of_peak": each * fastest / peak,
         "precision": trainer.loop.precision,
         "device": trainer.device.type,
-        "processes": processes,
+        "processes": int(trainer.accelerator.num_processes),
         "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in trainer.parameters),
     }
