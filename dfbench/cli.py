@@ -381,6 +381,10 @@ def bench(
             command=_command(context),
         )  # fmt: skip
     _console().print(outcome.summary(), soft_wrap=True)
+    from dfbench.report.sweep import terminal
+
+    if outcome.failed < outcome.cells:
+        terminal.answer(out, _console())
     return FAILED if outcome.failed else 0
 
 

@@ -143,3 +143,19 @@ def test_a_directory_without_a_network_is_refused(tmp_path):
 
     with pytest.raises(Unusable, match=r"^targets\[0\].directory: .*no such file"):
         dfbench.bench(tiny(targets=[{"kind": "trained", "directory": str(tmp_path)}]), tmp_path)
+
+
+def test_the_answer_is_said_at_once(tmp_path, capsys):
+    study = STUDY.replace('["ddim", "heun", "reverse_sde"]', '["ddim", "ddpm", "reverse_sde"]')
+    (tmp_path / "small.toml").write_text(study)
+    arguments = ["bench", str(tmp_path / "small.toml"), "--out", str(tmp_path), "--workers", "1"]
+    assert cli.main(arguments) == 0
+    said = capsys.readouterr().out
+    with (tmp_path / "measurements.csv").open() as file:
+        errors = {r["sampler"]: float(r["value"]) for r in csv.DictReader(file)
+                  if r["source"] == "all"}  # fmt: skip
+    best, worse = sorted(errors, key=errors.__getitem__)
+    line = next(line for line in said.splitlines() if line.startswith("isotropic"))
+    assert f"{errors[best]:.3g}" in line
+    assert line.index(best) < line.index(worse)
+    assert f"{errors[worse] / errors[best]:.3g} times as much" in said.replace("\n", " ")

@@ -1,0 +1,59 @@
+"""The answer of a study on the terminal: which sampler is best where, in a few lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dfbench.report.labels import clean
+from dfbench.report.sweep import data, ranking
+
+MOST = 30  # lines; beyond, the page is the place
+NAMED = 3  # samplers of a tie
+
+
+def answer(directory: Path, console: Console) -> None:
+    """Print the best sampler for every target and budget, with ties; nothing if none compete."""
+    found = ranking.contests(data.load([directory]).rows)
+    if not found or len(found) > MOST:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("data", "evaluations", "least error", "best", "next"):
+        right = heading in ("evaluations", "least error")
+        table.add_column(Text(heading), justify="right" if right else "left", overflow="fold")
+    before: str | None = None
+    for contest in found:
+        best = contest.results[0]
+        table.add_row(
+            Text(clean(contest.target) if contest.target != before else ""),
+            Text(str(contest.budget)),
+            Text("noise" if best.in_noise else f"{best.value:.3g}"),
+            Text(clean(_names(contest))),
+            Text(clean(_next(contest))),
+        )
+        before = contest.target
+    console.print(table)
+    metrics: dict[str, Any] = {contest.target: contest.metric for contest in found}
+    said = "; ".join(f"{clean(target)}: {metric}" for target, metric in metrics.items())
+    console.print(
+        Text(f"error by {said}. 'noise': as small as that of as many exact samples.", "dim"),
+        soft_wrap=True,
+    )
+
+
+def _names(contest: ranking.Contest) -> str:
+    names = list(dict.fromkeys(each.sampler for each in contest.best))
+    if len(names) == 1:
+        return contest.results[0].config if len(contest.best) == 1 else names[0]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"tied: {', '.join(names[:NAMED])}{more}"
+
+
+def _next(contest: ranking.Contest) -> str:
+    if contest.next is None or contest.lead is None or contest.results[0].in_noise:
+        return ""
+    return f"{contest.next.sampler}, {contest.lead:.3g} times as much"
