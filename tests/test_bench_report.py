@@ -240,6 +240,16 @@ def test_one_method_by_two_names_is_noticed(results):
     assert any(s.startswith("DDIM and Euler of the field are one method") for s in said)
 
 
+def test_methods_that_agree_on_some_grids_only_are_one_there(tmp_path):
+    errors = ((4, 3.0), (5, 2.0), (6, 1.5), (7, 1.0))
+    rows = [
+        exact(s, v * (2 if (s, g) == ("b", "h") else 1), grid=g, nfe=n, method=f"dfbench:{s}")
+        for s in "ab" for g in "gh" for n, v in errors
+    ]  # fmt: skip
+    (said,) = words._same(ranking.errors(loaded(tmp_path, *rows)))
+    assert said.startswith("a and b are one method on g:")
+
+
 def test_an_error_that_grows_is_noticed(tmp_path):
     rows = loaded(tmp_path, exact("a", 1.0, nfe=5), exact("a", 3.0, nfe=10), exact("b", 2.0, nfe=5))
     (said,) = words._rising(ranking.errors(rows))

@@ -184,17 +184,24 @@ def _same(table: DataFrame) -> list[str]:
             if np.allclose(values[both, i], values[both, j], rtol=ranking.ROUNDING, atol=0):
                 pairs.setdefault(one, []).append(other)
                 taken.add(other)
-    groups = dict.fromkeys(
-        tuple(dict.fromkeys(name.partition(SEPARATOR)[0] for name in [one, *others]))
-        for one, others in pairs.items()
-        if one not in taken
-    )
-    return [
-        f"{listed(group, 6)} are one method: their errors agree to rounding wherever they spend "
-        "the same evaluations on the same grid."
-        for group in groups
-        if len(group) > 1
-    ]
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for one, others in pairs.items():
+        if one not in taken:
+            parts = [name.partition(SEPARATOR) for name in [one, *others]]
+            samplers = tuple(dict.fromkeys(sampler for sampler, _, _ in parts))
+            if len(samplers) > 1:
+                groups.setdefault(samplers, []).append(parts[0][2])
+    said = []
+    for samplers, where in groups.items():
+        runs_on: dict[str, set[str]] = {}
+        for name in names:
+            sampler, _, variant = name.partition(SEPARATOR)
+            runs_on.setdefault(sampler, set()).add(variant)
+        shared = set.intersection(*(runs_on[sampler] for sampler in samplers))
+        only = "" if shared <= set(where) else f" on {listed(where)}"
+        said.append(f"{listed(samplers, 6)} are one method{only}: their errors agree to rounding "
+                    "wherever they spend the same evaluations.")  # fmt: skip
+    return said
 
 
 def metric(name: str) -> str:
