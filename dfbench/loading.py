@@ -6,9 +6,12 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 from dfbench.errors import Unusable
+
+Reference = NewType("Reference", str)
+"""`path/to/file.py:NAME` or `package.module:NAME`."""
 
 
 def load_module(where: str) -> Any:

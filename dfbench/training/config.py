@@ -35,6 +35,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from dfbench.errors import Unusable
 from dfbench.files import write
+from dfbench.loading import Reference
 
 Loss = Literal[
     "prediction", "eps", "x", "v", "u", "velocity", "score", "denoised", "edm",
@@ -339,11 +340,25 @@ def _value(value: Any, hint: Any, where: str) -> Any:
             raise Unusable(f"{where} must be an array of {count}{what}, got {value!r}")
         inner = [kinds[0]] * len(value) if many else kinds
         return tuple(_value(v, k, where) for v, k in zip(value, inner, strict=True))
+    if hint in (Path, Reference):
+        return _located(value, hint, where)
     names = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
     right = isinstance(value, hint) or (hint is float and isinstance(value, int))
     if not right or (isinstance(value, bool) and hint is not bool):
         raise Unusable(f"{where} must be {names.get(hint, hint)}, got {value!r}")
     return float(value) if hint is float else value
+
+
+def _located(value: Any, hint: Any, where: str) -> Any:
+    """A path that does not depend on where the study is run again, alone or before `:NAME`."""
+    if isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, str):
+        raise Unusable(f"{where} must be a string, got {value!r}")
+    if hint is Path:
+        return Path(value).expanduser().resolve()
+    file, _, name = value.rpartition(":")
+    return f"{Path(file).expanduser().resolve()}:{name}" if file.endswith(".py") else value
 
 
 def _known(given: Mapping[str, Any], names: list[str], where: str, kind: str = "") -> None:
@@ -363,6 +378,8 @@ def _plain(value: Any) -> Any:
         return {"kind": value.kind} | {k: _plain(v) for k, v in value.options.items()}
     if isinstance(value, Config | Objective | Loop):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Path):
+        return str(value)
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -102,7 +102,7 @@ def digits(seed: int, *, held_out: float = 0.2, padding: int = 0) -> Dataset:
     return split("digits", images, held_out, seed)
 
 
-def array(seed: int, *, path: str, held_out: float = 0.1, standardise: bool = False) -> Dataset:
+def array(seed: int, *, path: Path, held_out: float = 0.1, standardise: bool = False) -> Dataset:
     """A user's .npy file, points along the first axis: (n, d) or (n, c, h, w).
 
     Args:
@@ -129,11 +129,11 @@ def array(seed: int, *, path: str, held_out: float = 0.1, standardise: bool = Fa
         if not points.std() > 0:
             raise Unusable(f"{path}: all numbers are the same")
         points = (points - points.mean()) / points.std()
-    return split(Path(path).stem, points, held_out, seed)
+    return split(path.stem, points, held_out, seed)
 
 
 def images(
-    seed: int, *, path: str, side: int = 32, grey: bool = False, held_out: float = 0.1
+    seed: int, *, path: Path, side: int = 32, grey: bool = False, held_out: float = 0.1
 ) -> Dataset:
     """A folder of images, cut to the central square, resized, in [−1, 1]: (c, side, side).
 
@@ -150,7 +150,7 @@ def images(
     if side < 1:
         raise ValueError(f"side must be at least 1, got {side}")
     known = Image.registered_extensions()
-    files = sorted(file for file in Path(path).rglob("*") if file.suffix.lower() in known)
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in known)
     if len(files) < 2:
         raise Unusable(f"{path}: no folder with at least two images")
     found = []
@@ -162,7 +162,7 @@ def images(
         except (OSError, ValueError) as error:
             raise Unusable(f"{file}: cannot be read as an image") from error
         found.append(pixels.reshape(side, side, -1).transpose(2, 0, 1))
-    return split(Path(path).name, np.stack(found), held_out, seed)
+    return split(path.name, np.stack(found), held_out, seed)
 
 
 def split(name: str, points: NDArray[Any], held_out: float, seed: int) -> Dataset:

@@ -95,7 +95,7 @@ class Reflow:
     count: int
 
 
-def reflow(*, run: str, method: str = "heun", steps: int = 50, count: int = 20000) -> Reflow:
+def reflow(*, run: Path, method: str = "heun", steps: int = 50, count: int = 20000) -> Reflow:
     """Pairs from the network trained in the folder `run`.
 
     Args:
@@ -106,7 +106,7 @@ def reflow(*, run: str, method: str = "heun", steps: int = 50, count: int = 2000
     """
     if steps < 1 or count < 2:
         raise ValueError(f"need steps ≥ 1 and count ≥ 2, got {steps} and {count}")
-    return Reflow(Path(run), method, steps, count)
+    return Reflow(run, method, steps, count)
 
 
 KINDS: dict[str, Callable[..., Any]] = {

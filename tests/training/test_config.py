@@ -111,3 +111,21 @@ def test_what_a_kind_refuses_names_its_table():
 )
 def test_where_the_noise_is_gaussian_and_independent(change, gaussian):
     assert config.parse(GOOD | change).gaussian == gaussian
+
+
+def test_files_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = config.parse({
+        "data": {"kind": "array", "path": "points.npy"},
+        "model": {"kind": "user", "name": "net.py:Net"},
+        "pairs": {"kind": "reflow", "run": "before"},
+    })  # fmt: skip
+    assert study.data.options["path"] == tmp_path / "points.npy"
+    assert study.model.options["name"] == f"{tmp_path / 'net.py'}:Net"
+    config.save(study, "study.toml")
+    monkeypatch.chdir("/")
+    assert config.read(tmp_path / "study.toml") == study
+    package = config.parse(GOOD | {"model": {"kind": "user", "name": "package.nets:Net"}})
+    assert package.model.options["name"] == "package.nets:Net"
+    with pytest.raises(Unusable, match=r"data\.path must be a string"):
+        config.parse({"data": {"kind": "array", "path": 3}})

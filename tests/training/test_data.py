@@ -82,11 +82,11 @@ def test_digits():
 def test_an_array_is_split_without_loss(tmp_path):
     points = np.arange(40.0).reshape(20, 2)
     np.save(tmp_path / "a.npy", points)
-    made = data.array(0, path=str(tmp_path / "a.npy"), held_out=0.25)
+    made = data.array(0, path=tmp_path / "a.npy", held_out=0.25)
     assert (len(made.train), len(made.held_out)) == (15, 5)
     both = np.concatenate([made.train, made.held_out])
     np.testing.assert_array_equal(both[np.argsort(both[:, 0])], points)
-    scaled = data.array(0, path=str(tmp_path / "a.npy"), standardise=True)
+    scaled = data.array(0, path=tmp_path / "a.npy", standardise=True)
     assert np.concatenate([scaled.train, scaled.held_out]).std() == pytest.approx(1)
 
 
@@ -109,7 +109,7 @@ def test_arrays_that_cannot_be_used(tmp_path, content, told):
     elif content is not None:
         np.save(file, content)
     with pytest.raises(Unusable, match=told):
-        data.array(0, path=str(file))
+        data.array(0, path=file)
 
 
 def test_a_folder_of_images(tmp_path):
@@ -117,16 +117,16 @@ def test_a_folder_of_images(tmp_path):
     for i in range(4):
         pixels = np.full((20, 30, 3), 60 * i, dtype=np.uint8)
         image.fromarray(pixels).save(tmp_path / f"{i}.png")
-    made = data.images(0, path=str(tmp_path), side=8, held_out=0.5)
+    made = data.images(0, path=tmp_path, side=8, held_out=0.5)
     assert made.train.shape == (2, 3, 8, 8)
     values = np.sort(np.concatenate([made.train, made.held_out])[:, 0, 0, 0])
     np.testing.assert_allclose(values, np.arange(4) * 60 / 127.5 - 1, atol=1e-6)
-    assert data.images(0, path=str(tmp_path), side=4, grey=True).shape == (1, 4, 4)
+    assert data.images(0, path=tmp_path, side=4, grey=True).shape == (1, 4, 4)
     (tmp_path / "5.png").write_bytes(b"broken")
     with pytest.raises(Unusable, match=r"5\.png: cannot be read"):
-        data.images(0, path=str(tmp_path))
+        data.images(0, path=tmp_path)
     with pytest.raises(Unusable, match="at least two images"):
-        data.images(0, path=str(tmp_path / "none"))
+        data.images(0, path=tmp_path / "none")
 
 
 def test_an_unknown_mixture_is_named():

@@ -131,7 +131,7 @@ def test_reflow_pairs_noise_with_what_the_sampler_makes_of_it(tmp_path):
         "loop": {"steps": 300, "batch": 128, "learning_rate": 5e-3, "warmup": 10},
     }
     trained = loop.train(config.parse(base), tmp_path)
-    plan = pairs.reflow(run=str(tmp_path), steps=10, count=300)
+    plan = pairs.reflow(run=tmp_path, steps=10, count=300)
     noise, data = pairs.reflow_pairs(plan, 0)
     assert noise.shape == data.shape == (300, 2)
     apart = np.random.default_rng(0).permutation(300)
@@ -143,9 +143,9 @@ def test_reflow_pairs_noise_with_what_the_sampler_makes_of_it(tmp_path):
     order = np.lexsort(eps.numpy().T), np.lexsort(noise.T)
     np.testing.assert_array_equal(x.numpy()[order[0]], data[order[1]])
     with pytest.raises(Unusable, match="draws noise"):
-        pairs.reflow_pairs(pairs.reflow(run=str(tmp_path), method="ddpm"), 0)
+        pairs.reflow_pairs(pairs.reflow(run=tmp_path, method="ddpm"), 0)
     with pytest.raises(Unusable, match="no method 'none'"):
-        pairs.reflow_pairs(pairs.reflow(run=str(tmp_path), method="none"), 0)
+        pairs.reflow_pairs(pairs.reflow(run=tmp_path, method="none"), 0)
     with pytest.raises(Unusable, match="no such file"):
-        pairs.reflow_pairs(pairs.reflow(run=str(tmp_path / "nothing")), 0)
+        pairs.reflow_pairs(pairs.reflow(run=tmp_path / "nothing"), 0)
     assert trained.dim == 2
