@@ -13,6 +13,7 @@ from dfbench.report.labels import clean
 from dfbench.report.sweep import data, ranking
 
 MOST = 30  # lines; beyond, the page is the place
+WIDE = 110  # characters
 NAMED = 3  # samplers of a tie
 
 
@@ -22,7 +23,7 @@ def answer(directory: Path, console: Console) -> None:
     if not found or len(found) > MOST:
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("data", "evaluations", "least error", "best", "next"):
+    for heading in ("data", "evaluations", "least error", "best", "next, × the error"):
         right = heading in ("evaluations", "least error")
         table.add_column(Text(heading), justify="right" if right else "left", overflow="fold")
     before: str | None = None
@@ -32,7 +33,7 @@ def answer(directory: Path, console: Console) -> None:
             Text(clean(contest.target) if contest.target != before else ""),
             Text(str(contest.budget)),
             Text("noise" if best.in_noise else f"{best.value:.3g}"),
-            Text(clean(_names(contest))),
+            Text(clean(_names(contest, console.width >= WIDE))),
             Text(clean(_next(contest))),
         )
         before = contest.target
@@ -45,10 +46,11 @@ def answer(directory: Path, console: Console) -> None:
     )
 
 
-def _names(contest: ranking.Contest) -> str:
+def _names(contest: ranking.Contest, whole: bool) -> str:
+    """The best sampler, with its schedule and grid where there is room."""
     names = list(dict.fromkeys(each.sampler for each in contest.best))
     if len(names) == 1:
-        return contest.results[0].config if len(contest.best) == 1 else names[0]
+        return contest.results[0].config if whole and len(contest.best) == 1 else names[0]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"tied: {', '.join(names[:NAMED])}{more}"
 
@@ -56,4 +58,4 @@ def _names(contest: ranking.Contest) -> str:
 def _next(contest: ranking.Contest) -> str:
     if contest.next is None or contest.lead is None or contest.results[0].in_noise:
         return ""
-    return f"{contest.next.sampler}, {contest.lead:.3g} times as much"
+    return f"{contest.next.sampler} ×{contest.lead:.3g}"
