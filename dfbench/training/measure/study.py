@@ -71,8 +71,11 @@ def measure(network: Trained, seed: int = 0, progress: Progress | None = None) -
         ]
         if truth.dim <= LARGE:
             parts += [
-                ("score error by density", lambda: _density(found, network, truth, seed)),
-                ("likelihoods", lambda: _likelihood(found, network, truth, seed, low)),
+                (
+                    "score error by density",
+                    lambda: _density(found, network, truth, seed, low, high),
+                ),
+                ("likelihoods", lambda: _likelihood(found, network, truth, seed, low, high)),
             ]
     else:
         parts.append(("held-out distances", lambda: _held_out(found, network, seed, low, high)))
@@ -98,9 +101,15 @@ def _excess(
     }
 
 
-def _density(found: Measured, network: Trained, truth: GaussianMixture, seed: int) -> None:
-    rng = np.random.default_rng([seed, 2])
-    found.tables["score_by_density"] = score_error_by_density(network, truth, rng, n=8192)
+def _density(
+    found: Measured, network: Trained, truth: GaussianMixture, seed: int, low: float, high: float
+) -> None:
+    """At levels that the network was trained for."""
+    rng, levels = np.random.default_rng([seed, 2]), (6.0, 3.0, 0.0, -3.0)
+    known = [lam for lam in levels if low <= lam <= high] or [(low + high) / 2]
+    found.tables["score_by_density"] = score_error_by_density(
+        network, truth, rng, log_snrs=known, n=8192
+    )
 
 
 def _law(
@@ -163,12 +172,12 @@ def _keep(found: Measured, network: Trained, samples: Array, exact: Array) -> No
 
 
 def _likelihood(
-    found: Measured, network: Trained, truth: GaussianMixture, seed: int, low: float
+    found: Measured, network: Trained, truth: GaussianMixture, seed: int, low: float, high: float
 ) -> None:
     """log p̂ through the flow against log p, at a level where the data has a density."""
     import pandas as pd
 
-    rng, lam = np.random.default_rng([seed, 5]), 6.0
+    rng, lam = np.random.default_rng([seed, 5]), min(6.0, high)
     level = Level(*at_log_snr(lam))
     exact_trace = truth.dim <= 8
     n = 200 if exact_trace else 50
