@@ -61,6 +61,8 @@ def test_the_page_is_one_file_with_the_figures_and_their_data(folder):
     assert page.count("<svg") >= 6
     assert page.count("data as CSV") >= 6
     assert "T34" in page
+    twice = re.findall(r'\bid="([^"]+)"', render([folder, folder]))
+    assert len(twice) == len(set(twice))
     assert len(page.encode()) < 2e6
 
 

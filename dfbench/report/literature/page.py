@@ -72,7 +72,7 @@ def templates() -> jinja2.Environment:
     return made
 
 
-def figure(outcome: Outcome) -> Markup | None:
+def figure(outcome: Outcome, prefix: str = "c") -> Markup | None:
     """The claim's figure as SVG, drawn from its series; None where it has none."""
     draw, finding = outcome.claim.figure, outcome.finding
     if draw is None or not finding.series:
@@ -81,7 +81,7 @@ def figure(outcome: Outcome) -> Markup | None:
 
     drawn = draw(finding)
     tidy(drawn)
-    return chart(drawn, f"c{outcome.claim.id}")
+    return chart(drawn, f"{prefix}{outcome.claim.id}")
 
 
 def chart(drawn: Figure, prefix: str) -> Markup:
