@@ -19,6 +19,7 @@ from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Grid
 from dfbench.samplers import METHODS
+from dfbench.samplers.ancestral import consistency_scalings, lcm_scalings
 from dfbench.samplers.base import Method, Traits
 from dfbench.table import Table
 from dfbench.wasserstein import response
@@ -103,11 +104,27 @@ def options_gap(table_of: Read) -> tuple[float, str]:
     for variant in VARIANTS:
         for pure in (False, True)[: 1 + from_noise(variant)]:
             one = variant._replace(prediction="x") if pure else variant
-            grid, name = levels(one.steps, pure), one.name + " from pure noise" * pure
+            grid, name = levels(one.steps, pure, one.clean), one.name + " from pure noise" * pure
             worst = max(worst, (gap(one, table_of(one, grid), grid), name))
         if worst[0] > ROUNDING:
             break
     return worst
+
+
+def boundary_gap() -> float:
+    """Consistency models: f(z, σ_min) = z, and the coefficients as printed, σ_data = ½."""
+    gaps = [np.abs(np.subtract(consistency_scalings(0.002), (1, 0))).max()]
+    for sigma in (0.3, 2.0):
+        skip, out = 0.25 / ((sigma - 0.002) ** 2 + 0.25), 0.5 * (sigma - 0.002)
+        out /= (0.25 + sigma**2) ** 0.5  # of the network F = (D − c_skip z)/c_out of EDM
+        norm = 0.25 + sigma**2
+        found = consistency_scalings(sigma)
+        gaps.append(abs(found[1] - out / (0.5 * sigma / norm**0.5)))
+        gaps.append(abs(found[0] - skip + found[1] * 0.25 / norm))
+        released = lcm_scalings(sigma)
+        gaps.append(abs(released[0] - 0.25 / (100 * sigma**2 + 0.25)))
+        gaps.append(abs(released[1] - 10 * sigma / (100 * sigma**2 + 0.25) ** 0.5))
+    return largest(gaps)
 
 
 def traits_gap() -> tuple[int, float, str]:
@@ -158,6 +175,7 @@ def check(table_of: Read) -> Finding:
     off, whose = options_gap(table_of)
     findings.append(judge(off, ROUNDING, unit=unit, where=whose,
                           derivation="round-off of quadrature with growth e⁶"))  # fmt: skip
+    findings.append(judge(boundary_gap(), 1e-14, unit="absolute", derivation="round-off"))
     quantities["methods and options held to a formula"] = float(len(VARIANTS))
     quantities["their largest difference of a coefficient"] = off
     if (first := worst_of(*findings)).verdict == "fail":

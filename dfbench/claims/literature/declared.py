@@ -37,7 +37,7 @@ def scaled(grid: Grid) -> Grid:
 def contradictions(variant: Variant) -> list[str]:
     """The traits that tables on a few steps contradict."""
     method = METHODS[variant.method]
-    said, grid = method.traits_of(**variant.options), levels(variant.steps)
+    said, grid = method.traits_of(**variant.options), levels(variant.steps, clean=variant.clean)
     table = method.table(grid, "x", **variant.options)
     other = method.table(scaled(grid), "x", **variant.options)
     mean, variance = table.point_response()

@@ -157,6 +157,16 @@ def stages(step: Integral, blocks: Callable[[Grid], list[list[Level]]], exact: b
     return method
 
 
+def landing(method: Any) -> Any:
+    """A method that takes its last step by itself: onto clean data, α_t x̂ of the state there."""
+
+    def landed(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+        z = method(model, z, Grid(levels.alpha[:-1], levels.sigma[:-1]), noise)
+        return levels[-1].alpha * model(z, levels[-2]).x
+
+    return landed
+
+
 def inside(*fractions: float) -> Callable[[Grid], list[list[Level]]]:
     """Every interval is a step, with inner levels at fractions of it, variance preserving."""
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dfbench.claims.literature import onestep as one
-from dfbench.claims.literature.integrals import Integral, adams, inside, stages, taking
+from dfbench.claims.literature.integrals import Integral, adams, inside, landing, stages, taking
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Method, Traits
@@ -24,6 +24,7 @@ class Variant(NamedTuple):
     formula: Any
     prediction: str = "x"
     steps: int = 7
+    clean: bool = False  # whether the last level is clean data
 
     @property
     def name(self) -> str:
@@ -31,16 +32,19 @@ class Variant(NamedTuple):
         return " ".join([self.method, *said])
 
 
-def levels(n: int, pure: bool = False) -> Grid:
+def levels(n: int, pure: bool = False, clean: bool = False) -> Grid:
     """n uneven steps between λ = −6 and 6 on the cosine schedule, with their times.
 
     Args:
         pure: the first level is pure noise, α = 0.
+        clean: the last level is clean data, σ = 0.
     """
     even = np.linspace(0.0, 1.0, n + 1)
     t = Cosine().t_of_log_snr(-6.0 + 12.0 * (even + 0.1 * np.sin(5.0 * even) * even * (1 - even)))
     if pure:
         t[0] = 1.0
+    if clean:
+        t[-1] = 0.0
     return Grid(Cosine().alpha(t), Cosine().sigma(t), t, Cosine())
 
 
@@ -146,6 +150,10 @@ def _singlestep() -> list[Variant]:
         for split in ((2, 2), (2, 2, 1)):
             made = stages(two, taking(*split), False)
             found.append(Variant(name, {"order": 2, "on_grid": True}, made, kind, sum(split)))
+        for split in ((3,), (3, 1), (3, 2), (3, 3), (3, 3, 1)):  # onto σ = 0 with a step of order 1
+            made = landing(stages(three, taking(*split), True))
+            options = {"order": 3, "on_grid": True, "solver_type": exact}
+            found.append(Variant(name, options, made, kind, sum(split) + 1, True))
         made = stages(two, taking(1, 2, 2), False)
         options = {"order": 2, "on_grid": True, "orders": (1, 2, 2)}
         found.append(Variant(name, options, made, kind, 5))
