@@ -122,6 +122,11 @@ def fields_gap(seed: int, dim: int, alpha: float, sigma: float) -> float:
             moved = method(z, alpha * own[0], sigma * own[1], *each)
             gaps.append(np.abs(moved - np.concatenate([one[name] for one in single])).max() / size)
             gaps.append(np.abs(method(z[1], alpha, sigma, *more) - value[1]).max() / size)
+        data = fields(dense, z, 1.0, 1e-12, rates)  # the level of data where none is given
+        for name in ("log_density", "responsibilities", "score", "score_jacobian",
+                     "score_divergence"):  # fmt: skip
+            size = np.abs(data[name]).max() + 1
+            gaps.append(np.abs(getattr(mixture, name)(z) - data[name]).max() / size)
     return float(largest(gaps))
 
 
@@ -148,11 +153,19 @@ def laws_gap(seed: int, dim: int) -> float:
     for dense, mixture in ((law, law.mixture()), diagonal(law)):
         gaps += [np.abs(mixture.mean - dense.mean()).max(),
                  np.abs(mixture.covariance - dense.covariance()).max()]  # fmt: skip
+        form = dense.covariances if mixture.bases is not None else mixture.spectra
+        if dim != len(dense.means):
+            gaps.append(np.abs(GaussianMixture(*dense[:2], form).covariance
+                               - dense.covariance()).max())  # fmt: skip
         diffused, true = mixture.diffused(0.6, 0.8), dense.diffused(0.6, 0.8)
         gaps.append(np.abs(diffused.covariance - true.covariance()).max())
         x = np.linspace(-6, 6, 25)
         line = mixture.marginal(direction)
         gaps += [np.abs(line.cdf(x) - dense.cdf(direction, x)).max(), abs(line.dim - 1.0)]
+    means, each = law.means, np.trace(law.covariances, axis1=1, axis2=2)
+    for given in (each, np.asarray(each[0])):  # one variance for each component, or for all
+        found = GaussianMixture(law.weights, means, given).spectra
+        gaps.append(np.abs(found - np.broadcast_to(given, len(means))[:, None]).max())
     return largest(gaps)
 
 
@@ -280,6 +293,14 @@ def coupling(seed: int, dim: int = 2) -> tuple[CoupledMixtures, tuple[Dense, Den
         cross[k, l] = c
         joint[k, l] = np.block([[x.covariances[k], c], [c.T, y.covariances[l]]])
     return CoupledMixtures(x.mixture(), y.mixture(), pi, cross), (x, y), pi, joint
+
+
+def independent_gap(seed: int) -> float:
+    """Without a coupling x and y are independent: probabilities multiply."""
+    x, y = some(seed, 2, 2), some(seed + 1, 1, 2)
+    found = CoupledMixtures(x.mixture(), y.mixture()).coupling
+    true = x.weights[:, None] * y.weights
+    return float(np.abs(found - true).max()) if found.shape == true.shape else float("inf")
 
 
 def coupled_gap(seed: int, alpha: float, beta: float) -> float:

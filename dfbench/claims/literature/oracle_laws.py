@@ -91,10 +91,10 @@ def reverse_gap(seed: int, eta: float) -> float:
     full = reverse_sde_law(mean, np.diag(np.diag(s)), (a, a * high), (b, b * low), eta, a * first,
                            a**2 * np.diag(np.diag(c)))  # fmt: skip
     gaps += [np.abs(flat[0] - full[0]).max(), np.abs(np.diag(flat[1]) - full[1]).max()]
-    if not eta:  # between two levels of pure noise everything scales
-        noise = reverse_sde_law(mean, s, (0.0, 2.0), (0.0, 3.0), 0.0, first, c)
-        gaps += [np.abs(noise[0] - 1.5 * first).max(), np.abs(noise[1] - 2.25 * c).max()]
-    else:  # and from pure noise the start is forgotten
+    noise = reverse_sde_law(mean, s, (0.0, 2.0), (0.0, 3.0), eta, first, c)
+    gaps += [np.abs(noise[0] - 1.5 * first).max(),  # between levels of pure noise all scales
+             np.abs(noise[1] - 2.25 * c).max()]  # fmt: skip
+    if eta:  # and from pure noise to a signal the start is forgotten
         gone = reverse_sde_law(mean, s, (0.0, 1.0), (1.0, low), eta, first, c)
         gaps += [np.abs(gone[0] - mean).max(),
                  np.abs(gone[1] - s - low**2 * np.eye(2)).max()]  # fmt: skip
@@ -114,6 +114,9 @@ def information_gap(seed: int) -> float:
         gaps += [abs(expectation(mixture, lambda x: np.exp(x @ k)) / wave - 1),
                  np.abs(expectation(mixture, lambda x: x[:, :, None] * x[:, None]) - second).max(),
                  np.abs(mixture.mean - dense.mean()).max()]  # fmt: skip
+        pair = joint(mixture)  # of x and ε in the plane
+        true = np.block([[dense.covariance(), np.zeros((2, 2))], [np.zeros((2, 2)), np.eye(2)]])
+        gaps += [np.abs(pair.covariance - true).max(), np.abs(pair.mean[:2] - dense.mean()).max()]
     x = np.linspace(-14, 14, 20_001)
     step = x[1] - x[0]
     for mixture in (

@@ -139,10 +139,11 @@ def _singlestep() -> list[Variant]:
                 options |= {"inner": "midpoint"} if step is two else {}
                 where = inside(r1 or 1 / 3, r2 or 2 / 3)
                 found.append(Variant(name, options, stages(step, where, last), kind))
-        orders = (2, 1, 2)
+        orders: tuple[int, ...] = (2, 1, 2)
         made = stages(two, _mixed(*orders), False)
         found.append(Variant(name, {"orders": orders}, made, kind, 3))
         # DPM-Solver-fast: steps of order 3, then 2 and 1, or 1, or 2 (2206.00927, section 3.4)
+        split: tuple[int, ...]
         for split in ((2, 1), (3, 1), (3, 2), (3, 2, 1), (3, 3, 1), (3, 3, 2)):
             made = stages(three, taking(*split), True)
             options = {"order": 3, "on_grid": True, "solver_type": exact}
