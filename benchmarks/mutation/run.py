@@ -183,12 +183,24 @@ def record(root: Path, workers: int, only: list[str] | None = None) -> list[Know
     return sorted(found, key=lambda known: known.seconds)
 
 
-def asked(mutant: Mutant, known: list[Known], every: bool = False) -> list[Known]:
-    """The judges that execute what is changed, cheapest first: claims, then subjects."""
+def asked(
+    mutant: Mutant,
+    known: list[Known],
+    every: bool = False,
+    imported: dict[str, set[int]] | None = None,
+) -> list[Known]:
+    """The judges that execute what is changed, cheapest first: claims, then subjects.
+
+    Args:
+        every: all of them, whatever time they take.
+        imported: lines that the import executes: then everyone who uses the file is asked.
+    """
     found = []
+    early = (imported or {}).get(mutant.module, set())
+    anywhere = mutant.scope is None or any(mutant.scope[0] <= n <= mutant.scope[1] for n in early)
     for one in known:
         lines = one.lines.get(mutant.module, set())
-        if mutant.scope is None:
+        if anywhere or mutant.scope is None:
             hit = bool(lines)
         else:
             hit = any(mutant.scope[0] <= line <= mutant.scope[1] for line in lines)
@@ -390,7 +402,7 @@ def run(
 
     def tasks() -> Iterator[Callable[[], Any]]:
         for mutant in todo:
-            who = order(mutant, asked(mutant, known, every=again))
+            who = order(mutant, asked(mutant, known, again, recorder.lines))
             if time.monotonic() < stop:
                 begun.append((mutant, who, 0))
                 yield _task(root, mutant, who, patches, FIRST)
@@ -420,7 +432,9 @@ def run(
             if verdict == "survived" and not before + len(spent):
                 verdict = "not reached"
             if only and verdict in ("survived", "not reached", "undecided"):
-                continue  # what is known of it stays
+                if mutant.key in done:
+                    continue  # what is known of it stays
+                verdict = "undecided"
             one = Result(
                 mutant.key, mutant.module, mutant.function, mutant.first, mutant.operator,
                 mutant.before, mutant.after, verdict, by, before + len(spent),

@@ -168,7 +168,9 @@ def check(weights: dict[str, Function]) -> Finding:
     part = float(np.diff(2 / np.pi * np.arctan(np.exp(ends / 2)))[0])
     cut = effective_weighting("v", Cosine(*ends))
     beyond = float(np.abs(np.append(cut(ends) * part / weights["v_cosine"](ends) - 1,
-                                    cut(np.array([-5.1, 6.1, 9.0])))).max())  # fmt: skip
+                                    [*cut(np.array([-5.1, 6.1, 9.0])),
+                                     *log_snr_density(Cosine(*ends), np.array([-5.1, 6.1]))])
+                          ).max())  # fmt: skip
     found = worst_of(
         judge(beyond, 1e-10, unit="of its value, at the ends of a schedule and "
               "beyond them", derivation=derivation),

@@ -277,7 +277,7 @@ def limits_gap() -> float:
     return largest(gaps)
 
 
-def coupling(seed: int, dim: int = 2) -> tuple[CoupledMixtures, tuple[Dense, Dense], Array, Array]:
+def coupling(seed: int, dim: int = 3) -> tuple[CoupledMixtures, tuple[Dense, Dense], Array, Array]:
     """A pair of mixtures with any covariances, coupled, and cross-covariances of any kind; with
     the mixtures, the probabilities (K, L) and the joint covariances (K, L, 2d, 2d)."""
     rng = np.random.default_rng(seed)

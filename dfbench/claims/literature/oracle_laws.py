@@ -70,22 +70,22 @@ def reverse_gap(seed: int, eta: float) -> float:
     It starts from a law that is not the marginal. With α = 1 and ρ = σ/α for clock,
     dm = (1 + η²) ρ W⁻¹ m dρ, and alike for the covariance.
     """
-    law, other = some(seed, 1, 2), some(seed + 1, 1, 2)
+    law, other = some(seed, 1, 3), some(seed + 1, 1, 3)
     mean, s, first, c = law.means[0], law.covariances[0], other.means[0], other.covariances[0]
     high, low, more = 1.4, 0.2, 1 + eta**2
 
     def rate(rho: float, y: Array) -> Array:
-        pull = more * rho * np.linalg.inv(s + rho**2 * np.eye(2))
-        cov = y[2:].reshape(2, 2)
-        spread = pull @ cov + cov @ pull - 2 * eta**2 * rho * np.eye(2)
-        return np.append(pull @ (y[:2] - mean), spread)
+        pull = more * rho * np.linalg.inv(s + rho**2 * np.eye(3))
+        cov = y[3:].reshape(3, 3)
+        spread = pull @ cov + cov @ pull - 2 * eta**2 * rho * np.eye(3)
+        return np.append(pull @ (y[:3] - mean), spread)
 
     begin = np.append(first, c)
     end = solve_ivp(rate, (high, low), begin, "DOP853", rtol=1e-12, atol=1e-13).y[:, -1]
     a, b = 0.7, 1.3  # the scales of the two levels
     found = reverse_sde_law(mean, s, (a, a * high), (b, b * low), eta, a * first, a**2 * c)
-    gaps = [np.abs(found[0] / b - end[:2]).max(),
-            np.abs(found[1] / b**2 - end[2:].reshape(2, 2)).max()]  # fmt: skip
+    gaps = [np.abs(found[0] / b - end[:3]).max(),
+            np.abs(found[1] / b**2 - end[3:].reshape(3, 3)).max()]  # fmt: skip
     flat = reverse_sde_law(mean, np.diag(s), (a, a * high), (b, b * low), eta, a * first,
                            a**2 * np.diag(c))  # fmt: skip
     full = reverse_sde_law(mean, np.diag(np.diag(s)), (a, a * high), (b, b * low), eta, a * first,
@@ -97,7 +97,7 @@ def reverse_gap(seed: int, eta: float) -> float:
     if eta:  # and from pure noise to a signal the start is forgotten
         gone = reverse_sde_law(mean, s, (0.0, 1.0), (1.0, low), eta, first, c)
         gaps += [np.abs(gone[0] - mean).max(),
-                 np.abs(gone[1] - s - low**2 * np.eye(2)).max()]  # fmt: skip
+                 np.abs(gone[1] - s - low**2 * np.eye(3)).max()]  # fmt: skip
     return largest(gaps)
 
 
