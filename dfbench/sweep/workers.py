@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dfbench.errors import Unusable
 
 BACKENDS = ("loky", "dask", "ray")
-DEATHS = (("distributed", "KilledWorker"), ("ray.exceptions", "WorkerCrashedError"))
+DEATHS = (("ray.exceptions", "WorkerCrashedError"), ("ray.exceptions", "ActorDiedError"))
 
 SLICE = 2.0  # seconds
 
@@ -91,6 +91,9 @@ def _parallel(
             handed.append(i)
             yield delayed(_numbered)(function, i, item)
 
+    if get_active_backend()[0].__class__.__name__ == "DaskDistributedBackend":
+        yield from _on_dask(function, items, handed)
+        return
     left, jobs = iter(list(items.items())), max(n, 2)
     if getattr(get_active_backend()[0], "supports_return_generator", False):
         yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks(left))
@@ -101,6 +104,31 @@ def _parallel(
             size *= 2
         yield from results
         start = time.monotonic()
+
+
+class WorkerDied(Exception):
+    """A worker of Dask ended without a result."""
+
+
+def _on_dask(
+    function: Callable[[Item], Result], items: dict[int, Item], handed: list[int]
+) -> Iterator[tuple[int, Result]]:
+    """As `_parallel`; by Dask itself, as joblib waits for ever for a result that has died.
+
+    Raises:
+        WorkerDied: some did; `handed` are those whose result is missing.
+    """
+    from distributed import as_completed, default_client
+
+    client: Any = default_client()  # type: ignore[no-untyped-call]
+    futures = {client.submit(function, item, pure=False): i for i, item in items.items()}
+    for future in as_completed(futures):  # type: ignore[no-untyped-call]
+        if future.status == "finished":
+            yield futures[future], future.result()
+        else:
+            handed.append(futures[future])
+    if handed:
+        raise WorkerDied
 
 
 def _numbered(function: Callable[[Item], Result], i: int, item: Item) -> tuple[int, Result]:
@@ -133,9 +161,12 @@ def _dask(n: int) -> Any:
     import dask
     from distributed import Client
 
-    configured = dask.config.get("scheduler-address", None)
-    local = {"n_workers": n, "threads_per_worker": 1, "dashboard_address": None}
-    return Client(**({} if configured else local))  # type: ignore[no-untyped-call]
+    if dask.config.get("scheduler-address", None):
+        return Client()  # type: ignore[no-untyped-call]
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):  # `spread` tries again
+        return Client(  # type: ignore[no-untyped-call]
+            n_workers=n, threads_per_worker=1, dashboard_address=None
+        )
 
 
 @contextlib.contextmanager
@@ -157,7 +188,7 @@ def _ray(n: int) -> Iterator[None]:
 
 def _deaths() -> tuple[type[BaseException], ...]:
     """What the backends raise when a worker has died."""
-    found: list[type[BaseException]] = [BrokenProcessPool]
+    found: list[type[BaseException]] = [BrokenProcessPool, WorkerDied]
     for module, name in DEATHS:
         if hasattr(sys.modules.get(module), name):
             found.append(getattr(sys.modules[module], name))

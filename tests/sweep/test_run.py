@@ -177,10 +177,14 @@ def _dies_of_three(number: int) -> int:
     return number**2
 
 
-def test_only_the_item_that_kills_its_worker_is_lost():
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_only_the_item_that_kills_its_worker_is_lost(backend):
     from dfbench.sweep.workers import spread
 
-    found = list(spread(_dies_of_three, range(8), lambda item, why: (item, why), workers=2))
+    if backend == "dask":
+        pytest.importorskip("distributed")
+    died = lambda item, why: (item, why)  # noqa: E731
+    found = list(spread(_dies_of_three, range(8), died, workers=2, backend=backend))
     lost = [each for each in found if isinstance(each, tuple)]
     assert [item for item, _ in lost] == [3]
     assert sorted(each for each in found if isinstance(each, int)) == [0, 1, 4, 16, 25, 36, 49]
