@@ -120,9 +120,9 @@ def _on_dask(
     """
     from distributed import as_completed, default_client
 
-    client: Any = default_client()  # type: ignore[no-untyped-call]
+    client: Any = default_client()
     futures = {client.submit(function, item, pure=False): i for i, item in items.items()}
-    for future in as_completed(futures):  # type: ignore[no-untyped-call]
+    for future in as_completed(futures):
         if future.status == "finished":
             yield futures[future], future.result()
         else:
@@ -162,11 +162,9 @@ def _dask(n: int) -> Any:
     from distributed import Client
 
     if dask.config.get("scheduler-address", None):
-        return Client()  # type: ignore[no-untyped-call]
+        return Client()
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):  # `spread` tries again
-        return Client(  # type: ignore[no-untyped-call]
-            n_workers=n, threads_per_worker=1, dashboard_address=None
-        )
+        return Client(n_workers=n, threads_per_worker=1, dashboard_address=None)
 
 
 @contextlib.contextmanager
