@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a terminal that has not got a character shows a substitute
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    # loky replaces a worker that has grown by 300 MB, which imports alone can do
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
         status = app(given or ["--help"], prog_name="dfbench", standalone_mode=False, obj=given)
