@@ -270,7 +270,8 @@ class Patches:
         self.before: dict[str, CodeType] = {}
         self.live: dict[tuple[str, int, str], list[FunctionType]] = {}
         for one in gc.get_objects():
-            if isinstance(one, FunctionType) and one.__code__.co_filename.startswith(f"{root}/"):
+            # type(), as some objects of torch warn when they are asked for their class
+            if type(one) is FunctionType and one.__code__.co_filename.startswith(f"{root}/"):
                 self.live.setdefault(self._key(one.__code__), []).append(one)
 
     @staticmethod
