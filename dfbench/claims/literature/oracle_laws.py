@@ -98,6 +98,11 @@ def reverse_gap(seed: int, eta: float) -> float:
         gone = reverse_sde_law(mean, s, (0.0, 1.0), (1.0, low), eta, first, c)
         gaps += [np.abs(gone[0] - mean).max(),
                  np.abs(gone[1] - s - low**2 * np.eye(3)).max()]  # fmt: skip
+    else:  # the flow also goes the other way, onto pure noise
+        pure = reverse_sde_law(mean, s, (1.0, low), (0.0, 2.0), 0.0, first, c)
+        white = 2 * np.linalg.inv(root(s + low**2 * np.eye(3)))
+        gaps += [np.abs(pure[0] - white @ (first - mean)).max(),
+                 np.abs(pure[1] - white @ c @ white).max()]  # fmt: skip
     return largest(gaps)
 
 
