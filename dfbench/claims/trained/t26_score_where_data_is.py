@@ -104,8 +104,8 @@ def check(learner: Learner, lab: Lab) -> Finding:
     dense = float(alone.error[alone.below < 1.0].min())
     rare = float(alone.error[(alone.below > 3.0) & (alone.below < 16.0)].max())
     worse = judge(
-        3 * dense / rare, 1.0, unit="3 × error where dense / where rare", where=f"λ = {ONE:g}",
-        derivation="three times worse where data is rare, whatever the bins",
+        5 * dense / rare, 1.0, unit="5 × error where dense / where rare", where=f"λ = {ONE:g}",
+        derivation="five times worse where data is rare, whatever the bins",
     )  # fmt: skip
     law = ExactLaw(lab.truth.diffused(*at_log_snr(ONE)), N, np.random.default_rng(262))
     start = np.random.default_rng(263).standard_normal((N, 2)) + np.array([2.0, 0.0])

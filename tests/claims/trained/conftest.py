@@ -17,4 +17,4 @@ def lab(tmp_path_factory):
         "levels": {"kind": "importance"},
         "loop": {"steps": 1500, "batch": 256, "learning_rate": 3e-3, "ema": 0.99},
     })  # fmt: skip
-    return StudyLab(config, tmp_path_factory.mktemp("lab"), steps=600)
+    return StudyLab(config, tmp_path_factory.mktemp("lab"), steps=1500)
