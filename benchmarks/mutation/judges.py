@@ -54,7 +54,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("dpm_solver_pp_multistep", {"solver_type": "heun"}), ("sde_dpm_solver_pp", {"eta": 0.5}),
     ("sde_dpm_solver_pp", {"order": 3}), ("sde_dpm_solver_pp", {"solver_type": "heun"}),
     ("sde_dpm_solver_pp", {"order": 1}), ("lms", {"order": 2}), ("deis", {"order": 2}),
-    ("deis", {"variable": "t"}), ("pndm", {"start": "plms"}), ("ipndm", {"order": 3}),
+    ("pndm", {"start": "plms"}), ("ipndm", {"order": 3}),
     ("unipc", {"order": 3}), ("unipc", {"variant": "bh1"}), ("unipc", {"predict_x0": False}),
     ("unipc", {"corrector": False}), ("unipc", {"order": 1}),
     ("sa_solver", {"tau": 0.5}), ("sa_solver", {"predict_x0": False}),

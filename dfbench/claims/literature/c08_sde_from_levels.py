@@ -174,7 +174,10 @@ def start_gap() -> float:
     for t in (0.0, 3e-4, 0.9997, 1.0):
         pairs.append((rough.rates(t)[1], 1.5 + 0.9 * t**2 + 0.8 * t**3))
         pairs.append((rough.rates(t)[0], -1.0))
-    return float(np.max([abs(a / b - 1) for a, b in pairs]))  # a NaN stays one
+    gaps = [abs(a / b - 1) for a, b in pairs]
+    steep = Schedule.from_sde(lambda t: 0 * t - 1, lambda t: 1 + 3 * t)  # σ ≈ √t
+    gaps.append(0.0 if steep.rates(0.0)[1] == np.inf else np.inf)
+    return float(np.max(gaps))  # a NaN stays one
 
 
 def names_gap() -> float:
@@ -188,7 +191,8 @@ def names_gap() -> float:
         gaps += [abs(lam - math.log(bar / (1 - bar))),
                  abs(SCHEDULES[name]().level(0.0).sigma / low**0.5 - 1)]  # fmt: skip
     short, shifted = SCHEDULES["cosine_truncated"](), SCHEDULES["flow_matching_sd3"]()
-    gaps += [abs(short.log_snr(0.0) - 15), abs(short.log_snr(1.0) + 15),
+    gaps += [abs(Shifted(VE()).sigma(0.5) - math.sqrt(0.01 * 50)),  # by 1, if nothing is said
+             abs(short.log_snr(0.0) - 15), abs(short.log_snr(1.0) + 15),
              abs(shifted.log_snr(0.5) + 2 * math.log(3)), abs(SCHEDULES["edm"]().sigma(1.0) - 80),
              abs(SCHEDULES["ve"]().sigma(0.5) - math.sqrt(0.01 * 50)),
              abs(SCHEDULES["ddpm_cosine"]().alpha(0.0)

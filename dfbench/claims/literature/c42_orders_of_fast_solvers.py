@@ -10,7 +10,7 @@ import numpy as np
 
 from dfbench.claims.base import Finding, judge
 from dfbench.claims.literature.base import largest, row, worst_of
-from dfbench.claims.literature.declared import contradictions, order_gap, representatives
+from dfbench.claims.literature.declared import contradictions, order_gaps
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.literature.papers import FORMULAS
 from dfbench.claims.literature.variants import VARIANTS, Variant, from_noise, gap, levels
@@ -104,7 +104,8 @@ def options_gap(table_of: Read) -> tuple[float, str]:
     for variant in VARIANTS:
         for pure in (False, True)[: 1 + from_noise(variant)]:
             one = variant._replace(prediction="x") if pure else variant
-            grid, name = levels(one.steps, pure, one.clean), one.name + " from pure noise" * pure
+            grid = levels(one.steps, pure, one.clean, one.timed)
+            name = one.name + " from pure noise" * pure
             worst = max(worst, (gap(one, table_of(one, grid), grid), name))
         if worst[0] > ROUNDING:
             break
@@ -130,7 +131,7 @@ def boundary_gap() -> float:
 def traits_gap() -> tuple[int, float, str]:
     """Traits that tables contradict, how far an order is from the declared one, and whose."""
     wrong = {each.name: said for each in VARIANTS if (said := contradictions(each))}
-    gaps = {each.name: order_gap(each) for each in representatives()}
+    gaps = order_gaps()
     worst = max(gaps, key=lambda name: abs(gaps[name]))
     where = "; ".join(f"{name}: {', '.join(said)}" for name, said in wrong.items())
     return sum(map(len, wrong.values())), largest(map(abs, gaps.values())), where or worst

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,16 @@ from dfbench.schedules import Cosine
 from dfbench.table import Table
 
 STEPS = (32, 64)
+MANY = (96, 192)  # where a step takes several of the grid's
+#: Options that depend on the number of steps n: methods that may take steps of different orders.
+MIXED: dict[str, Callable[[int], dict[str, Any]]] = {
+    "order 2, the last 1": lambda n: {"orders": (2,) * (n - 1) + (1,)},
+    "order 3, the last two 1": lambda n: {"orders": (3,) * (n - 2) + (1, 1)},
+    "orders 1 and 2 in turn": lambda n: {"orders": (1, 2) * (n // 2)},
+    "orders 2 and 3 in turn": lambda n: {"orders": (2, 3) * (n // 2)},
+    "order 2, an interval each": lambda n: {"order": 2, "on_grid": True},
+    "order 3, an interval each": lambda n: {"order": 3, "on_grid": True},  # ends with 2 and 1
+}
 VARIANCES = np.geomspace(0.05, 20.0, 9)
 
 
@@ -37,7 +48,8 @@ def scaled(grid: Grid) -> Grid:
 def contradictions(variant: Variant) -> list[str]:
     """The traits that tables on a few steps contradict."""
     method = METHODS[variant.method]
-    said, grid = method.traits_of(**variant.options), levels(variant.steps, clean=variant.clean)
+    said = method.traits_of(**variant.options)
+    grid = levels(variant.steps, clean=variant.clean)
     table = method.table(grid, "x", **variant.options)
     other = method.table(scaled(grid), "x", **variant.options)
     mean, variance = table.point_response()
@@ -49,7 +61,8 @@ def contradictions(variant: Variant) -> list[str]:
     }
     if said.evaluations is not None:
         found["evaluations"] = table.nfe / variant.steps
-    return [name for name, value in found.items() if getattr(said, name) != value]
+    wrong = [name for name, value in found.items() if getattr(said, name) != value]
+    return wrong + ["neither order nor bias"] * (said.order is None and not said.biased)
 
 
 def _same(one: Table, two: Table, a: Grid, b: Grid) -> bool:
@@ -85,11 +98,23 @@ def representatives() -> list[Variant]:
     return list(chosen.values())
 
 
-def order_gap(variant: Variant) -> float:
-    """The order between 32 and 64 steps less the declared one; 0 where noise of another size than
-    was removed leaves a bias."""
-    method = METHODS[variant.method]
-    said = method.traits_of(**variant.options)
-    coarse, fine = (error(method.table(even(n), "x", **variant.options)) for n in STEPS)
-    order = np.log(coarse / fine) / np.log(STEPS[1] / STEPS[0])
+def order_gap(
+    name: str, few: dict[str, Any], many: dict[str, Any], steps: tuple[int, int] = STEPS
+) -> float:
+    """The order between two numbers of steps, with the options for few and for many, less the
+    declared one; 0 where noise of another size than was removed leaves a bias."""
+    method = METHODS[name]
+    said = method.traits_of(**many)
+    pairs = zip(steps, (few, many), strict=True)
+    coarse, fine = (error(method.table(even(n), "x", **options)) for n, options in pairs)
+    order = np.log(coarse / fine) / np.log(steps[1] / steps[0])
     return float(order - (0.0 if said.biased or said.order is None else said.order))
+
+
+def order_gaps() -> dict[str, float]:
+    """`order_gap` of every representative, and of methods that mix orders."""
+    gaps = {one.name: order_gap(one.method, one.options, one.options) for one in representatives()}
+    for name in ("dpm_solver", "dpm_solver_pp"):
+        for what, options in MIXED.items():
+            gaps[f"{name}: {what}"] = order_gap(name, options(MANY[0]), options(MANY[1]), MANY)
+    return gaps

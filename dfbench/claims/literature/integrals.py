@@ -14,7 +14,7 @@ taken from the package's own weights (row 42: 2206.00927, 2211.01095, 2204.13902
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -45,6 +45,7 @@ class Integral:
         pair: where two outputs are used, the weight of the slope is ½ B(h) with B = h ("bh1") or
             its exponential ("bh2", the midpoint rule); None takes the exact integral.
         halved: the second derivative of three outputs counts half, as in released code.
+        s_noise: factor on ξ.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Integral:
     variable: str = "lam"
     pair: str | None = None
     halved: bool = False
+    s_noise: float = 1.0
 
     def output(self, out: Output) -> Any:
         return out.x if self.kind == "x" else out.eps
@@ -62,7 +64,8 @@ class Integral:
         From pure noise h = ∞, and the newest output alone is left.
         """
         if s.alpha == 0:
-            return t.alpha * past[0][1] + t.sigma * (1 / s.sigma * z if xi is None else xi)
+            fresh = 1 / s.sigma * z if xi is None else self.s_noise * xi
+            return t.alpha * past[0][1] + t.sigma * fresh
         a, b, more = half(s), half(t), 1 + self.eta
         h = b - a
         v = (a + b) / 2 + h / 2 * _ROOTS
@@ -87,7 +90,7 @@ class Integral:
             step = sum(float(w) * m for w, (_, m) in zip(self._weights(v, density, past), past,
                                                          strict=True))  # fmt: skip
         z = float(carry) * z + float(unit) * step
-        return z if xi is None else z + float(std) * xi
+        return z if xi is None else z + self.s_noise * float(std) * xi
 
     def _weights(self, v: Array, density: Array, past: Past) -> list[Any]:
         """∫ density · l_j of the Lagrange polynomials through the outputs."""
@@ -103,32 +106,40 @@ class Integral:
         return total
 
 
-def adams(step: Integral, outputs: int, corrector: int = 0, final: str = "") -> Any:
+def adams(
+    step: Integral,
+    outputs: int,
+    corrector: int = 0,
+    final: str = "",
+    etas: Callable[[Grid], list[float]] | None = None,
+) -> Any:
     """Multistep: through the last outputs, then through the next one too, which corrects.
 
     Args:
         outputs, corrector: outputs that predictor and corrector use (0: none).
         final: "falling": the number falls to one towards the last step; "euler": the last step
             has one.
+        etas: η of every step, where it changes.
     """
 
     def method(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
         past: Past = []
         start, before, xi = z, levels[0], None
         n = levels.n_steps
+        rules = [replace(step, eta=each) for each in etas(levels)] if etas else [step] * n
         for i, (s, t) in enumerate(levels.steps()):
             out = model(z, s)
             past = [(half(s) if s.alpha else -np.inf, step.output(out)), *past]
             if i and corrector:
                 used = min(corrector, i + 1, n - i + 2 if final == "falling" else n)
-                z = step(start, before, s, past[:used], xi)
+                z = rules[i - 1](start, before, s, past[:used], xi)
             start, before = z, s
-            xi = noise() if step.eta else None
+            xi = noise() if rules[i].eta else None
             if not s.alpha:
-                z = t.alpha * out.x + t.sigma * (out.eps if xi is None else xi)
+                z = t.alpha * out.x + t.sigma * (out.eps if xi is None else step.s_noise * xi)
                 continue
             used = {"falling": n - i, "euler": 1 if i == n - 1 else n}.get(final, n)
-            z = step(z, s, t, past[: min(outputs, used)], xi)
+            z = rules[i](z, s, t, past[: min(outputs, used)], xi)
         return z
 
     return method

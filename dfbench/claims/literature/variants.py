@@ -9,6 +9,7 @@ import numpy as np
 
 from dfbench.claims.literature import onestep as one
 from dfbench.claims.literature.integrals import Integral, adams, inside, landing, stages, taking
+from dfbench.claims.literature.papers import middle
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS
 from dfbench.samplers.base import Method, Traits
@@ -25,6 +26,7 @@ class Variant(NamedTuple):
     prediction: str = "x"
     steps: int = 7
     clean: bool = False  # whether the last level is clean data
+    timed: bool = True  # whether the grid has times and a schedule
 
     @property
     def name(self) -> str:
@@ -32,8 +34,8 @@ class Variant(NamedTuple):
         return " ".join([self.method, *said])
 
 
-def levels(n: int, pure: bool = False, clean: bool = False) -> Grid:
-    """n uneven steps between λ = −6 and 6 on the cosine schedule, with their times.
+def levels(n: int, pure: bool = False, clean: bool = False, timed: bool = True) -> Grid:
+    """n uneven steps between λ = −6 and 6 on the cosine schedule, with their times if `timed`.
 
     Args:
         pure: the first level is pure noise, α = 0.
@@ -45,7 +47,8 @@ def levels(n: int, pure: bool = False, clean: bool = False) -> Grid:
         t[0] = 1.0
     if clean:
         t[-1] = 0.0
-    return Grid(Cosine().alpha(t), Cosine().sigma(t), t, Cosine())
+    alpha, sigma = Cosine().alpha(t), Cosine().sigma(t)
+    return Grid(alpha, sigma, t, Cosine()) if timed else Grid(alpha, sigma)
 
 
 def table(variant: Variant, grid: Grid) -> Table:
@@ -89,6 +92,9 @@ def _multistep() -> list[Variant]:
                                  adams(step, order, final="falling"), kind))  # fmt: skip
         halved = Integral(kind, eta, pair="bh2", halved=True)  # of the last η
         found.append(Variant(name, {**options, "halved": True}, adams(halved, order), kind))
+    quiet = adams(Integral("x", 0.5, s_noise=0.7), 3)
+    options = {"order": 3, "solver_type": "heun", "eta": 0.5, "s_noise": 0.7}
+    found.append(Variant("sde_dpm_solver_pp", options, quiet))
     return found
 
 
@@ -122,6 +128,16 @@ def _past_outputs() -> list[Variant]:
         found.append(Variant("sa_solver", options, made, step.kind))
     few = {"predictor_order": 2, "corrector_order": 2, "tau": 0.6, "few_steps": True}
     found.append(Variant("sa_solver", few, adams(Integral("x", 0.36, pair="bh1"), 2, 2)))
+    each = [0.1, 0.9, 0.4, 1.0, 0.0, 0.7, 0.3]
+    squares: dict[Any, Any] = {
+        (lambda s: s.sigma / (s.alpha + s.sigma)): lambda levels: [
+            (s.sigma / (s.alpha + s.sigma)) ** 2 for s, _ in levels.steps()
+        ],
+        tuple(each): lambda _: [tau**2 for tau in each],
+    }
+    for tau, etas in squares.items():  # by level, and by step
+        options = {"predictor_order": 2, "corrector_order": 2, "tau": tau}
+        found.append(Variant("sa_solver", options, adams(Integral("x"), 2, 2, etas=etas)))
     return found
 
 
@@ -178,7 +194,6 @@ def _without_memory() -> list[Variant]:
         found.append(Variant("flow_matching", {"solver": name}, one.in_flow_time(name)))
         found += [Variant(method, {"solver": name}, one.in_time(name))
                   for method in ("velocity", "probability_flow")]  # fmt: skip
-    found += [Variant(name, {}, one.in_ratio(name)) for name in ("euler", "heun", "rk4")]
     for eta, s in product((0.0, 0.5, 1.0, 1.3), (1.0, 0.7)):
         noise: dict[str, Any] = {"eta": eta, "s_noise": s}
         found.append(Variant("euler_ancestral", noise, one.ancestral(eta, s)))
@@ -205,7 +220,8 @@ def _without_memory() -> list[Variant]:
                    "second_order": second, "stale": stale}  # fmt: skip
         made = one.edm(0.2, low, 10 / (1 + 5 * low), s, second, stale)
         found.append(Variant("edm", options, made))
-    found.append(Variant("edm", {"s_churn": 9.0}, one.edm(9 / 7, 0, 1e9, 1, True, None)))
+    found += [Variant("edm", {"s_churn": s}, one.edm(s / 7, 0, 1e9, 1, True, None))
+              for s in (0.7, 9.0)]  # fmt: skip
     for name, count, snr, first, clean in product(
         ("reverse_diffusion", "ancestral"), (0, 1, 2), (0.16, 0.0), (True, False), (True, False)
     ):
@@ -217,17 +233,65 @@ def _without_memory() -> list[Variant]:
     found.append(Variant("interpolant_sde", {"epsilon": 0.8}, one.interpolant(lambda t: 0.8)))
     found.append(Variant("interpolant_sde", {"epsilon": 0.0}, one.interpolant(lambda t: 0.0)))
     found.append(Variant("interpolant_sde", {"epsilon": np.sqrt}, one.interpolant(np.sqrt)))
-    found.append(Variant("lcm", {}, one.consistency(0.0, 1.0)))
     scaled = {"c_skip": 0.2, "c_out": 0.9, "sigma_min": 0.03}
     found.append(Variant("lcm", scaled, one.consistency(0.2, 0.9, 0.03)))
-    found.append(Variant("scm", {}, one.consistency(0.0, 1.0)))
-    found += [Variant("tcd", {"gamma": gamma}, one.jump(gamma)) for gamma in (0.0, 0.3, 1.0)]
+    found += [Variant("tcd", {"gamma": gamma}, one.jump(gamma)) for gamma in (0.0, 1.0)]
     for order in (1, 2, 3, 4):
         for start in ("prk", "plms"):
             made = one.pseudo(order, start, _middle)
             found.append(Variant("pndm", {"order": order, "start": start}, made, "eps"))
         found.append(Variant("ipndm", {"order": order}, one.pseudo(order, "", _middle), "eps"))
+    untimed = one.pseudo(4, "prk", lambda grid, i: middle(grid[i], grid[i + 1], 0.5))
+    found.append(Variant("pndm", {"order": 4}, untimed, "eps", timed=False))
     return found
+
+
+def _by_default() -> list[Variant]:
+    """Every method without options, which is its paper's."""
+    midpoint = {kind: Integral(kind, pair="bh2") for kind in ("x", "eps")}
+    noisy = {kind: Integral(kind, 1.0, pair="bh2") for kind in ("x", "eps")}
+    in_x = {
+        "ddim": one.ancestral(0.0),
+        "ddpm": one.ddpm("beta_tilde"),
+        "probability_flow": one.in_time("euler"),
+        "velocity": one.in_time("euler"),
+        "flow_matching": one.in_flow_time("euler"),
+        "euler": one.in_ratio("euler"),
+        "heun": one.in_ratio("heun"),
+        "rk4": one.in_ratio("rk4"),
+        "dpm2": one.dpm2(None),
+        "edm": one.edm(0.0, 0.0, np.inf, 1.0, True, None),
+        "euler_ancestral": one.ancestral(1.0),
+        "dpm2_ancestral": one.dpm2(None, 1.0, 1.0),
+        "dpmpp_2s_ancestral": one.dpmpp_2s(1.0, 1.0),
+        "dpmpp_sde": one.dpmpp_sde(1.0, 1.0, 0.5, True),
+        "flow_ancestral": one.flow_ancestral(1.0, 1.0),
+        "lcm": one.consistency(0.0, 1.0),
+        "scm": one.consistency(0.0, 1.0),
+        "tcd": one.jump(0.3),
+        "reverse_sde": one.euler_maruyama(1.0),
+        "interpolant_sde": one.interpolant(lambda t: 1.0),
+        "exponential_sde": one.held(1.0, "x"),
+        "predictor_corrector": one.predictor_corrector("reverse_diffusion", 1, 0.16, False, True),
+        "annealed_langevin": one.annealed(2e-5, 100),
+        "dpm_solver_pp": stages(midpoint["x"], inside(0.5), False),
+        "dpm_solver_pp_multistep": adams(midpoint["x"], 2),
+        "sde_dpm_solver_pp": adams(noisy["x"], 2),
+        "unipc": adams(midpoint["x"], 2, 3),
+        "sa_solver": adams(Integral("x", 1.0), 2, 2),
+    }
+    in_eps = {
+        "dpm_solver": stages(midpoint["eps"], inside(0.5), False),
+        "dpm_solver_multistep": adams(midpoint["eps"], 2),
+        "sde_dpm_solver": adams(noisy["eps"], 2),
+        "lms": adams(Integral("eps", variable="rho"), 4),
+        "deis": adams(Integral("eps", variable="rho"), 3),
+        "pndm": one.pseudo(4, "prk", _middle),
+        "ipndm": one.pseudo(4, "", _middle),
+    }
+    slow = {"annealed_langevin": 2}  # steps, of a hundred each
+    found = [Variant(name, {}, made, "x", slow.get(name, 7)) for name, made in in_x.items()]
+    return found + [Variant(name, {}, made, "eps") for name, made in in_eps.items()]
 
 
 def _middle(grid: Grid, i: int) -> Level:
@@ -246,8 +310,9 @@ def from_noise(variant: Variant) -> bool:
     """Whether it starts at α = 0: not with a corrector's equation for the step from there, nor in
     ε with noise, whose first step would be infinite."""
     options = variant.options
-    refused = options.get("corrector", False) or not options.get("predict_x0", True)
+    corrected = variant.method == "unipc" and options.get("corrector", True)
+    refused = corrected or not options.get("predict_x0", True)
     return variant.method in PURE and not refused
 
 
-VARIANTS = _multistep() + _past_outputs() + _singlestep() + _without_memory()
+VARIANTS = _multistep() + _past_outputs() + _singlestep() + _without_memory() + _by_default()
