@@ -20,6 +20,7 @@ from dfbench.levels import Grid, Level
 from dfbench.report import literature
 from dfbench.report.literature.formula import math, number, parts, prose
 from dfbench.report.literature.page import compact
+from dfbench.report.literature.plain import plain
 from dfbench.schedules import Cosine
 from dfbench.testing import Field
 
@@ -98,6 +99,24 @@ def test_formulas_are_converted_whole(claim, latex):
         elif not alone:
             depth.append(tag)
     assert not depth
+
+
+@pytest.mark.parametrize(("claim", "latex"), FORMULAS)
+def test_formulas_are_read_whole_as_text(claim, latex):
+    text = plain(latex)
+    assert not set(text) & set("\\\n")
+    assert "  " not in text
+    for name in re.findall(r"\\operatorname\{(\w+)\}", latex):
+        assert name in text
+    assert text.count("{") == text.count("}")
+    assert text.count("(") == text.count(")")
+
+
+def test_formulas_as_text_say_what_binds_to_what():
+    assert plain(r"\frac{a+b}{c_{ij}}x=\tfrac12e^{-\lambda/2}") == "(a+b)/c_{ij} x = ½e^{-λ/2}"
+    assert plain(r"\frac1{2N}\int\mathbb E\operatorname{tr}\nabla s") == "1/(2N) ∫𝔼 tr ∇s"
+    assert plain(r"\hat x\iff\sqrt{1-\beta}\ \text{and }y") == "x̂ ⟺ √(1-β) and y"
+    assert plain(r"\begin{cases}a&m=x\\b&m=v\end{cases}") == "a m = x; b m = v"
 
 
 def test_formulas_are_cut_only_at_the_top():

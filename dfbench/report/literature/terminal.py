@@ -13,6 +13,7 @@ from dfbench.claims.base import Finding
 from dfbench.claims.literature.base import Printed
 from dfbench.claims.literature.run import Claims, Outcome
 from dfbench.report import labels
+from dfbench.report.literature.plain import plain
 from dfbench.report.terminal import STYLES, badge, symbols_for
 
 
@@ -66,12 +67,13 @@ def _explained(outcome: Outcome, console: Console) -> None:
             f"  ({claim.source})",
         )
     )
-    lines = [("as printed" if isinstance(claim, Printed) else "claim", claim.statement)]
+    lines = [("as printed" if isinstance(claim, Printed) else "claim", plain(claim.statement))]
     if isinstance(claim, Printed):
-        lines += [("corrected", claim.corrected), ("holds where", claim.where)]
+        lines += [("corrected", plain(claim.corrected)), ("holds where", claim.where)]
     else:
         lines += [("condition", claim.condition)]
     lines += [
+        ("checked", (inspect.getdoc(claim.check) or "").partition("\n\n")[0]),
         ("measured", _measured(finding)),
         ("bound from", finding.derivation or ""),
         ("where", finding.where or ""),
