@@ -172,7 +172,9 @@ def landing(method: Any) -> Any:
     """A method that takes its last step by itself: onto clean data, α_t x̂ of the state there."""
 
     def landed(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-        z = method(model, z, Grid(levels.alpha[:-1], levels.sigma[:-1]), noise)
+        times = None if levels.t is None else levels.t[:-1]
+        before = Grid(levels.alpha[:-1], levels.sigma[:-1], times, levels.schedule)
+        z = method(model, z, before, noise)
         return levels[-1].alpha * model(z, levels[-2]).x
 
     return landed

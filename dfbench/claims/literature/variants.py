@@ -31,7 +31,7 @@ class Variant(NamedTuple):
     @property
     def name(self) -> str:
         said = (f"{key}={value}" for key, value in self.options.items())
-        return " ".join([self.method, *said])
+        return " ".join([self.method, *said]) + " onto clean data" * self.clean
 
 
 def levels(n: int, pure: bool = False, clean: bool = False, timed: bool = True) -> Grid:
@@ -315,4 +315,23 @@ def from_noise(variant: Variant) -> bool:
     return variant.method in PURE and not refused
 
 
+#: Those whose last step, where it ends in clean data, is Euler's: the x̂ of the state before.
+ONTO_DATA = ("ddim", "ddpm", "dpm2", "dpm2_ancestral", "dpm_solver", "dpm_solver_pp",
+             "dpmpp_2s_ancestral", "dpmpp_sde", "euler", "euler_ancestral", "flow_ancestral",
+             "flow_matching", "heun", "rk4", "scm", "tcd")  # fmt: skip
+
+
+def _onto_data(variants: list[Variant]) -> list[Variant]:
+    """The same, one step less, and then onto clean data."""
+    fixed = ("on_grid", "orders")  # they lay their steps themselves
+    return [
+        each._replace(formula=landing(each.formula), clean=True)
+        for each in variants
+        if each.method in ONTO_DATA
+        and not any(key in each.options for key in fixed)
+        and each.options.get("solver") != "midpoint"  # evaluates between the levels only
+    ]
+
+
 VARIANTS = _multistep() + _past_outputs() + _singlestep() + _without_memory() + _by_default()
+VARIANTS += _onto_data(VARIANTS)
