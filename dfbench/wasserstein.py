@@ -351,7 +351,7 @@ def _rate(sampler: Sampler, method: Method | None, options: dict[str, Any]) -> f
     """η of the process that a sampler discretises."""
     if method is None:
         assert isinstance(sampler, Table)
-        return 1.0 if sampler.n_draws else 0.0
+        return 1.0 if sampler.normal_draws().n_draws else 0.0
     chosen = {**method.defaults, **options}
     if "eta" in chosen:
         return float(chosen["eta"])

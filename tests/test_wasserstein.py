@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -121,6 +122,15 @@ def test_noise_makes_the_start_forgotten() -> None:
         error("reverse_sde", grid, SPECTRUM, on=("initialisation",), eta=eta) for eta in (0.0, 1.0)
     )
     assert sde < 0.01 * ode
+
+
+def test_a_draw_of_no_weight_forgets_nothing() -> None:
+    table = METHODS["ddim"].table(on_schedule(50), "x")
+    idle = replace(table, rows=np.hstack([table.rows, np.zeros((table.nfe + 1, 1))]))
+    assert idle.n_draws == 1
+    for source in SOURCES:
+        plain = error(table, None, SPECTRUM, on=(source,), learned=2 * SPECTRUM)
+        assert error(idle, None, SPECTRUM, on=(source,), learned=2 * SPECTRUM) == plain
 
 
 def test_the_start_is_of_the_scale_of_the_levels() -> None:

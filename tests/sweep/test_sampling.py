@@ -161,6 +161,31 @@ def test_third_parties_run_as_released():
         third_party.run(third_party.subject("diffusers:DDIMScheduler", {}, {}), 7, "score", "x")
 
 
+WASTEFUL = """
+import torch
+from diffusers import EulerDiscreteScheduler
+
+
+class Wasteful(EulerDiscreteScheduler):
+    def step(self, model_output, timestep, sample, generator=None, **options):
+        torch.randn(sample.shape, generator=generator, dtype=sample.dtype)
+        return super().step(model_output, timestep, sample, generator=generator, **options)
+"""
+
+
+def test_noise_that_is_drawn_and_not_used_makes_nothing_stochastic(tmp_path):
+    """As diffusers 0.29 did: its Euler then seemed to forget the start, as an SDE does."""
+    pytest.importorskip("diffusers")
+    from dfbench.sweep import third_party
+
+    (tmp_path / "wasteful.py").write_text(WASTEFUL)
+    names = (f"{tmp_path}/wasteful.py:Wasteful", "diffusers:EulerDiscreteScheduler")
+    ours, plain = (third_party.run(third_party.subject(n, {}, {}), 7, None, "x") for n in names)
+    assert not ours.stochastic
+    assert ours.table.n_draws == 0
+    np.testing.assert_array_equal(ours.table.rows, plain.table.rows)
+
+
 def test_a_stochastic_third_party_has_the_law_of_its_table():
     pytest.importorskip("diffusers")
     from dfbench.sweep import third_party
