@@ -251,8 +251,8 @@ def limits_gap() -> float:
         "a line": Dense(np.array([0.3, 0.5, 0.2, 0.0]),
                         np.array([[0.2, 0], [1, 0], [0, 2], [3, 3]]),
                         np.stack([0 * line, line, 0 * line, 0 * line])),
-        "a plane": Dense(np.array([0.4, 0.6]), np.array([[0.0, 0], [1, 0]]),
-                         np.stack([0 * line, np.eye(2)])),
+        "a plane": Dense(np.array([0.4, 0.35, 0.25]), np.array([[0.0, 0], [1, 0], [0, 1]]),
+                         np.stack([0 * line, np.eye(2), 0.5 * np.eye(2)])),
     }  # fmt: skip
     z = np.array([[0.2, 0], [0.7, 0], [0, 2], [0.4, 0.3], [3, 3], [0, 0], [1.0, 1.0]])
     gaps = []

@@ -110,12 +110,13 @@ def information_gap(seed: int) -> float:
     """Expectations, entropies and the losses of finitely many steps, by sums on dense grids."""
     law, line = some(seed, 2, 2), some(seed, 2, 1)
     k = np.array([0.3, -0.2])
-    wave = law.weights @ np.exp(
-        law.means @ k + 0.5 * np.einsum("i,nij,j->n", k, law.covariances, k)
-    )
-    second = law.covariance() + np.outer(law.mean(), law.mean())
+    thin = np.stack([np.outer(k, k), np.zeros((2, 2)), law.covariances[2]])  # a line and a point
     gaps = []
-    for dense, mixture in ((law, law.mixture()),):
+    for dense in (law, law._replace(covariances=thin)):
+        mixture = dense.mixture()
+        spread = np.einsum("i,nij,j->n", k, dense.covariances, k)
+        wave = dense.weights @ np.exp(dense.means @ k + 0.5 * spread)
+        second = dense.covariance() + np.outer(dense.mean(), dense.mean())
         gaps += [abs(expectation(mixture, lambda x: np.exp(x @ k)) / wave - 1),
                  np.abs(expectation(mixture, lambda x: x[:, :, None] * x[:, None]) - second).max(),
                  np.abs(mixture.mean - dense.mean()).max()]  # fmt: skip

@@ -126,6 +126,15 @@ def _past_outputs() -> list[Variant]:
         step = Integral("x" if data else "eps", tau**2)
         made = adams(step, p, c, "falling" if last else "")
         found.append(Variant("sa_solver", options, made, step.kind))
+    for last in (True, False):  # a corrector of an order that the last steps do not have
+        options = {
+            "predictor_order": 3,
+            "corrector_order": 4,
+            "tau": 0.6,
+            "lower_order_final": last,
+        }
+        made = adams(Integral("x", 0.36), 3, 4, "falling" if last else "")
+        found.append(Variant("sa_solver", options, made))
     few = {"predictor_order": 2, "corrector_order": 2, "tau": 0.6, "few_steps": True}
     found.append(Variant("sa_solver", few, adams(Integral("x", 0.36, pair="bh1"), 2, 2)))
     each = [0.1, 0.9, 0.4, 1.0, 0.0, 0.7, 0.3]
@@ -220,6 +229,9 @@ def _without_memory() -> list[Variant]:
                    "second_order": second, "stale": stale}  # fmt: skip
         made = one.edm(0.2, low, 10 / (1 + 5 * low), s, second, stale)
         found.append(Variant("edm", options, made))
+    high, low = (levels(7)[i].ratio for i in (2, 4))  # S_tmin and S_tmax belong to the interval
+    options = {"s_churn": 1.4, "s_tmin": low, "s_tmax": high}
+    found.append(Variant("edm", options, one.edm(0.2, low, high, 1, True, None)))
     found += [Variant("edm", {"s_churn": s}, one.edm(s / 7, 0, 1e9, 1, True, None))
               for s in (0.7, 9.0)]  # fmt: skip
     for name, count, snr, first, clean in product(
