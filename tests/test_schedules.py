@@ -464,6 +464,8 @@ def test_table_as_schedule() -> None:
 
 def test_ends_of_a_table() -> None:
     table = DiscreteSchedule.linear()
+    with pytest.raises(ValueError, match="read-only"):
+        table.alphas_cumprod[0] = 0.5
     assert table.index_of_ratio(1e9, clip=True) == 999
     assert table.index_of_ratio(0, clip=True) == 0
     for bad in (0.0, 1e9, math.nan, -1.0):

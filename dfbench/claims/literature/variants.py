@@ -229,9 +229,10 @@ def _without_memory() -> list[Variant]:
                    "second_order": second, "stale": stale}  # fmt: skip
         made = one.edm(0.2, low, 10 / (1 + 5 * low), s, second, stale)
         found.append(Variant("edm", options, made))
-    high, low = (levels(7)[i].ratio for i in (2, 4))  # S_tmin and S_tmax belong to the interval
-    options = {"s_churn": 1.4, "s_tmin": low, "s_tmax": high}
-    found.append(Variant("edm", options, one.edm(0.2, low, high, 1, True, None)))
+    for first, last in ((2, 4), (3, 3)):  # S_tmin and S_tmax belong to the interval
+        high, low = levels(7)[first].ratio, levels(7)[last].ratio
+        options = {"s_churn": 1.4, "s_tmin": low, "s_tmax": high}
+        found.append(Variant("edm", options, one.edm(0.2, low, high, 1, True, None)))
     found += [Variant("edm", {"s_churn": s}, one.edm(s / 7, 0, 1e9, 1, True, None))
               for s in (0.7, 9.0)]  # fmt: skip
     for name, count, snr, first, clean in product(
