@@ -13,7 +13,7 @@ from dfbench.claims.literature.base import largest, row, worst_of
 from dfbench.claims.literature.declared import contradictions, order_gaps
 from dfbench.claims.literature.drawing import frame
 from dfbench.claims.literature.papers import FORMULAS
-from dfbench.claims.literature.variants import VARIANTS, Variant, from_noise, gap, levels
+from dfbench.claims.literature.variants import ENDS, VARIANTS, Variant, from_noise, gap, levels
 from dfbench.claims.order import exact_flow, fit, grid, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular
@@ -101,7 +101,7 @@ def options_gap(table_of: Read) -> tuple[float, str]:
     """Largest difference of a table from the formula of its method and options, and whose; of the
     first that differs by more than round-off, if one does."""
     worst = (0.0, "")
-    for variant in VARIANTS:
+    for variant in VARIANTS + ENDS:
         for pure in (False, True)[: 1 + from_noise(variant)]:
             one = variant._replace(prediction="x") if pure else variant
             grid = levels(one.steps, pure, one.clean, one.timed)
@@ -177,7 +177,7 @@ def check(table_of: Read) -> Finding:
     findings.append(judge(off, ROUNDING, unit=unit, where=whose,
                           derivation="round-off of quadrature with growth e⁶"))  # fmt: skip
     findings.append(judge(boundary_gap(), 1e-14, unit="absolute", derivation="round-off"))
-    quantities["methods and options held to a formula"] = float(len(VARIANTS))
+    quantities["methods and options held to a formula"] = float(len(VARIANTS + ENDS))
     quantities["their largest difference of a coefficient"] = off
     if (first := worst_of(*findings)).verdict == "fail":
         return replace(first, quantities=quantities)
