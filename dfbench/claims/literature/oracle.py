@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import sqrtm
 from scipy.special import log_ndtr, logsumexp, ndtr
 
-from analytic import CoupledMixtures, GaussianMixture
+from analytic import CoupledMixtures, GaussianMixture, flow_map
 from dfbench.claims.literature.base import largest
 from dfbench.levels import Array
 
@@ -131,8 +131,9 @@ def fields_gap(seed: int, dim: int, alpha: float, sigma: float) -> float:
 
 
 def blocks_gap() -> float:
-    """So many points that they are taken in parts: as one by one."""
+    """So many points that they are taken in parts, at levels of their own: as one by one."""
     law, n = some(1).mixture(), 40_000
+    isotropic = GaussianMixture.isotropic(law.weights, law.means, 0.3)
     z = np.linspace(-3, 3, 2 * n).reshape(n, 2)
     alpha, sigma = np.linspace(0.2, 1, n), np.linspace(1, 0.3, n)
     at = [0, 1, 16_383, 16_384, 20_000, 32_767, 32_768, n - 1]
@@ -143,6 +144,16 @@ def blocks_gap() -> float:
     u = law.velocity(z, alpha, sigma, sigma, alpha)
     gaps += [np.abs(u[i] - law.velocity(z[i], alpha[i], sigma[i], sigma[i], alpha[i])).max()
              for i in at]  # fmt: skip
+    for a, s in ((alpha, 0.5), (0.5, sigma)):
+        whole = isotropic.posterior_mean(z, a, s)
+        rows = np.broadcast_to(a, n), np.broadcast_to(s, n)
+        gaps += [np.abs(whole[i] - isotropic.posterior_mean(z[i], *(c[i] for c in rows))).max()
+                 for i in at]  # fmt: skip
+    ends = (0.6, 0.8), (1.0, 0.1)
+    whole = flow_map(law, z[::200], *ends).z  # of 200 points, more than are integrated together
+    gaps += [
+        np.abs(whole[i] - flow_map(law, z[200 * i], *ends).z).max() for i in (0, 127, 128, 199)
+    ]
     return largest(gaps)
 
 
