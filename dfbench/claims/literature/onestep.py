@@ -6,7 +6,7 @@ Where nothing else is said a state is x = z/α at a noise level a = σ/α, from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import cos, exp, log, pi, sin, sqrt
 from typing import Any
@@ -335,12 +335,12 @@ def flow_ancestral(eta: float, s_noise: float) -> Any:
     return exploding(step)
 
 
-def consistency(skip: float, weight: float, least: float = 0.0) -> Any:
+def consistency(skip: Sequence[float], weight: Sequence[float], least: float = 0.0) -> Any:
     """2303.01469, algorithm 1: f = c_skip z + c_out x̂ lands at `least`, noise √(b² − least²)."""
 
     def method(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
-        for t, s in levels.steps():
-            f = weight * model(z, t).x + skip * z
+        for i, (t, s) in enumerate(levels.steps()):
+            f = weight[i % len(weight)] * model(z, t).x + skip[i % len(skip)] * z
             z = s.alpha * (f + sqrt((s.sigma / s.alpha) ** 2 - least**2) * noise())
         return z
 

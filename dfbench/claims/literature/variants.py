@@ -243,7 +243,9 @@ def _without_memory() -> list[Variant]:
     found.append(Variant("interpolant_sde", {"epsilon": 0.0}, one.interpolant(lambda t: 0.0)))
     found.append(Variant("interpolant_sde", {"epsilon": np.sqrt}, one.interpolant(np.sqrt)))
     scaled = {"c_skip": 0.2, "c_out": 0.9, "sigma_min": 0.03}
-    found.append(Variant("lcm", scaled, one.consistency(0.2, 0.9, 0.03)))
+    found.append(Variant("lcm", scaled, one.consistency([0.2], [0.9], 0.03)))
+    skip, out = [0.2, 0.0, 0.1, 0.0, 0.3, 0.0, 0.1], [0.9, 1.0, 0.7, 0.6, 1.0, 0.8, 0.9]
+    found.append(Variant("lcm", {"c_skip": skip, "c_out": out}, one.consistency(skip, out)))
     found += [Variant("tcd", {"gamma": gamma}, one.jump(gamma)) for gamma in (0.0, 1.0)]
     for order in (1, 2, 3, 4):
         for start in ("prk", "plms"):
@@ -275,8 +277,8 @@ def _by_default() -> list[Variant]:
         "dpmpp_2s_ancestral": one.dpmpp_2s(1.0, 1.0),
         "dpmpp_sde": one.dpmpp_sde(1.0, 1.0, 0.5, True),
         "flow_ancestral": one.flow_ancestral(1.0, 1.0),
-        "lcm": one.consistency(0.0, 1.0),
-        "scm": one.consistency(0.0, 1.0),
+        "lcm": one.consistency([0.0], [1.0]),
+        "scm": one.consistency([0.0], [1.0]),
         "tcd": one.jump(0.3),
         "reverse_sde": one.euler_maruyama(1.0),
         "interpolant_sde": one.interpolant(lambda t: 1.0),
