@@ -52,6 +52,11 @@ def gaussian_gap(seed: int) -> float:
     gaps = [
         np.abs(gaussian_flow_map(z, mean, a, start, stop) - carried).max(),
         np.abs(gaussian_flow_map(z[0], mean, a, start, stop) - carried[0]).max(),
+        # between clean levels x stays; in a direction without variance it is the mean
+        np.abs(
+            gaussian_flow_map(z[:, :2], mean[:2], [0.5, 0.0], (1.0, 0.0), (0.4, 0.0))
+            - [[0.4 * x, 0.4 * mean[1]] for x in z[:, 0]]
+        ).max(),
         gaussian_w2(mean, a, other.means[0], b) - w2,
         gaussian_w2(mean, spectrum, other.means[0], values)
         - np.sqrt(shift @ shift + ((np.sqrt(spectrum) - np.sqrt(values)) ** 2).sum()),
