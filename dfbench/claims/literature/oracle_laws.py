@@ -65,6 +65,8 @@ def gaussian_gap(seed: int) -> float:
         1e9 * (gaussian_kl(mean, near, mean, a) - 1.5 * (1e-5 - np.log1p(1e-5))),
         gaussian_entropy(a) - entropy,
         gaussian_entropy(spectrum) - 0.5 * np.log(2 * np.pi * np.e * spectrum).sum(),
+        gaussian_entropy([1.0, 0.5]) - np.log(2 * np.pi * np.e) + 0.5 * np.log(2),
+        0.0 if gaussian_entropy([1.0, 0.0]) == -np.inf else np.inf,
     ]
     return largest(np.abs(gaps))
 
