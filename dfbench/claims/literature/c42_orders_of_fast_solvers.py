@@ -104,7 +104,7 @@ def options_gap(table_of: Read) -> tuple[float, str]:
     for variant in VARIANTS + ENDS:
         for pure in (False, True)[: 1 + from_noise(variant)]:
             one = variant._replace(prediction="x") if pure else variant
-            grid = levels(one.steps, pure, one.clean, one.timed)
+            grid = levels(one.steps, pure, one.clean, one.bare)
             name = one.name + " from pure noise" * pure
             worst = max(worst, (gap(one, table_of(one, grid), grid), name))
         if worst[0] > ROUNDING:

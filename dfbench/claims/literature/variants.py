@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -26,20 +27,33 @@ class Variant(NamedTuple):
     prediction: str = "x"
     steps: int = 7
     clean: bool = False  # whether the last level is clean data
-    timed: bool = True  # whether the grid has times and a schedule
+    bare: str = ""  # a grid without times and schedule, on a scale of `SIZES`
 
     @property
     def name(self) -> str:
         said = (f"{key}={value}" for key, value in self.options.items())
-        return " ".join([self.method, *said]) + " onto clean data" * self.clean
+        return (
+            " ".join([self.method, *said])
+            + " onto clean data" * self.clean
+            + f" {self.bare}" * bool(self.bare)
+        )
 
 
-def levels(n: int, pure: bool = False, clean: bool = False, timed: bool = True) -> Grid:
-    """n uneven steps between λ = −6 and 6 on the cosine schedule, with their times if `timed`.
+#: √(α² + σ²) of levels at λ = log(α/σ)
+SIZES: dict[str, Callable[[Any], Any]] = {
+    "of size 1": np.ones_like,
+    "of size 1.7": lambda lam: 1.7 + 0 * lam,
+    "of any size": lambda lam: 1.5 + np.sin(lam),
+}
+
+
+def levels(n: int, pure: bool = False, clean: bool = False, bare: str = "") -> Grid:
+    """n uneven steps between λ = −6 and 6 on the cosine schedule, with their times unless `bare`.
 
     Args:
         pure: the first level is pure noise, α = 0.
         clean: the last level is clean data, σ = 0.
+        bare: without times and schedule, on this scale.
     """
     even = np.linspace(0.0, 1.0, n + 1)
     t = Cosine().t_of_log_snr(-6.0 + 12.0 * (even + 0.1 * np.sin(5.0 * even) * even * (1 - even)))
@@ -48,7 +62,10 @@ def levels(n: int, pure: bool = False, clean: bool = False, timed: bool = True) 
     if clean:
         t[-1] = 0.0
     alpha, sigma = Cosine().alpha(t), Cosine().sigma(t)
-    return Grid(alpha, sigma, t, Cosine()) if timed else Grid(alpha, sigma)
+    if not bare:
+        return Grid(alpha, sigma, t, Cosine())
+    size = SIZES[bare](np.log(alpha / sigma))
+    return Grid(size * alpha, size * sigma)
 
 
 def table(variant: Variant, grid: Grid) -> Table:
@@ -164,6 +181,9 @@ def _singlestep() -> list[Variant]:
                 options |= {"inner": "midpoint"} if step is two else {}
                 where = inside(r1 or 1 / 3, r2 or 2 / 3)
                 found.append(Variant(name, options, stages(step, where, last), kind))
+        made = stages(three, inside(1 / 3, 2 / 3), True)
+        options = {"order": 3, "solver_type": exact}  # inner levels of the method's own
+        found += [Variant(name, options, made, kind, bare=size) for size in SIZES]
         orders: tuple[int, ...] = (2, 1, 2)
         made = stages(two, _mixed(*orders), False)
         found.append(Variant(name, {"orders": orders}, made, kind, 3))
@@ -253,7 +273,7 @@ def _without_memory() -> list[Variant]:
             found.append(Variant("pndm", {"order": order, "start": start}, made, "eps"))
         found.append(Variant("ipndm", {"order": order}, one.pseudo(order, "", _middle), "eps"))
     untimed = one.pseudo(4, "prk", lambda grid, i: middle(grid[i], grid[i + 1], 0.5))
-    found.append(Variant("pndm", {"order": 4}, untimed, "eps", timed=False))
+    found += [Variant("pndm", {"order": 4}, untimed, "eps", bare=size) for size in SIZES]
     return found
 
 
@@ -341,6 +361,7 @@ def _onto_data(variants: list[Variant]) -> list[Variant]:
         if each.method in ONTO_DATA
         and not any(key in each.options for key in fixed)
         and each.options.get("solver") != "midpoint"  # evaluates between the levels only
+        and not each.bare
     ]
 
 
