@@ -124,8 +124,10 @@ def dpm_solver_pp_multistep(
 
 @method(
     "Lu et al. 2022, arXiv 2211.01095: SDE-DPM-Solver++1 and ++2M",
-    lambda order, eta, s_noise, **_: Traits(
-        order=min(order, 2),
+    lambda order, eta, s_noise, halved, lower_order_final, euler_at_final, **_: Traits(
+        order=min(order, 2)
+        if eta or halved
+        else multistep_order(order, lower_order_final, euler_at_final),
         stochastic=eta > 0 and s_noise > 0,
         exact_on_points=not noisier(s_noise, eta > 0),
         biased=noisier(s_noise, eta > 0),
@@ -148,7 +150,8 @@ def sde_dpm_solver_pp(
     """SDE-DPM-Solver++(2M): the reverse SDE in x̂ (`dpmpp_2m_sde`, `dpmpp_3m_sde` of k-diffusion).
 
     Of order 2 in law with two outputs or three: the slope taken from them carries the noise of
-    the step before instead of that of its own, which the sum over steps forgives.
+    the step before instead of that of its own, which the sum over steps forgives. With η = 0 it is
+    `dpm_solver_pp_multistep`.
 
     Args:
         order: outputs used. The paper has 1 and 2; 3 is k-diffusion's.

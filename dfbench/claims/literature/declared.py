@@ -24,6 +24,8 @@ MIXED: dict[str, Callable[[int], dict[str, Any]]] = {
     "order 3, the last two 1": lambda n: {"orders": (3,) * (n - 2) + (1, 1)},
     "orders 1 and 2 in turn": lambda n: {"orders": (1, 2) * (n // 2)},
     "orders 2 and 3 in turn": lambda n: {"orders": (2, 3) * (n // 2)},
+    "order 3, r2 = ½": lambda n: {"order": 3, "r2": 0.5},
+    "order 3, r2 = ⅔": lambda n: {"order": 3, "r2": 2 / 3},
     "order 2, an interval each": lambda n: {"order": 2, "on_grid": True},
     "order 3, an interval each": lambda n: {"order": 3, "on_grid": True},  # ends with 2 and 1
 }
@@ -88,13 +90,16 @@ def error(table: Table) -> float:
 
 
 def representatives() -> list[Variant]:
-    """A variant for each set of traits that a method declares, with an order or a wrong noise."""
+    """A variant for each set of traits that a method declares, with an order or a wrong noise; and
+    for each number of outputs that it uses, unless noise or a last step hides what they gain."""
     chosen: dict[Any, Variant] = {}
     for variant in VARIANTS:
         said = METHODS[variant.method].traits_of(**variant.options)
         fixed = "orders" in variant.options or variant.options.get("on_grid")
         if not fixed and (said.order is not None or not said.biased):
-            chosen.setdefault((variant.method, said), variant)
+            hidden = said.stochastic or variant.options.get("lower_order_final")
+            used = () if hidden else tuple(map(variant.options.get, ("order", "halved")))
+            chosen.setdefault((variant.method, said, used), variant)
     return list(chosen.values())
 
 

@@ -134,7 +134,7 @@ def adams(
                 used = min(corrector, i + 1, n - i + 2 if final == "falling" else n)
                 z = rules[i - 1](start, before, s, past[:used], xi)
             start, before = z, s
-            xi = noise() if rules[i].eta else None
+            xi = (noise() if step.s_noise else 0 * z) if rules[i].eta else None
             if not s.alpha:
                 z = t.alpha * out.x + t.sigma * (out.eps if xi is None else step.s_noise * xi)
                 continue

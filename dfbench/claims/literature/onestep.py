@@ -93,8 +93,10 @@ def dpmpp_sde(eta: float, s_noise: float, r: float, brownian: bool) -> Any:
     def step(see: See, x: Any, a: float, b: float, noise: Any) -> Any:
         def to(c: float, denoised: Any) -> Any:
             down, up = posterior(a, c, eta)
-            xi = noise(a, c) if brownian else noise()
-            return down / a * x + (1 - down / a) * denoised + s_noise * up * xi
+            mean = down / a * x + (1 - down / a) * denoised
+            if not s_noise * up:
+                return mean
+            return mean + s_noise * up * (noise(a, c) if brownian else noise())
 
         first, c = see(x, a).x, exp((1 - r) * log(a) + r * log(b))
         second = see(to(c, first), c).x

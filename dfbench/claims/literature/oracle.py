@@ -149,6 +149,9 @@ def blocks_gap() -> float:
         rows = np.broadcast_to(a, n), np.broadcast_to(s, n)
         gaps += [np.abs(whole[i] - isotropic.posterior_mean(z[i], *(c[i] for c in rows))).max()
                  for i in at]  # fmt: skip
+    pair = isotropic.posterior_mean(z[:2], alpha[:2], sigma[:2])
+    gaps += [np.abs(pair[i] - isotropic.posterior_mean(z[i], alpha[i], sigma[i])).max()
+             for i in (0, 1)]  # fmt: skip
     ends = (0.6, 0.8), (1.0, 0.1)
     whole = flow_map(law, z[::200], *ends).z  # of 200 points, more than are integrated together
     gaps += [

@@ -109,9 +109,10 @@ def _multistep() -> list[Variant]:
                                  adams(step, order, final="falling"), kind))  # fmt: skip
         halved = Integral(kind, eta, pair="bh2", halved=True)  # of the last η
         found.append(Variant(name, {**options, "halved": True}, adams(halved, order), kind))
-    quiet = adams(Integral("x", 0.5, s_noise=0.7), 3)
-    options = {"order": 3, "solver_type": "heun", "eta": 0.5, "s_noise": 0.7}
-    found.append(Variant("sde_dpm_solver_pp", options, quiet))
+    for eta, s in product((0.0, 0.5), (0.7, 0.0)):
+        options = {"order": 3, "solver_type": "heun", "eta": eta, "s_noise": s}
+        made = adams(Integral("x", eta, s_noise=s), 3)
+        found.append(Variant("sde_dpm_solver_pp", options, made))
     return found
 
 
@@ -223,7 +224,7 @@ def _without_memory() -> list[Variant]:
         found.append(Variant("flow_matching", {"solver": name}, one.in_flow_time(name)))
         found += [Variant(method, {"solver": name}, one.in_time(name))
                   for method in ("velocity", "probability_flow")]  # fmt: skip
-    for eta, s in product((0.0, 0.5, 1.0, 1.3), (1.0, 0.7)):
+    for eta, s in product((0.0, 0.5, 1.0, 1.3), (1.0, 0.7, 0.0)):
         noise: dict[str, Any] = {"eta": eta, "s_noise": s}
         found.append(Variant("euler_ancestral", noise, one.ancestral(eta, s)))
         if s == 1 and eta <= 1:
@@ -238,7 +239,6 @@ def _without_memory() -> list[Variant]:
             found.append(Variant("flow_ancestral", noise, one.flow_ancestral(eta, s)))
             found += [Variant("dpm2_ancestral", {**noise, "rho": rho}, one.dpm2(rho, eta, s))
                       for rho in (None, 3.0)]  # fmt: skip
-        if 0 < eta <= 1:
             found += [Variant("dpmpp_sde", {**noise, "r": r, "brownian": path},
                               one.dpmpp_sde(eta, s, r, path))
                       for r, path in product((0.5, 0.4), (True, False))]  # fmt: skip
