@@ -52,7 +52,10 @@ def run(sampler: Sampler, n: int, prediction: str | None, label: str) -> Run:
             reading = sampler.reading(n, None, own)  # at full amplitude: as it runs, clipping too
             affine = reading.violated_at is None and reading.offset == 0
             table = reading.told.normal_draws() if affine else None  # some draw what they never use
-            spent, drawn = len(reading.calls), bool(table.n_draws if table else reading.draws)
+            spent, drawn = (
+                len(reading.calls),
+                bool(reading.draws if table is None else table.n_draws),
+            )
         except (Unsupported, SubjectError) as error:
             raise ValueError(str(error)) from error
         finally:

@@ -95,8 +95,7 @@ def representatives() -> list[Variant]:
     chosen: dict[Any, Variant] = {}
     for variant in VARIANTS:
         said = METHODS[variant.method].traits_of(**variant.options)
-        fixed = "orders" in variant.options or variant.options.get("on_grid")
-        if not fixed and (said.order is not None or not said.biased):
+        if not variant.fixed and (said.order is not None or not said.biased):
             hidden = said.stochastic or variant.options.get("lower_order_final")
             used = () if hidden else tuple(map(variant.options.get, ("order", "halved")))
             chosen.setdefault((variant.method, said, used), variant)

@@ -13,7 +13,7 @@ taken from the package's own weights (row 42: 2206.00927, 2211.01095, 2204.13902
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -112,6 +112,7 @@ def adams(
     corrector: int = 0,
     final: str = "",
     etas: Callable[[Grid], list[float]] | None = None,
+    uncorrected: Collection[int] = (),
 ) -> Any:
     """Multistep: through the last outputs, then through the next one too, which corrects.
 
@@ -120,6 +121,7 @@ def adams(
         final: "falling": the number falls to one towards the last step; "euler": the last step
             has one.
         etas: η of every step, where it changes.
+        uncorrected: steps that are left as they were predicted.
     """
 
     def method(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
@@ -130,7 +132,7 @@ def adams(
         for i, (s, t) in enumerate(levels.steps()):
             out = model(z, s)
             past = [(half(s) if s.alpha else -np.inf, step.output(out)), *past]
-            if i and corrector:
+            if i and corrector and i - 1 not in uncorrected:
                 used = min(corrector, i + 1, n - i + 2 if final == "falling" else n)
                 z = rules[i - 1](start, before, s, past[:used], xi)
             start, before = z, s

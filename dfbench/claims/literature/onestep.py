@@ -362,6 +362,19 @@ def jump(gamma: float) -> Any:
     return over(step)
 
 
+def drop(share: float) -> Any:
+    """2402.19159: DDIM to this share of the next σ/α, then noise up to it."""
+
+    def method(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
+        for t, s in levels.steps():
+            out, ratio = model(z, t), s.sigma / s.alpha
+            x = out.x + share * ratio * out.eps
+            z = s.alpha * (x + sqrt(1 - share**2) * ratio * noise())
+        return z
+
+    return method
+
+
 def pseudo(order: int, start: str, middles: Callable[[Grid, int], Level]) -> Any:
     """2202.09778, eq. 11 to 13: improved Euler or Runge–Kutta to begin with, then Adams's."""
     past_weights: dict[int, list[float]] = {

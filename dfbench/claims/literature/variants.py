@@ -30,13 +30,25 @@ class Variant(NamedTuple):
     bare: str = ""  # a grid without times and schedule, on a scale of `SIZES`
 
     @property
+    def fixed(self) -> bool:
+        """Whether its options are for this number of steps alone."""
+        return any(key in self.options for key in STEPWISE)
+
+    @property
     def name(self) -> str:
-        said = (f"{key}={value}" for key, value in self.options.items())
-        return (
-            " ".join([self.method, *said])
-            + " onto clean data" * self.clean
-            + f" {self.bare}" * bool(self.bare)
-        )
+        said = (f"{key}={_short(value)}" for key, value in self.options.items())
+        where = ["onto clean data"] * self.clean + [self.bare] * bool(self.bare)
+        return " ".join([self.method, *said, *where])
+
+
+#: Options that speak of the steps of one grid.
+STEPWISE = ("on_grid", "orders", "down", "halfway", "disable_corrector")
+
+
+def _short(value: Any) -> str:
+    if callable(value):
+        return "a function"
+    return f"{len(value)} values" if isinstance(value, list) else str(value)
 
 
 #: √(α² + σ²) of levels at λ = log(α/σ)
@@ -136,6 +148,8 @@ def _past_outputs() -> list[Variant]:
         step = Integral("x" if data else "eps", pair=pair)
         made = adams(step, order, (order + 1) * corrected, "falling" if last else "")
         found.append(Variant("unipc", options, made, step.kind))
+    made = adams(Integral("x", pair="bh2"), 2, 3, uncorrected=(1, 3))
+    found.append(Variant("unipc", {"disable_corrector": (1, 3)}, made))
     for p, c, tau, data, last in product(
         (1, 2, 3), (0, 1, 2, 3), (0.0, 0.6, 1.0), (True, False), (True, False)
     ):
@@ -272,6 +286,11 @@ def _without_memory() -> list[Variant]:
             made = one.pseudo(order, start, _middle)
             found.append(Variant("pndm", {"order": order, "start": start}, made, "eps"))
         found.append(Variant("ipndm", {"order": order}, one.pseudo(order, "", _middle), "eps"))
+    ratios = [0.6 * s.ratio for _, s in levels(7).steps()]
+    found.append(Variant("tcd", {"down": ratios}, one.drop(0.6)))
+    inner = [middle(t, s, 0.3) for t, s in levels(7).steps()]
+    made = one.pseudo(4, "prk", lambda grid, i: middle(grid[i], grid[i + 1], 0.3))
+    found.append(Variant("pndm", {"halfway": inner}, made, "eps"))
     untimed = one.pseudo(4, "prk", lambda grid, i: middle(grid[i], grid[i + 1], 0.5))
     found += [Variant("pndm", {"order": 4}, untimed, "eps", bare=size) for size in SIZES]
     return found
@@ -354,12 +373,11 @@ ONTO_DATA = ("ddim", "ddpm", "dpm2", "dpm2_ancestral", "dpm_solver", "dpm_solver
 
 def _onto_data(variants: list[Variant]) -> list[Variant]:
     """The same, one step less, and then onto clean data."""
-    fixed = ("on_grid", "orders")  # they lay their steps themselves
     return [
         each._replace(formula=landing(each.formula), clean=True)
         for each in variants
         if each.method in ONTO_DATA
-        and not any(key in each.options for key in fixed)
+        and not each.fixed
         and each.options.get("solver") != "midpoint"  # evaluates between the levels only
         and not each.bare
     ]

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from dfbench.claims.literature import PRINTED, ROWS
+from dfbench.claims.literature.c42_orders_of_fast_solvers import options_gap, read
+from dfbench.claims.literature.variants import ENDS, VARIANTS, Variant, table
+from dfbench.samplers import METHODS
 
 MINE = [ROWS[n] for n in range(39, 48)] + [PRINTED[n] for n in range(1, 12)]
 
@@ -38,3 +41,22 @@ def test_a_corrected_form_that_is_the_printed_one_again_is_seen(number: int) -> 
     claim = PRINTED[number]
     printed, _ = claim.subject()
     assert (claim((printed, printed)).verdict == "pass") == claim.holds
+
+
+def test_row_42_knows_every_method_without_options_and_every_option() -> None:
+    given = {name: set() for name in METHODS}
+    for each in VARIANTS + ENDS:
+        given[each.method] |= set(each.options)
+    assert {each.method for each in VARIANTS if not each.options} == set(METHODS)
+    assert given == {name: set(method.defaults) for name, method in METHODS.items()}
+
+
+@pytest.mark.parametrize("variant", ["tcd", "unipc", "pndm", "lcm"])
+def test_row_42_notices_an_option_that_is_ignored(variant: str) -> None:
+    def deaf(one: Any, grid: Any) -> Any:
+        ignores = isinstance(one, Variant) and one.method == variant
+        return table(one._replace(options={}), grid) if ignores else read()(one, grid)
+
+    worst, where = options_gap(deaf)
+    assert worst > 1e-3
+    assert where.startswith(variant)
