@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,10 +172,9 @@ def test_patience() -> None:
 
 def test_reasons(tmp_path: Path) -> None:
     one = run.Result("k", "m.py", "f", 1, "sign", "a + b", "a - b", "survived", "", 3, 0.1)
-    row = {"module": "m.py", "function": "*", "before": "a*", "after": "*", "kind": "rounding",
-           "reason": "why"}  # fmt: skip
-    assert report.reason(one, [row]) == ("rounding", "why")
-    assert report.reason(one, [{**row, "before": "b*"}])[0] == report.HOLE
+    known = {("m.py", "f", "a + b", "a - b"): ("rounding", "why")}
+    assert report.reason(one, known) == ("rounding", "why")
+    assert report.reason(replace(one, after="a"), known)[0] == report.HOLE
     run.save(tmp_path / "m.csv", [one])
     assert run.load(tmp_path / "m.csv") == {"k": one}
     report.write([one], tmp_path / "m.md", {"m.py": 7})
@@ -245,3 +245,9 @@ def test_files_under_mutation_exist() -> None:
     assert "dfbench/predictions.py" in found
     assert {name.split("/")[0] for name in found} == {"dfbench", "analytic"}
     assert set(judges.PACKAGES) == {"dfbench", "analytic"}
+
+
+def test_every_committed_survivor_has_a_reason_and_every_reason_a_survivor() -> None:
+    left = report.alive(run.load(ROOT / "reports" / "claims" / "mutation.csv").values())
+    places = {(one.module, one.function, one.before, one.after) for one in left}
+    assert places == set(report.reasons())

@@ -63,6 +63,8 @@ def gaussian_gap(seed: int) -> float:
         gaussian_kl(mean, a, other.means[0], b) - kl,
         gaussian_kl(mean, spectrum, other.means[0], values) - flat,
         1e9 * (gaussian_kl(mean, near, mean, a) - 1.5 * (1e-5 - np.log1p(1e-5))),
+        gaussian_kl([0.0], [1.0], [0.0], [2.0]) - 0.5 * (np.log(2) - 0.5),
+        0.0 if gaussian_kl([0.0], [0.0], [0.0], [2.0]) == np.inf else np.inf,
         gaussian_entropy(a) - entropy,
         gaussian_entropy(spectrum) - 0.5 * np.log(2 * np.pi * np.e * spectrum).sum(),
         gaussian_entropy([1.0, 0.5]) - np.log(2 * np.pi * np.e) + 0.5 * np.log(2),
