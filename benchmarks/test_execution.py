@@ -95,13 +95,14 @@ def test_torch(benchmark: Any, name: str, shape: tuple[int, ...], device: str) -
     arrays = moved(table)
     floor = best["copies"] / COPIES / 2 * arrays + best["draws"] * bool(table.n_draws)
     report(
-        benchmark, run,
+        benchmark,
+        run,
         microseconds_per_evaluation=1e6 * best["run"] / table.nfe,
         arrays_per_evaluation=arrays / table.nfe,
         run_over_floor=best["run"] / floor,
         diffusers_over_run=best["diffusers"] / best["run"],
         dense_over_run=best["dense"] / best["run"],
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("name", ["ddim", "dpm_solver_pp_multistep"])

@@ -49,9 +49,10 @@ def test_law(benchmark: Any, name: str, n: int) -> None:
     rate = 2 * SIDE**3 / best["product"]
     flops = 2 * DIRECTIONS * (np.count_nonzero(table.B) + np.count_nonzero(table.C))
     report(
-        benchmark, law,
+        benchmark,
+        law,
         seconds=best["law"],
         gigaflops_of_product=rate / 1e9,
         law_over_floor=best["law"] * rate / flops,
         one_by_one_over_law=best["one by one"] / best["law"],
-    )  # fmt: skip
+    )

@@ -47,11 +47,13 @@ def test_score(benchmark: Any, size: int, dim: int, kind: str) -> None:
         budget=1.0,
     )
     report(
-        benchmark, score, rounds=2,
+        benchmark,
+        score,
+        rounds=2,
         nanoseconds_per_point=1e9 * best["score"] / POINTS,
         score_over_copy=best["score"] / best["copies"],
         score_over_exponentials=best["score"] / (best["exp"] * POINTS * size / len(exponents)),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("points", [16, 256])
@@ -66,8 +68,10 @@ def test_flow_map(benchmark: Any, size: int, dim: int, points: int) -> None:
 
     best = seconds({"flow": flow, "field": lambda: target.score(z, 0.8, 0.6)}, budget=0.5)
     report(
-        benchmark, flow, rounds=2,
+        benchmark,
+        flow,
+        rounds=2,
         milliseconds=1e3 * best["flow"],
         flow_over_one_evaluation=best["flow"] / best["field"],
         largest_error=float(flow().error.max()),
-    )  # fmt: skip
+    )

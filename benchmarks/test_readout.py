@@ -32,9 +32,10 @@ def test_steps(benchmark: Any, name: str, n: int) -> None:
     inputs = 1 + table.nfe + table.n_draws
     best = seconds({"read": read, "plain": plain}, budget=1.0)
     report(
-        benchmark, read,
+        benchmark,
+        read,
         milliseconds=1e3 * best["read"],
         microseconds_per_step=1e6 * best["read"] / n,
         read_over_one_run=best["read"] / best["plain"],
         separate_runs_over_read=inputs * best["plain"] / best["read"],
-    )  # fmt: skip
+    )

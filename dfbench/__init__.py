@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfbench.certification import certify as certify
-    from dfbench.claims.base import Certificate as Certificate
-    from dfbench.claims.base import Finding as Finding
+    from dfbench.outcome import Certificate as Certificate
+    from dfbench.outcome import Finding as Finding
     from dfbench.pytest_plugin import parametrize_with_checks as parametrize_with_checks
     from dfbench.sweep.run import bench as bench
     from dfbench.table import Table as Table
@@ -23,8 +23,8 @@ __version__ = "0.1.0"
 # Where each public name lives. No module here may be called like a public name: importing
 # `dfbench.x` binds the module to the attribute `x` of the package, over whatever was there.
 _HOMES = {
-    "Certificate": "dfbench.claims.base",
-    "Finding": "dfbench.claims.base",
+    "Certificate": "dfbench.outcome",
+    "Finding": "dfbench.outcome",
     "Table": "dfbench.table",
     "bench": "dfbench.sweep.run",
     "certify": "dfbench.certification",

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from dfbench import environment
-from dfbench.claims import CLAIMS
-from dfbench.claims.base import Certificate, Claim, Finding, SubjectReport, Verdict
+from dfbench.checks import CLAIMS
 from dfbench.errors import SubjectError, Unusable
+from dfbench.outcome import Certificate, Claim, Finding, SubjectReport, Verdict
 from dfbench.subjects import excluded, resolve
-from dfbench.subjects.base import Sampler
+from dfbench.subjects.contract import Sampler
 
 PATIENCE = 30.0  # seconds that one check of one subject may take
 PER_WORKER = 40  # subjects that make another process worth its start
@@ -50,7 +50,7 @@ def certify(
         workers: processes; by default one for every 40 subjects, at most one per processor.
 
     Returns:
-        The certificate; its findings come in the order of `dfbench.claims.CLAIMS`.
+        The certificate; its findings come in the order of `dfbench.checks.CLAIMS`.
 
     Raises:
         Unusable: a subject, a claim or an argument is not usable; the message says which.
@@ -60,8 +60,11 @@ def certify(
     if not given:
         raise Unusable("no subject is given")
     claims = _selected(select)
-    found = [(one, i, sampler) for one in given
-             for i, sampler in enumerate(resolve(one, config, call, configs))]  # fmt: skip
+    found = [
+        (one, i, sampler)
+        for one in given
+        for i, sampler in enumerate(resolve(one, config, call, configs))
+    ]
     count = workers or min(os.cpu_count() or 1, max(1, len(found) // PER_WORKER))
     named = all(isinstance(one, str) for one in given)
     if count > 1 and len(found) > 1 and named:
@@ -76,9 +79,13 @@ def certify(
         tuple(reports),
         environment.describe(seed=seed, configs=configs),
         time.perf_counter() - start,
-        {f"{one}:{name}": why for one in given if isinstance(one, str)
-         for name, why in excluded(one).items()},
-    )  # fmt: skip
+        {
+            f"{one}:{name}": why
+            for one in given
+            if isinstance(one, str)
+            for name, why in excluded(one).items()
+        },
+    )
 
 
 def _selected(select: list[str] | None) -> list[str]:
@@ -166,14 +173,24 @@ def _hold(claim: Claim, sampler: Sampler) -> Finding:
         leaves = isinstance(error, SystemExit)
         why = f"it calls sys.exit({error.code!r})" if leaves else str(error)  # type: ignore[union-attr]
         if claim.id == "counts":  # said once: the other checks could not be made
-            details = {"measured": float("inf"), "bound": 0.0, "unit": "errors raised",
-                       "derivation": "none is allowed"}  # fmt: skip
+            details = {
+                "measured": float("inf"),
+                "bound": 0.0,
+                "unit": "errors raised",
+                "derivation": "none is allowed",
+            }
             verdict = "fail"
     except Exception as error:  # the check itself broke: say so, and go on with the others
         why = f"the check broke: {type(error).__name__}: {error}"
-    return Finding(claim.id, verdict, claim.statement, why=why,
-                   reproduce=sampler.snippet(claim.id),
-                   seconds=time.perf_counter() - start, **details)  # fmt: skip
+    return Finding(
+        claim.id,
+        verdict,
+        claim.statement,
+        why=why,
+        reproduce=sampler.snippet(claim.id),
+        seconds=time.perf_counter() - start,
+        **details,
+    )
 
 
 class _TimeUp(BaseException):

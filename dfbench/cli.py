@@ -331,7 +331,7 @@ def claims(
 
     from dataclasses import replace
 
-    from dfbench.claims.literature.run import check_claims
+    from dfbench.literature.run import check_claims
     from dfbench.report import literature
 
     with _progress("claims") as progress:
@@ -380,9 +380,13 @@ def bench(
 
     with _progress("bench", remaining=True) as progress:
         outcome = run(
-            study, out, workers=workers, backend=backend.value, progress=progress,
+            study,
+            out,
+            workers=workers,
+            backend=backend.value,
+            progress=progress,
             command=_command(context),
-        )  # fmt: skip
+        )
     _console().print(outcome.summary(), soft_wrap=True)
     from dfbench.report.sweep import terminal
 
@@ -411,7 +415,7 @@ def train(
     ] = False,
 ) -> int:
     """Train a network as a study says, measure it, and hold it to claims; goes on where it was."""
-    from dfbench.claims.trained.run import named
+    from dfbench.literature.trained_run import named
     from dfbench.report.training.results import wanted
     from dfbench.training import config
     from dfbench.training.loop import Diverged, main_process

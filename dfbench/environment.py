@@ -10,9 +10,19 @@ from typing import Any
 
 #: Distributions whose version can change a certificate.
 DISTRIBUTIONS = (
-    "numpy", "scipy", "torch", "hypothesis", "POT", "diffusers", "torchsde", "k-diffusion",
-    "flow-matching", "torchdiffeq", "torchcfm", "azula",
-)  # fmt: skip
+    "numpy",
+    "scipy",
+    "torch",
+    "hypothesis",
+    "POT",
+    "diffusers",
+    "torchsde",
+    "k-diffusion",
+    "flow-matching",
+    "torchdiffeq",
+    "torchcfm",
+    "azula",
+)
 
 
 def describe(**more: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dfbench.errors import Unusable
 from dfbench.report import labels
 
 if TYPE_CHECKING:
-    from dfbench.claims.base import Claim, Finding
+    from dfbench.outcome import Claim, Finding
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def parametrize_with_checks(
     Raises:
         Unusable: a subject cannot be certified, or a claim does not exist.
     """
-    from dfbench.claims import CLAIMS
+    from dfbench.checks import CLAIMS
     from dfbench.subjects import resolve
 
     declared = dict(expected_failures or {})

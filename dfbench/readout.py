@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dfbench.errors import SubjectError
 from dfbench.levels import Array, Grid, Level, grid_of
-from dfbench.samplers.base import brownian_covariance
+from dfbench.samplers.method import brownian_covariance
 from dfbench.table import Table
 
 AFFINE = 1e-9  # superposition to this, relative to the sum of the terms: float64 with σ up to 1e4
@@ -272,8 +272,19 @@ class _Recorder:
 
 
 _GAUSSIAN = ("randn", "randn_like", "normal", "normal_")
-_RANDOM = ("rand", "rand_like", "randint", "randint_like", "randperm", "bernoulli", "bernoulli_",
-           "uniform_", "exponential_", "random_", "multinomial")  # fmt: skip
+_RANDOM = (
+    "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randperm",
+    "bernoulli",
+    "bernoulli_",
+    "uniform_",
+    "exponential_",
+    "random_",
+    "multinomial",
+)
 _WATCHED = {getattr(torch.ops.aten, name): name for name in (*_GAUSSIAN, *_RANDOM, "_to_copy")}
 
 

@@ -9,17 +9,27 @@ from collections.abc import Callable
 from typing import Any
 
 from dfbench.certification import examine
-from dfbench.claims import CLAIMS
-from dfbench.claims.base import Claim
+from dfbench.checks import CLAIMS
+from dfbench.outcome import Claim
 from dfbench.subjects.reference import MethodSampler
 
 #: Subjects that must pass everything, one of every family.
 GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("ddim", {}), ("ddim", {"eta": 1.0}), ("ddpm", {}), ("euler", {}), ("heun", {}),
-    ("flow_matching", {"solver": "midpoint"}), ("dpm_solver_pp_multistep", {}),
-    ("sde_dpm_solver_pp", {}), ("dpm2", {}), ("lms", {}), ("deis", {}), ("unipc", {}),
-    ("sa_solver", {}), ("euler_ancestral", {}),
-)  # fmt: skip
+    ("ddim", {}),
+    ("ddim", {"eta": 1.0}),
+    ("ddpm", {}),
+    ("euler", {}),
+    ("heun", {}),
+    ("flow_matching", {"solver": "midpoint"}),
+    ("dpm_solver_pp_multistep", {}),
+    ("sde_dpm_solver_pp", {}),
+    ("dpm2", {}),
+    ("lms", {}),
+    ("deis", {}),
+    ("unipc", {}),
+    ("sa_solver", {}),
+    ("euler_ancestral", {}),
+)
 
 
 def self_test(progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:

@@ -426,8 +426,9 @@ class Table:
         if not beyond.any():
             return None
         row = int(np.flatnonzero(beyond.any(axis=1))[0])
-        excess = np.divide(gaps[row], bound[row], out=np.full(len(gaps[row]), np.inf),
-                           where=bound[row] > 0)  # fmt: skip
+        excess = np.divide(
+            gaps[row], bound[row], out=np.full(len(gaps[row]), np.inf), where=bound[row] > 0
+        )
         return self._difference(
             expected, gaps, row, int(np.where(beyond[row], excess, -np.inf).argmax())
         )

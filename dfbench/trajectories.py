@@ -24,7 +24,7 @@ from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.samplers import METHODS, Method
-from dfbench.samplers.base import Output
+from dfbench.samplers.method import Output
 from dfbench.table import Table
 
 Sampler = str | Method | Table | Callable[..., Any]
@@ -75,7 +75,7 @@ def trajectory(
     Args:
         sampler: name of a reference method or the method itself; a `Table` (for instance one
             read out of somebody else's code), whose own levels must visit those of `grid`; or a
-            function `sampler(model, z, grid, noise, **options)` as `dfbench.samplers.base` has
+            function `sampler(model, z, grid, noise, **options)` as `dfbench.samplers.method` has
             it, for what has no table.
         target: a mixture, of which the exact prediction is taken, or any `model(z, level)`.
         grid: levels, noise first.
@@ -250,9 +250,14 @@ def _run_table(table: Table, network: Network, z: Array, rng: Any) -> Paths:
 
 
 def _run_code(
-    sampler: Callable[..., Any], network: Network, prediction: str, z: Array, grid: Grid,
-    rng: Any, options: dict[str, Any],
-) -> Paths:  # fmt: skip
+    sampler: Callable[..., Any],
+    network: Network,
+    prediction: str,
+    z: Array,
+    grid: Grid,
+    rng: Any,
+    options: dict[str, Any],
+) -> Paths:
     """Every state that a function asks the model about."""
     states: list[Array] = []
     levels: list[Level] = []

@@ -41,7 +41,7 @@ from numpy.typing import ArrayLike
 from analytic import gaussian_kl
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS, Method
-from dfbench.samplers.base import Output, Traits
+from dfbench.samplers.method import Output, Traits
 from dfbench.samplers.ode import times
 from dfbench.table import Law, Table
 
@@ -69,12 +69,11 @@ def _ddpm_chain(model: Any, z: Any, grid: Grid, noise: Any) -> Any:
 SCHEMES: dict[str, tuple[str | Method, dict[str, Any]]] = {
     "EM": ("reverse_sde", {}),
     "EI": ("exponential_sde", {"hold": "score"}),
-    "DDPM": (Method("ddpm_chain", _ddpm_chain, "PG",
-                    lambda: Traits(order=1, stochastic=True)), {}),
+    "DDPM": (Method("ddpm_chain", _ddpm_chain, "PG", lambda: Traits(order=1, stochastic=True)), {}),
     "Euler": ("probability_flow", {"solver": "euler"}),
     "Heun": ("probability_flow", {"solver": "heun"}),
     "RK4": ("probability_flow", {"solver": "rk4"}),
-}  # fmt: skip
+}
 
 SOURCES = ("initialisation", "truncation", "discretisation", "score")
 #: The sets of sources that `split` takes, by name.
@@ -83,9 +82,14 @@ Sampler = str | Method | Table
 
 
 def error(
-    sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, *, mean: ArrayLike = 0.0,
-    on: Collection[str] = SOURCES, **options: Any,
-) -> float:  # fmt: skip
+    sampler: Sampler,
+    grid: Grid | None,
+    spectrum: ArrayLike,
+    *,
+    mean: ArrayLike = 0.0,
+    on: Collection[str] = SOURCES,
+    **options: Any,
+) -> float:
     """W2 between the law of the output and the data's, over all directions; arguments of `law`.
 
     With "truncation" off, to the data's marginal at the level of the last state.
@@ -101,9 +105,14 @@ def split(
 
 
 def kl(
-    sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, *, mean: ArrayLike = 0.0,
-    on: Collection[str] = SOURCES, **options: Any,
-) -> float:  # fmt: skip
+    sampler: Sampler,
+    grid: Grid | None,
+    spectrum: ArrayLike,
+    *,
+    mean: ArrayLike = 0.0,
+    on: Collection[str] = SOURCES,
+    **options: Any,
+) -> float:
     """KL(output | data) in nats, over all directions; arguments as `error`.
 
     Infinite where the output has no variance in a direction in which the data has.
@@ -120,9 +129,13 @@ def kl(
 
 
 def response(
-    sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, *, on: Collection[str] = SOURCES,
+    sampler: Sampler,
+    grid: Grid | None,
+    spectrum: ArrayLike,
+    *,
+    on: Collection[str] = SOURCES,
     **options: Any,
-) -> Array:  # fmt: skip
+) -> Array:
     """Relative error of the standard deviation in every direction, shape (D,); as `law`."""
     s = _vector(spectrum)
     truth = _reference(_ends(sampler, grid)[1], s, on)
@@ -130,9 +143,13 @@ def response(
 
 
 def errors(
-    samplers: Mapping[str, Sampler | tuple[Sampler, dict[str, Any]]], grids: Mapping[Any, Grid],
-    spectrum: ArrayLike, *, cases: Iterable[Collection[str]] = (SOURCES,), **options: Any,
-) -> DataFrame:  # fmt: skip
+    samplers: Mapping[str, Sampler | tuple[Sampler, dict[str, Any]]],
+    grids: Mapping[Any, Grid],
+    spectrum: ArrayLike,
+    *,
+    cases: Iterable[Collection[str]] = (SOURCES,),
+    **options: Any,
+) -> DataFrame:
     """A tidy table of errors: every sampler on every grid, with every set of sources.
 
     Args:
@@ -154,8 +171,16 @@ def errors(
             use, extra, spent = _prepared(sampler, grid, own)
             for on in cases:
                 w2 = error(use, grid, spectrum, on=on, **{**extra, **options})
-                rows.append({"sampler": name, "grid": key, "steps": grid.n_steps, "nfe": spent,
-                             "on": "+".join(s for s in SOURCES if s in on), "w2": w2})  # fmt: skip
+                rows.append(
+                    {
+                        "sampler": name,
+                        "grid": key,
+                        "steps": grid.n_steps,
+                        "nfe": spent,
+                        "on": "+".join(s for s in SOURCES if s in on),
+                        "w2": w2,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -175,11 +200,18 @@ def evaluations(sampler: Sampler, grid: Grid | None = None, **options: Any) -> i
 
 
 def law(
-    sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, *, mean: ArrayLike = 0.0,
-    on: Collection[str] = SOURCES, start: ArrayLike | None = None,
-    learned: ArrayLike | None = None, learned_mean: ArrayLike | None = None,
-    eta: float | None = None, **options: Any,
-) -> Law:  # fmt: skip
+    sampler: Sampler,
+    grid: Grid | None,
+    spectrum: ArrayLike,
+    *,
+    mean: ArrayLike = 0.0,
+    on: Collection[str] = SOURCES,
+    start: ArrayLike | None = None,
+    learned: ArrayLike | None = None,
+    learned_mean: ArrayLike | None = None,
+    eta: float | None = None,
+    **options: Any,
+) -> Law:
     """Exact law of the output: mean and variance along every direction of the data's spectrum.
 
     Args:
@@ -332,9 +364,13 @@ def _continuous(
 
 
 def _distances(
-    sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, mean: ArrayLike,
-    on: Collection[str], options: dict[str, Any],
-) -> Array:  # fmt: skip
+    sampler: Sampler,
+    grid: Grid | None,
+    spectrum: ArrayLike,
+    mean: ArrayLike,
+    on: Collection[str],
+    options: dict[str, Any],
+) -> Array:
     s = _vector(spectrum)
     last = _ends(sampler, grid)[1]
     scale = 1.0 if "truncation" in on else last.alpha

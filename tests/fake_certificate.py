@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.outcome import Certificate, Finding, SubjectReport
 
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)> [red]\x1b[31m 噪声 σ"
 
@@ -56,9 +56,13 @@ def finding(claim: str, order: float, rng: random.Random, verdict: str | None = 
         return Finding(claim, "skip", statement, why="the subject draws no noise", seconds=1e-4)
     if drawn == "inconclusive":
         return Finding(
-            claim, "inconclusive", statement, unit="order", seconds=0.2,
+            claim,
+            "inconclusive",
+            statement,
+            unit="order",
+            seconds=0.2,
             why="fewer than four step counts above round-off",
-        )  # fmt: skip
+        )
     failed = drawn == "fail"
     series = None
     measured, bound = 3e-7 * rng.random(), 1e-6
@@ -91,10 +95,13 @@ def finding(claim: str, order: float, rng: random.Random, verdict: str | None = 
 
 def subject(name: str, findings: list[Finding], **more: object) -> SubjectReport:
     values: dict[str, object] = {
-        "kind": "sampler", "library": "diffusers", "version": "0.40.0", "config": {},
+        "kind": "sampler",
+        "library": "diffusers",
+        "version": "0.40.0",
+        "config": {},
         "traits": {"order": 2.0, "stochastic": False, "scale_invariant": True, "biased": ""},
         "seconds": 0.5,
-    } | more  # fmt: skip
+    } | more
     return SubjectReport(name, findings=tuple(findings), **values)  # type: ignore[arg-type]
 
 
@@ -126,28 +133,52 @@ def large(subjects: int = 200) -> Certificate:
         found = [finding(claim, order, rng, "pass" if clean else None) for claim in CLAIMS]
         reports.append(
             subject(
-                f"{library}:{name}", found, config=config, library=library,
+                f"{library}:{name}",
+                found,
+                config=config,
+                library=library,
                 version="0.40.0" if i < subjects * 3 // 4 else "0.1.1.post1",
-                traits={"order": order, "stochastic": i % 5 == 0, "scale_invariant": True,
-                        "evaluations": 1, "biased": ""},
+                traits={
+                    "order": order,
+                    "stochastic": i % 5 == 0,
+                    "scale_invariant": True,
+                    "evaluations": 1,
+                    "biased": "",
+                },
             )
-        )  # fmt: skip
+        )
     return Certificate(tuple(reports), ENVIRONMENT, 312.4)
 
 
 def nasty() -> Certificate:
     """Every string is hostile, and every number that can be is not a number."""
     bad = Finding(
-        NASTY, "fail", NASTY, measured=math.inf, bound=math.nan, unit=NASTY, derivation=NASTY,
-        where=NASTY, why=NASTY, counterexample={NASTY: NASTY}, reproduce=NASTY,
+        NASTY,
+        "fail",
+        NASTY,
+        measured=math.inf,
+        bound=math.nan,
+        unit=NASTY,
+        derivation=NASTY,
+        where=NASTY,
+        why=NASTY,
+        counterexample={NASTY: NASTY},
+        reproduce=NASTY,
         series={NASTY: [1.0, 2.0, math.nan], f"{NASTY}2": [1.0, -math.inf, 3.0, 4.0]},
-    )  # fmt: skip
+    )
     declared = Finding("order", "fail", measured=1.0, bound=2.0, unit="order", expected=NASTY)
     unknown = Finding("law", "inconclusive", why=NASTY, series={"data_std": [1.0], "N=1": [0.0]})
     report = SubjectReport(
-        NASTY, NASTY, NASTY, NASTY, {NASTY: NASTY}, {NASTY: NASTY, "order": NASTY},
-        (bad, declared, unknown), 1.0, (NASTY,),
-    )  # fmt: skip
+        NASTY,
+        NASTY,
+        NASTY,
+        NASTY,
+        {NASTY: NASTY},
+        {NASTY: NASTY, "order": NASTY},
+        (bad, declared, unknown),
+        1.0,
+        (NASTY,),
+    )
     return Certificate((report,), {NASTY: NASTY, "command": NASTY}, 1.0)
 
 
@@ -155,7 +186,13 @@ def small(verdict: str = "pass", **more: object) -> Certificate:
     """One subject with one finding."""
     why = {"inconclusive": "too few steps", "skip": "draws no noise"}.get(verdict)
     found = Finding(
-        "bookkeeping", verdict, "States are where they should be.", measured=2e-3, bound=1e-6,
-        unit="of the state", why=why, **more,
-    )  # fmt: skip
+        "bookkeeping",
+        verdict,
+        "States are where they should be.",
+        measured=2e-3,
+        bound=1e-6,
+        unit="of the state",
+        why=why,
+        **more,
+    )
     return Certificate((subject("diffusers:DDIMScheduler", [found]),), {"seed": 0}, 0.1)

@@ -33,11 +33,19 @@ STEPS = (5, 8, 12, 20, 32, 50)
 def row(**known: object) -> dict[str, object]:
     """A row with every column of the bench."""
     base: dict[str, object] = {
-        "study": "fake", "cell": "0" * 8, "target": "power law", "dimension": 24,
+        "study": "fake",
+        "cell": "0" * 8,
+        "target": "power law",
+        "dimension": 24,
         "version": "0.1.0",
-        "schedule": "cosine", "grid": "regular", "prediction": "eps", "seed": 0, "status": "ok",
-        "source": "all", "unit": "of the data",
-    }  # fmt: skip
+        "schedule": "cosine",
+        "grid": "regular",
+        "prediction": "eps",
+        "seed": 0,
+        "status": "ok",
+        "source": "all",
+        "unit": "of the data",
+    }
     unknown = set(known) - set(COLUMNS)
     assert not unknown, unknown
     return dict.fromkeys(COLUMNS) | base | known
@@ -53,18 +61,33 @@ def gaussian() -> tuple[dict[str, object], ...]:
             name = method.partition(":")[2]
             nfe = wasserstein.evaluations(wasserstein._method(name), grid, **options)
             known = {
-                "sampler": label, "method": method, "options": json.dumps(options), "steps": n,
-                "nfe": nfe, "budget": f"{n} steps", "cell": f"{label}{n}",
-            }  # fmt: skip
+                "sampler": label,
+                "method": method,
+                "options": json.dumps(options),
+                "steps": n,
+                "nfe": nfe,
+                "budget": f"{n} steps",
+                "cell": f"{label}{n}",
+            }
             for source, value in wasserstein.split(name, grid, SPECTRUM, **options).items():
                 if source != "score":
-                    rows.append(row(**known, metric="w2", source=source, value=value, low=value,
-                                    high=value))  # fmt: skip
+                    rows.append(
+                        row(**known, metric="w2", source=source, value=value, low=value, high=value)
+                    )
             for at, value in zip(
                 SPECTRUM, wasserstein.response(name, grid, SPECTRUM, **options), strict=True
             ):
-                rows.append(row(**known, metric="spectral_response", at=at, value=value, low=value,
-                                high=value, unit="relative"))  # fmt: skip
+                rows.append(
+                    row(
+                        **known,
+                        metric="spectral_response",
+                        at=at,
+                        value=value,
+                        low=value,
+                        high=value,
+                        unit="relative",
+                    )
+                )
     return tuple(rows)
 
 
@@ -77,34 +100,72 @@ def sampled(seed: int = 0, seeds: int = 3) -> list[dict[str, object]]:
             for each in range(seeds):
                 truth = floor + (0.8 / n if i < 3 else (3.0 + i) / n**2)
                 value = truth + noise * rng.standard_normal()
-                rows.append(row(
-                    target="mixture", dimension=2, sampler=label, method=method, steps=n,
-                    options=json.dumps(options), nfe=n, budget=f"{n} steps", seed=each,
-                    cell=f"m{label}{n}{each}", metric="sliced_w2", value=value,
-                    low=value - 2 * noise, high=value + 2 * noise, floor=floor,
-                    floor_high=floor + 2 * noise, n=10_000,
-                ))  # fmt: skip
+                rows.append(
+                    row(
+                        target="mixture",
+                        dimension=2,
+                        sampler=label,
+                        method=method,
+                        steps=n,
+                        options=json.dumps(options),
+                        nfe=n,
+                        budget=f"{n} steps",
+                        seed=each,
+                        cell=f"m{label}{n}{each}",
+                        metric="sliced_w2",
+                        value=value,
+                        low=value - 2 * noise,
+                        high=value + 2 * noise,
+                        floor=floor,
+                        floor_high=floor + 2 * noise,
+                        n=10_000,
+                    )
+                )
     return rows
 
 
 def paths() -> list[dict[str, object]]:
     """Two trajectories of one run on a line."""
     return [
-        row(target="two modes", dimension=1, sampler="DDIM", method="dfbench:ddim", options="{}",
-            steps=8, nfe=8, budget="8 steps", cell="p", metric="path", at=lam, series=i,
-            value=(-1) ** i * (1 - np.exp(-(lam + 8) / 6)), n=None)
-        for i in (0, 1) for lam in np.linspace(-8, 8, 9)
-    ]  # fmt: skip
+        row(
+            target="two modes",
+            dimension=1,
+            sampler="DDIM",
+            method="dfbench:ddim",
+            options="{}",
+            steps=8,
+            nfe=8,
+            budget="8 steps",
+            cell="p",
+            metric="path",
+            at=lam,
+            series=i,
+            value=(-1) ** i * (1 - np.exp(-(lam + 8) / 6)),
+            n=None,
+        )
+        for i in (0, 1)
+        for lam in np.linspace(-8, 8, 9)
+    ]
 
 
 def failures() -> list[dict[str, object]]:
     """Two cells that failed, one of them with text that wants escaping."""
     return [
-        row(target="power law", sampler="broken", method="user.py:Broken", options="{}", steps=n,
-            nfe=None, budget=f"{n} steps", cell=f"f{n}", status="failed", source=None,
-            why=f"ValueError: <script>alert({n})</script> & no")
+        row(
+            target="power law",
+            sampler="broken",
+            method="user.py:Broken",
+            options="{}",
+            steps=n,
+            nfe=None,
+            budget=f"{n} steps",
+            cell=f"f{n}",
+            status="failed",
+            source=None,
+            why=f"ValueError: <script>alert({n})</script> & no",
+        )
         for n in (5, 8)
-    ]  # fmt: skip
+    ]
 
 
 def table() -> pd.DataFrame:

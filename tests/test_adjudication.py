@@ -9,11 +9,31 @@ from typing import Any
 import pytest
 
 REPORTS = Path(__file__).parent.parent / "reports" / "diffusers"
-KEYS = {"id", "title", "verdict", "classes", "options", "claims", "size", "text", "upstream",
-        "workaround"}  # fmt: skip
+KEYS = {
+    "id",
+    "title",
+    "verdict",
+    "classes",
+    "options",
+    "claims",
+    "size",
+    "text",
+    "upstream",
+    "workaround",
+}
 #: Claims of which some class fails one with its default arguments.
-LIKELY = ["counts", "bookkeeping", "told-level", "identity", "prediction-types", "dtype",
-          "companions", "affine", "law", "noise"]  # fmt: skip
+LIKELY = [
+    "counts",
+    "bookkeeping",
+    "told-level",
+    "identity",
+    "prediction-types",
+    "dtype",
+    "companions",
+    "affine",
+    "law",
+    "noise",
+]
 
 Entry = dict[str, Any]
 
@@ -30,12 +50,16 @@ def findings() -> list[tuple[str, str, dict[str, Any], bool]]:
     kept = REPORTS / "certificate.json"
     content = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else _certified()
     return [
-        (subject["name"].rpartition(":")[2], finding["claim"], subject["config"],
-         bool(finding.get("expected")))
+        (
+            subject["name"].rpartition(":")[2],
+            finding["claim"],
+            subject["config"],
+            bool(finding.get("expected")),
+        )
         for subject in content["subjects"]
         for finding in subject["findings"]
         if finding["verdict"] in ("fail", "inconclusive")
-    ]  # fmt: skip
+    ]
 
 
 def _certified() -> dict[str, Any]:
@@ -112,7 +136,7 @@ def test_entries_are_complete(entries: list[Entry]) -> None:
 def test_entries_name_real_classes_and_claims(entries: list[Entry]) -> None:
     """A misspelt name would explain nothing."""
     diffusers = pytest.importorskip("diffusers")
-    from dfbench.claims import CLAIMS
+    from dfbench.checks import CLAIMS
 
     for entry in entries:
         assert set(entry["claims"]) <= set(CLAIMS), entry["id"]

@@ -34,9 +34,23 @@ def text(results):
 
 
 def table(*rows):
-    return pd.DataFrame([fake.row(**{"metric": "w2", "method": "dfbench:ddim", "options": "{}",
-                                     "budget": "10 steps", "steps": 10, "nfe": 10, "cell": str(i),
-                                     **row}) for i, row in enumerate(rows)])  # fmt: skip
+    return pd.DataFrame(
+        [
+            fake.row(
+                **{
+                    "metric": "w2",
+                    "method": "dfbench:ddim",
+                    "options": "{}",
+                    "budget": "10 steps",
+                    "steps": 10,
+                    "nfe": 10,
+                    "cell": str(i),
+                    **row,
+                }
+            )
+            for i, row in enumerate(rows)
+        ]
+    )
 
 
 def loaded(tmp_path, *rows):
@@ -48,8 +62,14 @@ def exact(sampler, value, **more):
 
 
 def noisy(sampler, value, half, **more):
-    return {"sampler": sampler, "value": value, "low": value - half, "high": value + half,
-            "n": 1000, **more}  # fmt: skip
+    return {
+        "sampler": sampler,
+        "value": value,
+        "low": value - half,
+        "high": value + half,
+        "n": 1000,
+        **more,
+    }
 
 
 # The page -----------------------------------------------------------------------------------------
@@ -77,8 +97,21 @@ def test_ids_are_unique_and_references_are_to_something(text):
     reader.feed(text)
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.links) <= set(reader.ids)
-    assert {"summary", "best", "curves", "orders", "fronts", "splits", "responses", "noise",
-            "paths", "costs", "results", "failed", "made"} <= set(reader.ids)  # fmt: skip
+    assert {
+        "summary",
+        "best",
+        "curves",
+        "orders",
+        "fronts",
+        "splits",
+        "responses",
+        "noise",
+        "paths",
+        "costs",
+        "results",
+        "failed",
+        "made",
+    } <= set(reader.ids)
 
 
 def test_what_others_wrote_is_escaped(text):
@@ -100,8 +133,10 @@ def test_a_figure_comes_with_the_data_it_shows(text, results):
     assert {"error-power-law.csv", "split-power-law.csv", "response-power-law.csv"} <= {
         name for _, name in links
     }
-    data = {name: list(csv.DictReader(io.StringIO(base64.b64decode(link).decode())))
-            for link, name in links}  # fmt: skip
+    data = {
+        name: list(csv.DictReader(io.StringIO(base64.b64decode(link).decode())))
+        for link, name in links
+    }
     rows = ranking.errors(results.rows)
     rows = rows[rows.target == "power law"].set_index(["config", "nfe"]).value
     assert len(data["error-power-law.csv"]) == len(rows)
@@ -187,8 +222,12 @@ def test_a_budget_holds_what_was_spent_not_the_steps(tmp_path):
 
 
 def test_schedules_make_configurations_where_they_differ(tmp_path):
-    rows = loaded(tmp_path, exact("a", 1.0, schedule="cosine"), exact("a", 2.0, schedule="linear"),
-                  exact("b", 3.0, schedule="cosine"))  # fmt: skip
+    rows = loaded(
+        tmp_path,
+        exact("a", 1.0, schedule="cosine"),
+        exact("a", 2.0, schedule="linear"),
+        exact("b", 3.0, schedule="cosine"),
+    )
     assert set(rows.config) == {"a · cosine", "a · linear", "b"}
 
 
@@ -244,8 +283,10 @@ def test_methods_that_agree_on_some_grids_only_are_one_there(tmp_path):
     errors = ((4, 3.0), (5, 2.0), (6, 1.5), (7, 1.0))
     rows = [
         exact(s, v * (2 if (s, g) == ("b", "h") else 1), grid=g, nfe=n, method=f"dfbench:{s}")
-        for s in "ab" for g in "gh" for n, v in errors
-    ]  # fmt: skip
+        for s in "ab"
+        for g in "gh"
+        for n, v in errors
+    ]
     (said,) = words._same(ranking.errors(loaded(tmp_path, *rows)))
     assert said.startswith("a and b are one method on g:")
 
@@ -260,8 +301,14 @@ def test_an_error_that_grows_is_noticed(tmp_path):
 
 def test_what_limits_the_best_run_is_said(tmp_path):
     sources = {"all": 0.5, "discretisation": 0.1, "truncation": 0.4, "initialisation": 0.2}
-    rows = loaded(tmp_path, *(exact(s, (1 + i) * v, source=name) for i, s in enumerate("ab")
-                              for name, v in sources.items()))  # fmt: skip
+    rows = loaded(
+        tmp_path,
+        *(
+            exact(s, (1 + i) * v, source=name)
+            for i, s in enumerate("ab")
+            for name, v in sources.items()
+        ),
+    )
     (said,) = words._limited(rows, ranking.contests(rows))
     assert "truncation alone is 0.4, 4 times the discretisation error of a" in said
 
@@ -300,15 +347,33 @@ def test_two_directories_are_merged_and_a_cell_counts_once(directory, tmp_path):
     ("damage", "said"),
     [
         (lambda d: (d / "measurements.parquet").write_bytes(b"PAR1 nonsense"), "damaged"),
-        (lambda d: pd.read_parquet(d / "measurements.parquet").drop(columns=["nfe", "metric"])
-         .to_parquet(d / "measurements.parquet"), "no column nfe, metric"),
-        (lambda d: pd.read_parquet(d / "measurements.parquet").assign(value="much")
-         .to_parquet(d / "measurements.parquet"), "must hold numbers, not 'much'"),
-        (lambda d: pd.read_parquet(d / "measurements.parquet").iloc[:0]
-         .to_parquet(d / "measurements.parquet"), "no measurement"),
+        (
+            lambda d: (
+                pd.read_parquet(d / "measurements.parquet")
+                .drop(columns=["nfe", "metric"])
+                .to_parquet(d / "measurements.parquet")
+            ),
+            "no column nfe, metric",
+        ),
+        (
+            lambda d: (
+                pd.read_parquet(d / "measurements.parquet")
+                .assign(value="much")
+                .to_parquet(d / "measurements.parquet")
+            ),
+            "must hold numbers, not 'much'",
+        ),
+        (
+            lambda d: (
+                pd.read_parquet(d / "measurements.parquet")
+                .iloc[:0]
+                .to_parquet(d / "measurements.parquet")
+            ),
+            "no measurement",
+        ),
         (lambda d: (d / "environment.json").write_text("{"), "not JSON"),
     ],
-)  # fmt: skip
+)
 def test_damage_is_one_line(tmp_path, capsys, damage, said):
     damage(fake.write(tmp_path / "r", table(exact("a", 1.0), exact("b", 2.0))))
     with pytest.raises(Unusable, match=re.escape(said)):

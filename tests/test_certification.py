@@ -16,9 +16,9 @@ import torch
 import dfbench
 from dfbench import certification, cli
 from dfbench.certification import deadline, examine
-from dfbench.claims import CLAIMS
-from dfbench.claims.base import Certificate, SubjectReport
+from dfbench.checks import CLAIMS
 from dfbench.errors import SubjectError
+from dfbench.outcome import Certificate, SubjectReport
 from dfbench.subjects.reference import Defect, MethodSampler
 
 HEAD = """
@@ -36,63 +36,75 @@ class Mine(Base):
 MISBEHAVIOUR: dict[str, tuple[str, str, str]] = {
     "step raises": (
         "def step(self, *a, **k): raise KeyError('mine')",
-        "counts", "step 0 of 1 raises KeyError: 'mine'",
+        "counts",
+        "step 0 of 1 raises KeyError: 'mine'",
     ),
     "step raises late": (
         "def step(self, m, t, x, **k):\n"
         "        if self.step_index == 3: raise RuntimeError('four')\n"
         "        return super().step(m, t, x, **k)",
-        "counts", "4 steps: step 3 of 4 raises RuntimeError: four; 5 steps: ",
+        "counts",
+        "4 steps: step 3 of 4 raises RuntimeError: four; 5 steps: ",
     ),
     "step exits": (
         "def step(self, *a, **k): sys.exit(5)",
-        "counts", "it calls sys.exit(5)",
+        "counts",
+        "it calls sys.exit(5)",
     ),
     "step gives nan": (
         "def step(self, m, t, x, **k): return SchedulerOutput(prev_sample=x * float('nan'))",
-        "counts", "the sample is not finite",
+        "counts",
+        "the sample is not finite",
     ),
     "step gives inf at the last of 13": (
         "def step(self, m, t, x, **k):\n"
         "        out = super().step(m, t, x, **k)\n"
         "        if len(self.timesteps) == 13: out.prev_sample *= float('inf')\n"
         "        return out",
-        "counts", "13 steps: the sample is not finite",
+        "counts",
+        "13 steps: the sample is not finite",
     ),
     "step gives another shape": (
         "def step(self, m, t, x, **k): return SchedulerOutput(prev_sample=torch.cat([x, x], 1))",
-        "counts", "turns shape",
+        "counts",
+        "turns shape",
     ),
     "step drops a row": (
         "def step(self, m, t, x, **k):\n"
         "        return SchedulerOutput(prev_sample=x[:1].mean() * x[0])",
-        "counts", "turns shape",
+        "counts",
+        "turns shape",
     ),
     "step gives an array": (
         "def step(self, m, t, x, **k): return SchedulerOutput(prev_sample=x.numpy())",
-        "counts", "returns ndarray, not a tensor",
+        "counts",
+        "returns ndarray, not a tensor",
     ),
     "step gives nothing": (
         "def step(self, m, t, x, **k): return None",
-        "counts", "has no attribute 'prev_sample'",
+        "counts",
+        "has no attribute 'prev_sample'",
     ),
     "steps cannot be set": (
         "def set_timesteps(self, n, **k): raise ZeroDivisionError('set')",
-        "counts", "set_timesteps(1) raises ZeroDivisionError: set",
+        "counts",
+        "set_timesteps(1) raises ZeroDivisionError: set",
     ),
     "thirteen steps cannot be set": (
         "def set_timesteps(self, n, **k):\n"
         "        if n == 13: raise IndexError('thirteen')\n"
         "        super().set_timesteps(n, **k)",
-        "counts", "set_timesteps(13) raises IndexError: thirteen",
+        "counts",
+        "set_timesteps(13) raises IndexError: thirteen",
     ),
     "the input cannot be scaled": (
         "def scale_model_input(self, x, t):\n"
         "        if self.step_index == 2: raise RuntimeError('scale')\n"
         "        return super().scale_model_input(x, t)",
-        "counts", "3 steps: scale_model_input at time 2 of 3 raises RuntimeError: scale",
+        "counts",
+        "3 steps: scale_model_input at time 2 of 3 raises RuntimeError: scale",
     ),
-}  # fmt: skip
+}
 
 
 def written(tmp_path: Path, body: str) -> str:
@@ -237,9 +249,10 @@ def test_selection_keeps_the_order_of_the_claims() -> None:
 def test_progress_is_told() -> None:
     seen: list[tuple[str, int, int]] = []
     dfbench.certify(
-        ["dfbench:ddim", "dfbench:euler"], select=["state"],
+        ["dfbench:ddim", "dfbench:euler"],
+        select=["state"],
         progress=lambda *args: seen.append(args),
-    )  # fmt: skip
+    )
     assert seen == [("dfbench:ddim", 1, 2), ("dfbench:euler", 2, 2)]
 
 

@@ -63,18 +63,39 @@ def test_exit_status_of_a_certificate(certify, certificate, status, capsys):
 
 def test_options_arrive(certify, tmp_path):
     calls = certify(fake.small())
-    assert cli.main(
-        ["certify", "diffusers:DDIMScheduler", "a.py:B", "--config", '{"clip_sample": false}',
-         "--call", '{"eta": 1.0}', "--select", "order,law", "--seed", "7", "--configs", "all",
-         "--workers", "2"]
-    ) == 0  # fmt: skip
+    assert (
+        cli.main(
+            [
+                "certify",
+                "diffusers:DDIMScheduler",
+                "a.py:B",
+                "--config",
+                '{"clip_sample": false}',
+                "--call",
+                '{"eta": 1.0}',
+                "--select",
+                "order,law",
+                "--seed",
+                "7",
+                "--configs",
+                "all",
+                "--workers",
+                "2",
+            ]
+        )
+        == 0
+    )
     ((subjects, options),) = calls
     assert subjects == ["diffusers:DDIMScheduler", "a.py:B"]
     options.pop("progress")
     assert options == {
-        "config": {"clip_sample": False}, "call": {"eta": 1.0}, "select": ["order", "law"],
-        "seed": 7, "configs": "all", "workers": 2,
-    }  # fmt: skip
+        "config": {"clip_sample": False},
+        "call": {"eta": 1.0},
+        "select": ["order", "law"],
+        "seed": 7,
+        "configs": "all",
+        "workers": 2,
+    }
 
 
 def test_files_are_written(certify, tmp_path, capsys):

@@ -96,8 +96,9 @@ def sampled(tmp_path, name, seed, shift=0.0):
 def test_other_draws_of_the_same_law_are_no_change(tmp_path):
     """42 pairs with intervals, drawn anew: the false-alarm rate of the whole is 5 % at most."""
     first = sampled(tmp_path, "a", 0)
-    alarms = sum(bool(compare(first, sampled(tmp_path, f"b{seed}", seed)).moved)
-                 for seed in range(1, 11))  # fmt: skip
+    alarms = sum(
+        bool(compare(first, sampled(tmp_path, f"b{seed}", seed)).moved) for seed in range(1, 11)
+    )
     assert alarms == 0
 
 
@@ -112,10 +113,27 @@ def test_evaluations_cells_and_failures(old, tmp_path):
     rows.loc[rows.sampler == "Heun", "nfe"] += 1
     gone = (rows.sampler == "UniPC") & (rows.budget == "50 steps")
     rows = rows[~gone]
-    rows = pd.concat([rows, pd.DataFrame([fake.row(
-        target="power law", sampler="DDIM", method="dfbench:ddim", options="{}", nfe=None,
-        budget="100 steps", cell="late", status="failed", source=None, why="no memory",
-    )])])  # fmt: skip
+    rows = pd.concat(
+        [
+            rows,
+            pd.DataFrame(
+                [
+                    fake.row(
+                        target="power law",
+                        sampler="DDIM",
+                        method="dfbench:ddim",
+                        options="{}",
+                        nfe=None,
+                        budget="100 steps",
+                        cell="late",
+                        status="failed",
+                        source=None,
+                        why="no memory",
+                    )
+                ]
+            ),
+        ]
+    )
     found = compare(old, write(tmp_path, rows)).results
     assert {where["sampler"] for where, *_ in found.spent} == {"Heun"}
     assert all(new == before + 1 for _, before, new in found.spent)
@@ -153,12 +171,15 @@ def test_certificates_explain_by_the_claim_that_changed(tmp_path):
 
 @pytest.mark.parametrize(
     ("subject", "method", "same"),
-    [("DDIMScheduler", "diffusers:DDIMScheduler", True),
-     ("diffusers:DDIMScheduler", "diffusers:DDIMScheduler", True),
-     ("DDIMScheduler (eta=1)", "diffusers:DDIMScheduler", True),
-     ("DDIMInverseScheduler", "diffusers:DDIMScheduler", False), ("ddim", "dfbench:ddim", True),
-     ("ddim_2", "dfbench:ddim", False)],
-)  # fmt: skip
+    [
+        ("DDIMScheduler", "diffusers:DDIMScheduler", True),
+        ("diffusers:DDIMScheduler", "diffusers:DDIMScheduler", True),
+        ("DDIMScheduler (eta=1)", "diffusers:DDIMScheduler", True),
+        ("DDIMInverseScheduler", "diffusers:DDIMScheduler", False),
+        ("ddim", "dfbench:ddim", True),
+        ("ddim_2", "dfbench:ddim", False),
+    ],
+)
 def test_subjects_are_known_by_their_name(subject, method, same):
     assert about_method(subject, method) is same
 

@@ -69,8 +69,9 @@ def test_mixtures_as_a_large_simulation_has_them(case):
     apart = np.abs(np.interp(np.sort(x[:, 0]), law.x, law.cdf) - (np.arange(n) + 0.5) / n).max()
     assert apart < 2.6 / np.sqrt(n)  # false alarms: 3e-6 each
     assert law.total_variation(MIX) > 2.6 / np.sqrt(n)  # the control: not simply the data's law
-    exact = np.abs(np.interp(np.sort(MIX.sample(n, rng)[:, 0]), law.x, law.cdf)
-                   - (np.arange(n) + 0.5) / n).max()  # fmt: skip
+    exact = np.abs(
+        np.interp(np.sort(MIX.sample(n, rng)[:, 0]), law.x, law.cdf) - (np.arange(n) + 0.5) / n
+    ).max()
     assert exact > 2.6 / np.sqrt(n)
 
 

@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 import pytest
 
 from analytic import GaussianMixture
-from dfbench.claims.base import Finding
-from dfbench.claims.literature import PRINTED, ROWS
-from dfbench.claims.literature.base import _plain
-from dfbench.claims.literature.run import Claims, Outcome, check_claims
 from dfbench.cli import main
 from dfbench.levels import Grid, Level
+from dfbench.literature import PRINTED, ROWS
+from dfbench.literature.run import Claims, Outcome, check_claims
+from dfbench.literature.statement import _plain
+from dfbench.outcome import Finding
 from dfbench.report import literature
 from dfbench.report.literature.formula import math, number, parts, prose
 from dfbench.report.literature.page import compact
@@ -76,9 +76,14 @@ def test_text_is_escaped(outcome):
     evil = "<script>alert(1)</script> & co"
     first = outcome.outcomes[0]
     finding = replace(
-        first.finding, unit=evil, derivation=evil, where=evil, why=evil,
-        counterexample={evil: evil}, quantities={evil: 1.0},
-    )  # fmt: skip
+        first.finding,
+        unit=evil,
+        derivation=evil,
+        where=evil,
+        why=evil,
+        counterexample={evil: evil},
+        quantities={evil: 1.0},
+    )
     claim = replace(first.claim, title=evil, condition=evil, source=evil, figure=None)
     text = literature.render(Claims((Outcome(claim, finding, first.control),), {"x": evil}, 1.0))
     assert "<script>alert" not in text
@@ -121,13 +126,21 @@ def test_formulas_as_text_say_what_binds_to_what():
 
 def test_formulas_are_cut_only_at_the_top():
     assert parts(r"a=1,\quad b\text{ if }c") == [
-        ("math", "a=1,"), ("gap", ""), ("math", "b"), ("words", " if "), ("math", "c"),
-    ]  # fmt: skip
+        ("math", "a=1,"),
+        ("gap", ""),
+        ("math", "b"),
+        ("words", " if "),
+        ("math", "c"),
+    ]
     whole = r"\left(x\text{ or }y\right)^{\text{train}}_\text{z}{a\quad b}\begin{cases}a&\text{b}"
     assert parts(whole + r"\end{cases}") == [("math", whole + r"\end{cases}")]
     assert parts(r"dw\ \text{has}\ x") == [
-        ("math", "dw"), ("words", " "), ("words", "has"), ("words", " "), ("math", "x"),
-    ]  # fmt: skip
+        ("math", "dw"),
+        ("words", " "),
+        ("words", "has"),
+        ("words", " "),
+        ("math", "x"),
+    ]
 
 
 def test_what_cannot_be_read_is_shown_as_it_is():
@@ -144,9 +157,17 @@ def test_indices_and_powers_in_words():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), (0.0, "0"), (0.0593, "0.0593"), (14830.0, "14800"), (1e-13, "10⁻¹³"),
-     (-2.286e-16, "−2.29 × 10⁻¹⁶"), (2.04e13, "2.04 × 10¹³"), (float("inf"), "inf")],
-)  # fmt: skip
+    [
+        (None, ""),
+        (0.0, "0"),
+        (0.0593, "0.0593"),
+        (14830.0, "14800"),
+        (1e-13, "10⁻¹³"),
+        (-2.286e-16, "−2.29 × 10⁻¹⁶"),
+        (2.04e13, "2.04 × 10¹³"),
+        (float("inf"), "inf"),
+    ],
+)
 def test_numbers_are_written_as_a_person_writes_them(value, text):
     assert number(value) == text
 
@@ -211,7 +232,7 @@ def test_ddim_stays_where_it_is_and_euler_does_not(outcome):
 
 def test_json_says_the_same(outcome):
     found = json.loads(literature.dumps(outcome))
-    assert found["schema"] == "dfbench.claims/1"
+    assert found["schema"] == "dfbench.checks/1"
     assert found["verdict"] == "pass"
     assert [each["claim"] for each in found["claims"]] == FAST
     for each in found["claims"]:

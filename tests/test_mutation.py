@@ -184,8 +184,12 @@ def test_reasons(tmp_path: Path) -> None:
 HAND_PICKED = [
     ("dfbench/samplers/ddim.py", "posterior_std", "(1 - kept) * (1 + kept)", "1 + kept"),
     ("dfbench/samplers/ddim.py", "ddpm", "variance == 'beta_tilde'", "variance != 'beta_tilde'"),
-    ("dfbench/samplers/ddim.py", "ddim", "s.alpha * out.x + direct * out.eps",
-     "s.alpha * out.x - direct * out.eps"),
+    (
+        "dfbench/samplers/ddim.py",
+        "ddim",
+        "s.alpha * out.x + direct * out.eps",
+        "s.alpha * out.x - direct * out.eps",
+    ),
     ("dfbench/samplers/ddim.py", "ddim", "s.alpha", "s.sigma"),
     ("dfbench/samplers/ddim.py", "kept_fraction", "now.alpha", "now.sigma"),
     ("dfbench/samplers/ddim.py", "split", "1 - eta ** 2", "1 + eta ** 2"),
@@ -193,7 +197,7 @@ HAND_PICKED = [
     ("dfbench/predictions.py", "affine", "-sigma", "sigma"),
     ("dfbench/predictions.py", "_determinant", "alpha + sigma", "alpha - sigma"),
     ("dfbench/schedules/base.py", "Schedule._g2", "2", "4"),
-]  # fmt: skip
+]
 JUDGES = ("claim 1", "claim 7", "claim 16", "claim 23", "claim 34", "claim 36", "claim P4")
 
 SCRIPT = """

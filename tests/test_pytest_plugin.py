@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.claims.base import CLAIMS, Claim, Finding
 from dfbench.errors import Unusable
+from dfbench.outcome import CLAIMS, Claim, Finding
 from dfbench.pytest_plugin import Check, parametrize_with_checks
 
 
@@ -41,8 +41,14 @@ def test_outcomes():
     assert outcome("pass") is None
     failed = outcome("fail", measured=0.5, bound=0.1, unit="order", where="step 7", why="so it is")
     assert type(failed) is AssertionError
-    for text in ("a-claim: fail", "measured 0.5, bound 0.1 (order)", "step 7", "so it is",
-                 "It is so.", "reproduce('a-claim')"):  # fmt: skip
+    for text in (
+        "a-claim: fail",
+        "measured 0.5, bound 0.1 (order)",
+        "step 7",
+        "so it is",
+        "It is so.",
+        "reproduce('a-claim')",
+    ):
         assert text in str(failed)
     undecided = outcome("inconclusive", why="too few steps")
     assert type(undecided) is AssertionError

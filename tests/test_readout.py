@@ -156,15 +156,15 @@ SEEDED: dict[str, Draw] = {
     ),
     "normal_, mean alone": lambda z, g: torch.empty_like(z).normal_(3.0, generator=g) - 3,
     "normal of numbers": lambda z, g: (
-        torch.normal(2.0, 3.0, z.shape, generator=g, dtype=z.dtype) - 2
-    ) / 3,
+        (torch.normal(2.0, 3.0, z.shape, generator=g, dtype=z.dtype) - 2) / 3
+    ),
     "normal of tensors": lambda z, g: (
-        torch.normal(torch.full_like(z, 2), torch.full_like(z, 3), generator=g) - 2
-    ) / 3,
+        (torch.normal(torch.full_like(z, 2), torch.full_like(z, 3), generator=g) - 2) / 3
+    ),
     "normal of a mean": lambda z, g: torch.normal(torch.ones_like(z), generator=g) - 1,
     "normal of a mean and a number": lambda z, g: (
-        torch.normal(torch.ones_like(z), 4.0, generator=g) - 1
-    ) / 4,
+        (torch.normal(torch.ones_like(z), 4.0, generator=g) - 1) / 4
+    ),
     "normal of a spread": lambda z, g: torch.normal(0.0, torch.full_like(z, 2), generator=g) / 2,
     "normal(out=)": _normal_out,
     "float32": lambda z, g: torch.randn(z.shape, generator=g, dtype=torch.float32).to(z.dtype),
@@ -172,10 +172,10 @@ SEEDED: dict[str, Draw] = {
     "a number a row": lambda z, g: torch.randn(len(z), generator=g, dtype=z.dtype).reshape(
         -1, 1, 1, 1
     ),
-    "more than is used": lambda z, g: torch.randn(
-        (len(z), 3, 2, 2), generator=g, dtype=z.dtype
-    )[:, :1, :1, :1],
-}  # fmt: skip
+    "more than is used": lambda z, g: torch.randn((len(z), 3, 2, 2), generator=g, dtype=z.dtype)[
+        :, :1, :1, :1
+    ],
+}
 UNSEEDED: dict[str, Draw] = {
     "randn": lambda z, g: torch.randn(z.shape, dtype=z.dtype),
     "randn_like": lambda z, g: torch.randn_like(z),
@@ -187,7 +187,7 @@ UNSEEDED: dict[str, Draw] = {
         z.shape, generator=torch.Generator().manual_seed(4), dtype=z.dtype
     ),
     "nn.init": lambda z, g: torch.nn.init.normal_(torch.empty_like(z)),
-}  # fmt: skip
+}
 EVERY = [(name, draw, True) for name, draw in SEEDED.items()] + [
     (name, draw, False) for name, draw in UNSEEDED.items()
 ]

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dfbench import files
-from dfbench.claims.base import CLAIMS, Certificate, Finding, SubjectReport
 from dfbench.errors import SubjectError, Unusable
+from dfbench.outcome import CLAIMS, Certificate, Finding, SubjectReport
 from dfbench.report import figures, groups, html, junit, labels, serial, svg, terminal
 from tests import fake_certificate as fake
 
@@ -31,25 +31,45 @@ numbers = st.floats(allow_nan=False)
 objects = st.dictionaries(
     texts,
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
         | texts,
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
         max_leaves=4,
     ),
     max_size=3,
-)  # fmt: skip
+)
 findings = st.builds(
-    Finding, claim=texts, verdict=st.sampled_from(["pass", "fail", "inconclusive", "skip"]),
-    statement=texts, measured=st.none() | numbers, bound=st.none() | numbers, unit=maybe,
-    derivation=maybe, where=maybe, why=maybe, counterexample=st.none() | objects, reproduce=maybe,
-    expected=maybe, series=st.none() | st.dictionaries(texts, st.lists(numbers, max_size=3)),
+    Finding,
+    claim=texts,
+    verdict=st.sampled_from(["pass", "fail", "inconclusive", "skip"]),
+    statement=texts,
+    measured=st.none() | numbers,
+    bound=st.none() | numbers,
+    unit=maybe,
+    derivation=maybe,
+    where=maybe,
+    why=maybe,
+    counterexample=st.none() | objects,
+    reproduce=maybe,
+    expected=maybe,
+    series=st.none() | st.dictionaries(texts, st.lists(numbers, max_size=3)),
     seconds=st.floats(0, 1e6),
-)  # fmt: skip
+)
 reports = st.builds(
-    SubjectReport, name=texts, kind=texts, library=texts, version=texts, config=objects,
-    traits=objects, findings=st.lists(findings, max_size=3).map(tuple), seconds=st.floats(0, 1e6),
+    SubjectReport,
+    name=texts,
+    kind=texts,
+    library=texts,
+    version=texts,
+    config=objects,
+    traits=objects,
+    findings=st.lists(findings, max_size=3).map(tuple),
+    seconds=st.floats(0, 1e6),
     notes=st.lists(texts, max_size=2).map(tuple),
-)  # fmt: skip
+)
 certificates = st.builds(
     Certificate, st.lists(reports, max_size=3).map(tuple), objects, st.floats(0, 1e6)
 )
@@ -76,11 +96,29 @@ def test_the_schema():
     assert list(content) == ["schema", "verdict", "subjects", "environment", "seconds", "excluded"]
     assert content["schema"] == "dfbench.certificate/1"
     subject = content["subjects"][0]
-    assert {"name", "kind", "library", "version", "config", "traits", "verdict", "findings",
-            "seconds"} <= set(subject)  # fmt: skip
+    assert {
+        "name",
+        "kind",
+        "library",
+        "version",
+        "config",
+        "traits",
+        "verdict",
+        "findings",
+        "seconds",
+    } <= set(subject)
     finding = subject["findings"][0]
-    assert {"claim", "verdict", "measured", "bound", "unit", "where", "why", "counterexample",
-            "reproduce"} <= set(finding)  # fmt: skip
+    assert {
+        "claim",
+        "verdict",
+        "measured",
+        "bound",
+        "unit",
+        "where",
+        "why",
+        "counterexample",
+        "reproduce",
+    } <= set(finding)
     assert finding["where"] is None
     assert isinstance(finding["measured"], float)
 
@@ -132,13 +170,23 @@ def broken(**change):
         (broken(subjects=[{}]), r"subjects\[0\].name must be a string, not null"),
         (broken(environment=[]), "environment must be an object"),
         (broken(seconds="soon"), "seconds must be a number"),
-        (broken(subjects=[{"name": "a", "findings": [{"claim": "b", "verdict": "good"}]}]),
-         r"findings\[0\].verdict must be one of pass, fail, inconclusive, skip, not 'good'"),
-        (broken(subjects=[{"name": "a", "findings": [
-            {"claim": "b", "verdict": "pass", "series": {"x": [1, "y"]}}]}]),
-         r"findings\[0\].series.x must be a number"),
+        (
+            broken(subjects=[{"name": "a", "findings": [{"claim": "b", "verdict": "good"}]}]),
+            r"findings\[0\].verdict must be one of pass, fail, inconclusive, skip, not 'good'",
+        ),
+        (
+            broken(
+                subjects=[
+                    {
+                        "name": "a",
+                        "findings": [{"claim": "b", "verdict": "pass", "series": {"x": [1, "y"]}}],
+                    }
+                ]
+            ),
+            r"findings\[0\].series.x must be a number",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_certificate_is_refused(content, message, tmp_path):
     path = tmp_path / "some.json"
     path.write_text(json.dumps(content))
@@ -219,12 +267,26 @@ def test_text_that_utf8_cannot_hold(tmp_path):
 
 
 NOTES = [
-    {"id": "A", "title": "Times are rounded", "verdict": "design", "text": "By design.",
-     "classes": ["DDIMScheduler"], "claims": ["identity", "dtype"]},
-    {"id": "B", "title": "Noise of the next step", "verdict": "defect", "text": "One.\n\nTwo.",
-     "classes": ["DDPMScheduler"], "claims": [], "size": 0.1, "options": {"eta": 1},
-     "workaround": "eta=0"},
-]  # fmt: skip
+    {
+        "id": "A",
+        "title": "Times are rounded",
+        "verdict": "design",
+        "text": "By design.",
+        "classes": ["DDIMScheduler"],
+        "claims": ["identity", "dtype"],
+    },
+    {
+        "id": "B",
+        "title": "Noise of the next step",
+        "verdict": "defect",
+        "text": "One.\n\nTwo.",
+        "classes": ["DDPMScheduler"],
+        "claims": [],
+        "size": 0.1,
+        "options": {"eta": 1},
+        "workaround": "eta=0",
+    },
+]
 
 
 class Page(HTMLParser):
@@ -462,9 +524,16 @@ def test_configurations_are_told_from_classes(name, config, expected):
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(None, ""), (0.0, "0"), (3.0, "3"), (1.23456e-7, "1.23e-07"), (math.nan, "nan"),
-     (-math.inf, "-inf"), (2.5e9, "2.5e+09")],
-)  # fmt: skip
+    [
+        (None, ""),
+        (0.0, "0"),
+        (3.0, "3"),
+        (1.23456e-7, "1.23e-07"),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+        (2.5e9, "2.5e+09"),
+    ],
+)
 def test_numbers(value, expected):
     assert labels.number(value) == expected
 
@@ -520,9 +589,13 @@ def test_tick_texts(value, expected):
 
 def test_the_slope_of_the_declared_order_is_drawn():
     finding = Finding(
-        "order", "pass", measured=1.9, bound=1.7, unit="order",
+        "order",
+        "pass",
+        measured=1.9,
+        bound=1.7,
+        unit="order",
         series={"steps": [8, 16, 32, 64], "error": [1e-2, 2.5e-3, 6e-4, 1.6e-4]},
-    )  # fmt: skip
+    )
     assert "order 2" in figures.figure(finding, {"order": 2.0})
     assert "order 2" not in figures.figure(finding, {"order": None})
     assert figures.figure(replace(finding, series={"steps": [8.0], "error": [0.0]}), {}) == ""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dfbench import self_test as module
-from dfbench.claims import CLAIMS
-from dfbench.claims.base import judge
+from dfbench.checks import CLAIMS
+from dfbench.outcome import judge
 from dfbench.samplers import METHODS
 from dfbench.self_test import GOOD, self_test
 
@@ -90,17 +90,20 @@ def test_a_false_alarm_is_found(verdict: str, monkeypatch: pytest.MonkeyPatch) -
     outcome = self_test()
     assert outcome["verdict"] == "fail"
     assert [(g["passed"], g["problems"]) for g in outcome["good"]] == [
-        (True, ""), (False, "affine: because"),
-    ]  # fmt: skip
+        (True, ""),
+        (False, "affine: because"),
+    ]
 
 
 @pytest.mark.parametrize("threshold", [1e-3, 3e-7, 0.9])
 def test_the_smallest_defect_is_found(threshold: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """To a factor of two, from above."""
     claim = replace(
-        CLAIMS["identity"], control=lambda size: _Sized(size), control_size=1.0,
+        CLAIMS["identity"],
+        control=lambda size: _Sized(size),
+        control_size=1.0,
         check=lambda subject: judge(subject.size, threshold),
-    )  # fmt: skip
+    )
     keep(monkeypatch)
     monkeypatch.setattr(module, "GOOD", ())
     monkeypatch.setitem(CLAIMS, "identity", claim)

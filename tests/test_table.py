@@ -19,14 +19,20 @@ from dfbench.errors import Undefined
 from dfbench.grids import karras
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS
-from dfbench.samplers.base import Output, brownian_covariance
+from dfbench.samplers.method import Output, brownian_covariance
 from dfbench.table import Table
 
 EPS = float(np.finfo(np.float64).eps)
 PREDICTIONS = ("eps", "x", "v", "u", "score")
 #: They integrate in t, or take hundreds of evaluations a step.
-ELSEWHERE = {"probability_flow", "velocity", "reverse_sde", "interpolant_sde", "tcd",
-             "annealed_langevin"}  # fmt: skip
+ELSEWHERE = {
+    "probability_flow",
+    "velocity",
+    "reverse_sde",
+    "interpolant_sde",
+    "tcd",
+    "annealed_langevin",
+}
 NAMES = sorted(set(METHODS) - ELSEWHERE)
 ETA = {"ddim": {"eta": 0.7}, "edm": {"s_churn": 3.0}, "euler_ancestral": {"eta": 0.6}}
 
@@ -62,8 +68,12 @@ def predicted(prediction: str, z: Any, x: Any, level: Level) -> Any:
     alpha, sigma = level
     eps = (z - alpha * x) / sigma
     return {
-        "x": x, "eps": eps, "v": alpha * eps - sigma * x, "u": eps - x, "score": -eps / sigma,
-    }[prediction]  # fmt: skip
+        "x": x,
+        "eps": eps,
+        "v": alpha * eps - sigma * x,
+        "u": eps - x,
+        "score": -eps / sigma,
+    }[prediction]
 
 
 def model_of(prediction: str) -> Any:
@@ -75,8 +85,11 @@ def direct(name: str, grid: Grid, z: Any, draws: list[Any], **options: Any) -> A
     given = iter(draws)
     return METHODS[name](
         lambda state, level: Output(field(state, level), state, level, "x"),
-        z, grid, lambda start=None, stop=None: next(given), **options,
-    )  # fmt: skip
+        z,
+        grid,
+        lambda start=None, stop=None: next(given),
+        **options,
+    )
 
 
 # Execution ------------------------------------------------------------------------------------
@@ -182,10 +195,12 @@ def test_execution_writes_to_nothing_it_was_given(backend: Any, dtype: str, orde
     assert out.dtype == z.dtype
     assert out.shape == z.shape
     assert all(bool((kept == copy).all()) for kept, copy in seen)
-    exact = table.run(lambda s, level: s, np.linspace(-1, 1, 12).reshape(4, 3),
-                      lambda k: np.full((4, 3), 0.5))  # fmt: skip
-    assert np.allclose(np.asarray(out), exact, rtol=30 * np.finfo(dtype).eps,
-                       atol=30 * np.finfo(dtype).eps)  # fmt: skip
+    exact = table.run(
+        lambda s, level: s, np.linspace(-1, 1, 12).reshape(4, 3), lambda k: np.full((4, 3), 0.5)
+    )
+    assert np.allclose(
+        np.asarray(out), exact, rtol=30 * np.finfo(dtype).eps, atol=30 * np.finfo(dtype).eps
+    )
 
 
 def test_execution_leaves_mixed_types_and_shapes_to_arithmetic() -> None:
@@ -324,8 +339,13 @@ def propagated(table: Table, s: float, mu: float) -> tuple[Any, Any]:
     return mean, np.einsum("ji,ik,jk->j", basis, cov, basis)
 
 
-@given(st.data(), grids(), st.sampled_from(NAMES), st.floats(-3, 3),
-       st.sampled_from([0.0, 1e-4, 0.3, 1.0, 50.0]))  # fmt: skip
+@given(
+    st.data(),
+    grids(),
+    st.sampled_from(NAMES),
+    st.floats(-3, 3),
+    st.sampled_from([0.0, 1e-4, 0.3, 1.0, 50.0]),
+)
 @settings(max_examples=80)
 def test_law_against_propagation(data: Any, grid: Grid, name: str, mu: float, s: float) -> None:
     prediction = data.draw(st.sampled_from(PREDICTIONS))
@@ -471,10 +491,12 @@ def test_comparison_names_the_first_coefficient(data: Any, name: str) -> None:
         assert (found.value, found.expected) == (rows[row, column], table.rows[row, column])
     place = "the sample" if row == e else f"evaluation {row}"
     what = (
-        "weight of the initial state" if column == 0
-        else f"weight of output {column - 1}" if column <= e
+        "weight of the initial state"
+        if column == 0
+        else f"weight of output {column - 1}"
+        if column <= e
         else f"weight of draw {column - 1 - e}"
-    )  # fmt: skip
+    )
     assert found.where.startswith(f"{place}, {what}: ")
     assert broken.compare(table, 1e3) is None
     largest = broken.compare(table)
@@ -514,8 +536,10 @@ def test_comparing_what_cannot_be_compared(one: Any, two: Any, words: str) -> No
 # Draws ----------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), min_size=1, max_size=6),
-       st.sets(st.integers(0, 5)))  # fmt: skip
+@given(
+    st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), min_size=1, max_size=6),
+    st.sets(st.integers(0, 5)),
+)
 @settings(max_examples=80)
 def test_brownian_covariance(ends: list[tuple[float, float]], plain: set[int]) -> None:
     """Against increments summed over the pieces that all end points cut the line into."""

@@ -118,8 +118,9 @@ def test_the_exact_flow_three_ways():
     start = PLANE.sample_diffused(3, *fine[0], rng())
     np.testing.assert_allclose(
         trajectory("rk4", PLANE, fine, z=start).states[::10],
-        exact_trajectory(PLANE, grid, z=start).states, atol=1e-4,
-    )  # fmt: skip
+        exact_trajectory(PLANE, grid, z=start).states,
+        atol=1e-4,
+    )
 
 
 def test_rescaled_paths_keep_their_times():
@@ -142,8 +143,9 @@ def test_what_is_missing_is_said():
     with pytest.raises(ValueError, match="no options"):
         trajectory(METHODS["ddim"].table(grid, "x"), PLANE, grid, z=[[0.0, 0.0]], eta=1.0)
     with pytest.raises(ValueError, match="one Brownian path"):
-        trajectory(METHODS["dpmpp_sde"].function, PLANE, grid, n=1, rng=rng(), eta=1.0, s_noise=1.0,
-                   r=0.5)  # fmt: skip
+        trajectory(
+            METHODS["dpmpp_sde"].function, PLANE, grid, n=1, rng=rng(), eta=1.0, s_noise=1.0, r=0.5
+        )
 
 
 # Weights of predictions ---------------------------------------------------------------------------

@@ -27,8 +27,8 @@ d dimensions, or four modes of standard deviation 0.1 on a circle of radius sqrt
 | Rosenblatt | 0.14, 0.17 | 0.14, 0.17 | 0.46, 0.13 | 0.02, 0.03 |
 """
 
-from analytic.distances.base import Distance, Estimate, Floor, Tally
 from analytic.distances.energy import EnergyDistance
+from analytic.distances.estimate import Distance, Estimate, Floor, Tally
 from analytic.distances.kernel import MMD, default_bandwidths
 from analytic.distances.modes import ModeWeights
 from analytic.distances.power import detectable

@@ -23,7 +23,15 @@ from numpy.typing import ArrayLike
 
 from analytic import _checks
 from analytic._checks import Array
-from analytic.distances.base import Distance, Estimate, Floor, Tally, jackknife, rooted, simulated
+from analytic.distances.estimate import (
+    Distance,
+    Estimate,
+    Floor,
+    Tally,
+    jackknife,
+    rooted,
+    simulated,
+)
 from analytic.mixture import GaussianMixture
 
 _GROUPS = 16

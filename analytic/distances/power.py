@@ -8,7 +8,7 @@ import numpy as np
 
 from analytic import _checks
 from analytic._checks import Array
-from analytic.distances.base import Distance
+from analytic.distances.estimate import Distance
 
 Defect = Literal["shift", "scale"]
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from analytic import _checks
 from analytic._checks import Array
-from analytic.distances.base import LEVEL, Distance, Estimate, Floor, Tally
+from analytic.distances.estimate import LEVEL, Distance, Estimate, Floor, Tally
 from analytic.distances.projections import Projected, random_directions
 from analytic.mixture import GaussianMixture
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from analytic import _checks, _univariate
 from analytic._checks import Array
-from analytic.distances.base import Distance, Estimate, Floor, Tally, rooted, simulated
+from analytic.distances.estimate import Distance, Estimate, Floor, Tally, rooted, simulated
 from analytic.distances.projections import Projected, random_directions
 from analytic.mixture import GaussianMixture
 

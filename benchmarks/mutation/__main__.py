@@ -33,10 +33,18 @@ def main() -> None:
     known = run.undump(args.lines) if args.lines and args.lines.exists() else None
     if not args.report:
         run.run(
-            root, args.out, args.patterns, every=args.every, seed=args.seed, budget=args.budget,
-            workers=args.workers, again=args.again, known=known, keep=args.lines,
+            root,
+            args.out,
+            args.patterns,
+            every=args.every,
+            seed=args.seed,
+            budget=args.budget,
+            workers=args.workers,
+            again=args.again,
+            known=known,
+            keep=args.lines,
             only=args.ask,
-        )  # fmt: skip
+        )
     made = {name: operators.mutants((root / name).read_text(), name) for name in run.sources(root)}
     current = {mutant.key for each in made.values() for mutant in each}
     results = [one for key, one in run.load(args.out).items() if key in current]

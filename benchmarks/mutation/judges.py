@@ -22,48 +22,108 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 PACKAGES = ("analytic", "dfbench")
-FILES = ("dfbench/predictions.py", "dfbench/weightings.py", "dfbench/schedules/*.py",
-         "dfbench/samplers/*.py", "analytic/*.py")  # fmt: skip
+FILES = (
+    "dfbench/predictions.py",
+    "dfbench/weightings.py",
+    "dfbench/schedules/*.py",
+    "dfbench/samplers/*.py",
+    "analytic/*.py",
+)
 #: Without times on a schedule these do not run (dfbench.subjects), or they take half a minute.
-NOT_HELD = ("annealed_langevin", "interpolant_sde", "probability_flow", "reverse_sde", "tcd",
-            "velocity")  # fmt: skip
+NOT_HELD = (
+    "annealed_langevin",
+    "interpolant_sde",
+    "probability_flow",
+    "reverse_sde",
+    "tcd",
+    "velocity",
+)
 #: Options of the reference methods, each a known-good subject.
 OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("ddim", {"eta": 0.5}), ("ddim", {"eta": 1.0}), ("ddpm", {"variance": "beta"}),
-    ("ddpm", {"variance": 0.3}), ("flow_matching", {"solver": "midpoint"}),
-    ("flow_matching", {"solver": "rk4"}), ("flow_matching", {"solver": "heun"}),
-    ("edm", {"s_churn": 5.0}), ("edm", {"second_order": False}), ("edm", {"stale": "eps"}),
-    ("euler_ancestral", {"eta": 0.5}), ("dpm2_ancestral", {"eta": 0.5}), ("dpm2", {"rho": 7.0}),
-    ("dpm2_ancestral", {"rho": 7.0}), ("dpmpp_2s_ancestral", {"eta": 0.5}),
-    ("dpmpp_sde", {"eta": 0.5}), ("dpmpp_sde", {"r": 0.4, "brownian": False}),
+    ("ddim", {"eta": 0.5}),
+    ("ddim", {"eta": 1.0}),
+    ("ddpm", {"variance": "beta"}),
+    ("ddpm", {"variance": 0.3}),
+    ("flow_matching", {"solver": "midpoint"}),
+    ("flow_matching", {"solver": "rk4"}),
+    ("flow_matching", {"solver": "heun"}),
+    ("edm", {"s_churn": 5.0}),
+    ("edm", {"second_order": False}),
+    ("edm", {"stale": "eps"}),
+    ("euler_ancestral", {"eta": 0.5}),
+    ("dpm2_ancestral", {"eta": 0.5}),
+    ("dpm2", {"rho": 7.0}),
+    ("dpm2_ancestral", {"rho": 7.0}),
+    ("dpmpp_2s_ancestral", {"eta": 0.5}),
+    ("dpmpp_sde", {"eta": 0.5}),
+    ("dpmpp_sde", {"r": 0.4, "brownian": False}),
     ("flow_ancestral", {"eta": 0.5}),
-    ("exponential_sde", {"eta": 0.5}), ("exponential_sde", {"hold": "eps"}),
-    ("exponential_sde", {"eta": 0.5, "hold": "eps"}), ("exponential_sde", {"eta": 0.0}),
+    ("exponential_sde", {"eta": 0.5}),
+    ("exponential_sde", {"hold": "eps"}),
+    ("exponential_sde", {"eta": 0.5, "hold": "eps"}),
+    ("exponential_sde", {"eta": 0.0}),
     ("predictor_corrector", {"predictor": "ancestral", "snr": 0.0}),
     ("predictor_corrector", {"corrector_first": True, "n_corrector": 2}),
-    ("predictor_corrector", {"n_corrector": 0}), ("predictor_corrector", {"denoise": False}),
-    ("dpm_solver", {"order": 1}), ("dpm_solver", {"order": 3}),
+    ("predictor_corrector", {"n_corrector": 0}),
+    ("predictor_corrector", {"denoise": False}),
+    ("dpm_solver", {"order": 1}),
+    ("dpm_solver", {"order": 3}),
     ("dpm_solver", {"solver_type": "taylor"}),
     ("dpm_solver", {"order": 3, "solver_type": "taylor"}),
-    ("dpm_solver_multistep", {"order": 1}), ("dpm_solver_multistep", {"order": 3}),
-    ("dpm_solver_multistep", {"solver_type": "heun"}), ("sde_dpm_solver", {"eta": 0.5}),
-    ("sde_dpm_solver", {"order": 3}), ("sde_dpm_solver", {"solver_type": "heun"}),
-    ("sde_dpm_solver", {"order": 1}), ("dpm_solver_pp", {"order": 1}),
-    ("dpm_solver_pp", {"order": 3}), ("dpm_solver_pp", {"solver_type": "heun"}),
-    ("dpm_solver_pp_multistep", {"order": 1}), ("dpm_solver_pp_multistep", {"order": 3}),
-    ("dpm_solver_pp_multistep", {"solver_type": "heun"}), ("sde_dpm_solver_pp", {"eta": 0.5}),
-    ("sde_dpm_solver_pp", {"order": 3}), ("sde_dpm_solver_pp", {"solver_type": "heun"}),
-    ("sde_dpm_solver_pp", {"order": 1}), ("lms", {"order": 2}), ("deis", {"order": 2}),
-    ("pndm", {"start": "plms"}), ("ipndm", {"order": 3}),
-    ("unipc", {"order": 3}), ("unipc", {"variant": "bh1"}), ("unipc", {"predict_x0": False}),
-    ("unipc", {"corrector": False}), ("unipc", {"order": 1}),
-    ("sa_solver", {"tau": 0.5}), ("sa_solver", {"predict_x0": False}),
-    ("sa_solver", {"predictor_order": 3, "corrector_order": 3}), ("sa_solver", {"few_steps": True}),
-)  # fmt: skip
+    ("dpm_solver_multistep", {"order": 1}),
+    ("dpm_solver_multistep", {"order": 3}),
+    ("dpm_solver_multistep", {"solver_type": "heun"}),
+    ("sde_dpm_solver", {"eta": 0.5}),
+    ("sde_dpm_solver", {"order": 3}),
+    ("sde_dpm_solver", {"solver_type": "heun"}),
+    ("sde_dpm_solver", {"order": 1}),
+    ("dpm_solver_pp", {"order": 1}),
+    ("dpm_solver_pp", {"order": 3}),
+    ("dpm_solver_pp", {"solver_type": "heun"}),
+    ("dpm_solver_pp_multistep", {"order": 1}),
+    ("dpm_solver_pp_multistep", {"order": 3}),
+    ("dpm_solver_pp_multistep", {"solver_type": "heun"}),
+    ("sde_dpm_solver_pp", {"eta": 0.5}),
+    ("sde_dpm_solver_pp", {"order": 3}),
+    ("sde_dpm_solver_pp", {"solver_type": "heun"}),
+    ("sde_dpm_solver_pp", {"order": 1}),
+    ("lms", {"order": 2}),
+    ("deis", {"order": 2}),
+    ("pndm", {"start": "plms"}),
+    ("ipndm", {"order": 3}),
+    ("unipc", {"order": 3}),
+    ("unipc", {"variant": "bh1"}),
+    ("unipc", {"predict_x0": False}),
+    ("unipc", {"corrector": False}),
+    ("unipc", {"order": 1}),
+    ("sa_solver", {"tau": 0.5}),
+    ("sa_solver", {"predict_x0": False}),
+    ("sa_solver", {"predictor_order": 3, "corrector_order": 3}),
+    ("sa_solver", {"few_steps": True}),
+)
 #: Options of released schedulers that choose times and clip, and leave the formulas alone.
-TIMES = ("spacing", "beta_schedule", "betas", "karras", "exponential", "use_beta", "threshold",
-         "clip", "flow", "rescale", "offset", "snr_shift", "mu", "set_alpha", "timesteps", "shift",
-         "sigma_", "noise_sampler_seed", "scaler", "steps")  # fmt: skip
+TIMES = (
+    "spacing",
+    "beta_schedule",
+    "betas",
+    "karras",
+    "exponential",
+    "use_beta",
+    "threshold",
+    "clip",
+    "flow",
+    "rescale",
+    "offset",
+    "snr_shift",
+    "mu",
+    "set_alpha",
+    "timesteps",
+    "shift",
+    "sigma_",
+    "noise_sampler_seed",
+    "scaler",
+    "steps",
+)
 #: Claims about an implementation's arithmetic and state, not about its formulas.
 NOT_FORMULAS = ("row-independence", "dtype", "state", "precision", "noise")
 
@@ -115,11 +175,27 @@ def preload(released: bool = True) -> None:
         released: the schedulers of diffusers too.
     """
     for name in (
-        "numpy", "scipy.integrate", "scipy.interpolate", "scipy.linalg", "scipy.optimize",
-        "scipy.special", "scipy.stats", "torch", "torchsde", "torchdiffeq", "hypothesis",
-        "hypothesis.strategies", "hypothesis.extra.numpy", "matplotlib.figure", "pandas", "ot",
-        "seaborn", "rich", "joblib", *["diffusers"] * released,
-    ):  # fmt: skip
+        "numpy",
+        "scipy.integrate",
+        "scipy.interpolate",
+        "scipy.linalg",
+        "scipy.optimize",
+        "scipy.special",
+        "scipy.stats",
+        "torch",
+        "torchsde",
+        "torchdiffeq",
+        "hypothesis",
+        "hypothesis.strategies",
+        "hypothesis.extra.numpy",
+        "matplotlib.figure",
+        "pandas",
+        "ot",
+        "seaborn",
+        "rich",
+        "joblib",
+        *["diffusers"] * released,
+    ):
         try:
             importlib.import_module(name)
         except ImportError:
@@ -147,7 +223,7 @@ class Judgement:
 
 def names() -> list[str]:
     """All judges: "claim 34", "certify dfbench:ddim {}", "certify diffusers:DDIMScheduler 2"."""
-    from dfbench.claims.literature.run import named
+    from dfbench.literature.run import named
     from dfbench.samplers import METHODS
 
     found = [f"claim {claim.id}" for claim in named()]
@@ -187,13 +263,13 @@ def ask(judge: str, expected: tuple[str, ...] | None = None) -> Judgement:
 def _verdicts(judge: str, expected: tuple[str, ...] | None) -> Iterator[tuple[str, str]]:
     kind, _, name = judge.partition(" ")
     if kind == "claim":
-        from dfbench.claims.literature.run import named
+        from dfbench.literature.run import named
 
         (claim,) = named([name])
         yield judge, claim(claim.subject()).verdict  # type: ignore[arg-type]
         return
     from dfbench.certification import _hold
-    from dfbench.claims import CLAIMS
+    from dfbench.checks import CLAIMS
 
     sampler = _subject(name)
     sampler.seed = 0
@@ -217,12 +293,12 @@ def without_shrinking() -> None:
     """The first counterexample will do."""
     import hypothesis
 
-    from dfbench.claims.literature import base
+    from dfbench.literature import statement
 
     def settings(**options: Any) -> Any:
         return hypothesis.settings(**{**options, "phases": (hypothesis.Phase.generate,)})
 
-    base.settings = settings  # type: ignore[assignment]
+    statement.settings = settings  # type: ignore[assignment]
 
 
 def patiently() -> None:

@@ -13,26 +13,79 @@ from dataclasses import dataclass
 
 #: Names that are mistaken for each other: in a name or attribute, whole words between underscores.
 TWINS = (
-    ("alpha", "sigma"), ("eps", "x"), ("source", "target"), ("now", "to"), ("s", "t"), ("p", "q"),
-    ("beta", "beta_tilde"), ("low", "high"), ("f", "g2"), ("first", "second"), ("prior", "post"),
-)  # fmt: skip
+    ("alpha", "sigma"),
+    ("eps", "x"),
+    ("source", "target"),
+    ("now", "to"),
+    ("s", "t"),
+    ("p", "q"),
+    ("beta", "beta_tilde"),
+    ("low", "high"),
+    ("f", "g2"),
+    ("first", "second"),
+    ("prior", "post"),
+)
 FUNCTIONS = {
-    "expm1": "exp", "exp": "expm1", "log1p": "log", "log": "log1p", "cos": "sin", "sin": "cos",
-    "cosh": "sinh", "sinh": "cosh", "max": "min", "min": "max", "maximum": "minimum",
-    "minimum": "maximum", "cumsum": "cumprod", "arctan": "tan", "ones": "zeros",
-    "ones_like": "zeros_like", "zeros": "ones", "zeros_like": "ones_like",
-}  # fmt: skip
+    "expm1": "exp",
+    "exp": "expm1",
+    "log1p": "log",
+    "log": "log1p",
+    "cos": "sin",
+    "sin": "cos",
+    "cosh": "sinh",
+    "sinh": "cosh",
+    "max": "min",
+    "min": "max",
+    "maximum": "minimum",
+    "minimum": "maximum",
+    "cumsum": "cumprod",
+    "arctan": "tan",
+    "ones": "zeros",
+    "ones_like": "zeros_like",
+    "zeros": "ones",
+    "zeros_like": "ones_like",
+}
 DROPPED = ("sqrt", "abs", "exp", "log", "fabs", "float_power", "square", "tanh")
 SYMMETRIC = (
-    "hypot", "max", "min", "maximum", "minimum", "isclose", "allclose", "logaddexp", "add",
-    "multiply", "array_equal",
-)  # fmt: skip
+    "hypot",
+    "max",
+    "min",
+    "maximum",
+    "minimum",
+    "isclose",
+    "allclose",
+    "logaddexp",
+    "add",
+    "multiply",
+    "array_equal",
+)
 NOT_FORMULAS = (
-    "isinstance", "hasattr", "getattr", "issubclass", "TypeVar", "replace", "format", "print",
-    "errstate", "cast", "einsum", "ValueError", "TypeError", "get", "field", "zip", "super",
-)  # fmt: skip
-COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-               ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}  # fmt: skip
+    "isinstance",
+    "hasattr",
+    "getattr",
+    "issubclass",
+    "TypeVar",
+    "replace",
+    "format",
+    "print",
+    "errstate",
+    "cast",
+    "einsum",
+    "ValueError",
+    "TypeError",
+    "get",
+    "field",
+    "zip",
+    "super",
+)
+COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
 SHAPE_WORDS = ("axis", "ndim", "size", "keepdims", "dtype", "shape", "copy", "strict", "maxsize")
 
 
@@ -249,9 +302,17 @@ class _Visitor:
         stop = self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
         source = (self.bytes[:start] + (text or after).encode() + self.bytes[stop:]).decode()
         self.found.append(
-            Mutant(self.module, ".".join(self.names), *self.place, self.scope, operator,
-                   before, after, source)
-        )  # fmt: skip
+            Mutant(
+                self.module,
+                ".".join(self.names),
+                *self.place,
+                self.scope,
+                operator,
+                before,
+                after,
+                source,
+            )
+        )
 
     def expression(self, node: ast.AST, exact: bool = False) -> None:
         """Mutate an expression and what it is made of; `exact`: a literal here only moves by 1."""
@@ -336,8 +397,10 @@ class _Visitor:
                 self.add(node, ast.BinOp(left, ast.Mult(), right), "product")
                 self.add(node, left, "factor dropped")
             case ast.Pow() if _number(right) is None:
-                for more in (ast.BinOp(right, ast.Add(), ast.Constant(1)),
-                             ast.BinOp(ast.Constant(2), ast.Mult(), right)):  # fmt: skip
+                for more in (
+                    ast.BinOp(right, ast.Add(), ast.Constant(1)),
+                    ast.BinOp(ast.Constant(2), ast.Mult(), right),
+                ):
                     self.add(node, ast.BinOp(left, ast.Pow(), more), "exponent")
             case ast.MatMult():
                 self.add(node, ast.BinOp(right, ast.MatMult(), left), "swapped")

@@ -20,9 +20,12 @@ def reasons() -> dict[Change, tuple[str, str]]:
     """(kind, reason) of changes. No patterns: a change that nobody has looked at stays open."""
     with REASONS.open(newline="") as file:
         return {
-            (row["module"], row["function"], row["before"], row["after"]):
-            (row["kind"], row["reason"]) for row in csv.DictReader(file)
-        }  # fmt: skip
+            (row["module"], row["function"], row["before"], row["after"]): (
+                row["kind"],
+                row["reason"],
+            )
+            for row in csv.DictReader(file)
+        }
 
 
 def reason(one: Result, known: dict[Change, tuple[str, str]]) -> tuple[str, str]:
@@ -59,18 +62,43 @@ def write(results: list[Result], path: Path, total: dict[str, int]) -> None:
     text = [INTRODUCTION]
     share = f"{100 * killed / max(1, len(results)):.1f} %"
     text += _table(
-        ["mutants there are", "run", "noticed", "of them by time-out", "survived", "not reached",
-         "undecided"],
-        [[sum(total.values()), len(results), f"{killed} ({share})", ends["timeout"],
-          ends["survived"], ends["not reached"], ends["undecided"]]],
-    )  # fmt: skip
+        [
+            "mutants there are",
+            "run",
+            "noticed",
+            "of them by time-out",
+            "survived",
+            "not reached",
+            "undecided",
+        ],
+        [
+            [
+                sum(total.values()),
+                len(results),
+                f"{killed} ({share})",
+                ends["timeout"],
+                ends["survived"],
+                ends["not reached"],
+                ends["undecided"],
+            ]
+        ],
+    )
     text += ["By file:", ""]
     rows = []
     for module in sorted(total):
         own = [one for one in results if one.module == module]
         count = Counter(one.verdict for one in own)
-        rows.append([f"`{module}`", total[module], len(own), count["killed"] + count["timeout"],
-                     count["survived"], count["not reached"], count["undecided"]])  # fmt: skip
+        rows.append(
+            [
+                f"`{module}`",
+                total[module],
+                len(own),
+                count["killed"] + count["timeout"],
+                count["survived"],
+                count["not reached"],
+                count["undecided"],
+            ]
+        )
     header = ["file", "mutants", "run", "noticed", "survived", "not reached", "undecided"]
     text += _table(header, rows)
     text += [
@@ -87,9 +115,15 @@ def write(results: list[Result], path: Path, total: dict[str, int]) -> None:
     operators = sorted({one.operator for one in results})
     text += _table(
         ["operator", "run", "not noticed"],
-        [[name, sum(one.operator == name for one in results),
-          sum(one.operator == name for one in left)] for name in operators],
-    )  # fmt: skip
+        [
+            [
+                name,
+                sum(one.operator == name for one in results),
+                sum(one.operator == name for one in left),
+            ]
+            for name in operators
+        ],
+    )
     text += ["## Survivors", "", SURVIVORS, ""]
     text += _table(["kind", "mutants"], kinds.most_common())
     groups: dict[tuple[str, str], list[Result]] = {}
@@ -99,10 +133,16 @@ def write(results: list[Result], path: Path, total: dict[str, int]) -> None:
         text += [f"### {kind}: {words} ({len(members)})", ""]
         text += _table(
             ["where", "change", "by", "verdict"],
-            [[f"`{one.module}` {one.line} `{one.function}`",
-              f"{_code(one.before)} → {_code(one.after)}", one.operator, one.verdict]
-             for one in sorted(members, key=lambda r: (r.module, r.line))],
-        )  # fmt: skip
+            [
+                [
+                    f"`{one.module}` {one.line} `{one.function}`",
+                    f"{_code(one.before)} → {_code(one.after)}",
+                    one.operator,
+                    one.verdict,
+                ]
+                for one in sorted(members, key=lambda r: (r.module, r.line))
+            ],
+        )
     path.write_text("\n".join(text).rstrip() + "\n")
 
 

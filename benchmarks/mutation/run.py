@@ -30,8 +30,14 @@ FIRST = 0.5  # seconds for a mutant before those that nobody has noticed so far 
 STALLED = 20  # times the limit on the clock: the machine may be busy with something else
 CLAIMS = 40.0  # seconds (traced) of claims asked about one line, at first
 PATIENCE = {"dfbench/samplers": 12.0, "": 4.0}  # the same of subjects
-WARMING = ("claim 1", "claim 22", "claim 36", "claim 45", "certify dfbench:sa_solver {}",
-           "certify dfbench:edm {}")  # fmt: skip
+WARMING = (
+    "claim 1",
+    "claim 22",
+    "claim 36",
+    "claim 45",
+    "certify dfbench:sa_solver {}",
+    "certify dfbench:edm {}",
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def _child(task: Callable[[], Any], write: int, limit: float) -> None:
 
 def _import() -> None:
     """Everything that judges need."""
-    names = ["dfbench.certification", "dfbench.claims.literature.run"]
+    names = ["dfbench.certification", "dfbench.literature.run"]
     for name in names + ["dfbench.subjects.diffusers"] * ("diffusers" in sys.modules):
         importlib.import_module(name)
 
@@ -326,10 +332,16 @@ def load(path: Path) -> dict[str, Result]:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     return {
-        row["key"]: Result(**{**row, "line": int(row["line"]), "asked": int(row["asked"]),
-                              "seconds": float(row["seconds"])})
+        row["key"]: Result(
+            **{
+                **row,
+                "line": int(row["line"]),
+                "asked": int(row["asked"]),
+                "seconds": float(row["seconds"]),
+            }
+        )
         for row in rows
-    }  # fmt: skip
+    }
 
 
 def save(path: Path, results: Iterable[Result]) -> None:
@@ -436,10 +448,18 @@ def run(
                     continue  # what is known of it stays
                 verdict = "undecided"
             one = Result(
-                mutant.key, mutant.module, mutant.function, mutant.first, mutant.operator,
-                mutant.before, mutant.after, verdict, by, before + len(spent),
+                mutant.key,
+                mutant.module,
+                mutant.function,
+                mutant.first,
+                mutant.operator,
+                mutant.before,
+                mutant.after,
+                verdict,
+                by,
+                before + len(spent),
                 round(sum(seconds for _, seconds in spent), 2),
-            )  # fmt: skip
+            )
             done[one.key] = one
             writer.writerow(asdict(one))
             file.flush()
@@ -470,7 +490,11 @@ def dump(known: list[Known], path: Path) -> None:
 def undump(path: Path) -> list[Known]:
     """Read it back."""
     return [
-        Known(row["judge"], tuple(row["passed"]), row["seconds"],
-              {f: set(n) for f, n in row["lines"].items()})
+        Known(
+            row["judge"],
+            tuple(row["passed"]),
+            row["seconds"],
+            {f: set(n) for f, n in row["lines"].items()},
+        )
         for row in json.loads(path.read_text())
-    ]  # fmt: skip
+    ]

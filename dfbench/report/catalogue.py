@@ -21,7 +21,7 @@ def catalogue(kind: str) -> Rows:
             for name in names
         ]
     if kind == "claims":
-        from dfbench.claims import CLAIMS
+        from dfbench.checks import CLAIMS
 
         return [
             {"name": each.id, "kind": each.kind, "statement": each.statement, "source": each.source}
@@ -53,10 +53,15 @@ def _sweep(kind: str) -> Rows:
 
     if kind == "metrics":
         return [
-            {"name": each.name, "what": each.what, "unit": each.unit, "exact": each.exact,
-             "source": each.source}
+            {
+                "name": each.name,
+                "what": each.what,
+                "unit": each.unit,
+                "exact": each.exact,
+                "source": each.source,
+            }
             for each in measures.MEASURES.values()
-        ]  # fmt: skip
+        ]
     if kind == "studies":
         return _studies()
     entries: Any = laws.TARGETS if kind == "targets" else spacing.GRIDS

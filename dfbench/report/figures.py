@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dfbench.claims.base import Finding
+from dfbench.outcome import Finding
 from dfbench.report.groups import Group, Part, Place, Row
 from dfbench.report.labels import Status, number
 from dfbench.report.svg import Line, line_plot

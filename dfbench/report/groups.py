@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.outcome import Certificate, Finding, SubjectReport
 from dfbench.report import labels
 from dfbench.report.labels import Status
 
@@ -218,7 +218,7 @@ def issues(classes: Iterable[Group], *wanted: Status) -> list[Issue]:
 
 
 def _rank(issue: Issue) -> tuple[int, bool, float, int]:
-    from dfbench.claims import CLAIMS
+    from dfbench.checks import CLAIMS
 
     known = [*CLAIMS]
     claim = issue.claims[0]

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from dfbench.claims.base import Certificate, Finding
+from dfbench.outcome import Certificate, Finding
 from dfbench.report import figures, labels, serial
 from dfbench.report import groups as grouping
 from dfbench.report.groups import Group
@@ -121,7 +121,7 @@ def headline(certificate: Certificate) -> str:
 
 def _claims(certificate: Certificate) -> list[Entry]:
     """The claims in the certificate, those of the registry in its order and with its source."""
-    from dfbench.claims import CLAIMS
+    from dfbench.checks import CLAIMS
 
     findings: dict[str, list[Finding]] = {}
     for report in certificate.subjects:

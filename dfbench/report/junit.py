@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from dfbench.claims.base import Certificate, Finding, SubjectReport
+from dfbench.outcome import Certificate, Finding, SubjectReport
 from dfbench.report import labels
 
 

@@ -15,8 +15,18 @@ from typing import Any
 from dfbench.report import labels
 from dfbench.report.groups import Group, Issue, Row
 
-KNOWN = ("id", "title", "verdict", "text", "classes", "claims", "options", "size", "upstream",
-         "workaround")  # fmt: skip
+KNOWN = (
+    "id",
+    "title",
+    "verdict",
+    "text",
+    "classes",
+    "claims",
+    "options",
+    "size",
+    "upstream",
+    "workaround",
+)
 
 
 @dataclass(frozen=True)

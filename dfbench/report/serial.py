@@ -9,14 +9,26 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from dfbench.claims.base import Certificate, Finding, SubjectReport, Verdict
 from dfbench.errors import Unusable
+from dfbench.outcome import Certificate, Finding, SubjectReport, Verdict
 
 #: The fields of a finding in the order in which they are written.
 FINDING = (
-    "claim", "verdict", "measured", "bound", "unit", "where", "why", "counterexample", "reproduce",
-    "statement", "derivation", "expected", "series", "seconds",
-)  # fmt: skip
+    "claim",
+    "verdict",
+    "measured",
+    "bound",
+    "unit",
+    "where",
+    "why",
+    "counterexample",
+    "reproduce",
+    "statement",
+    "derivation",
+    "expected",
+    "series",
+    "seconds",
+)
 
 
 def plain(value: Any) -> Any:

@@ -59,9 +59,15 @@ class Axis:
 
 
 def line_plot(
-    lines: Sequence[Line], *, x: str, y: str, title: str, x_log: bool, y_log: bool,
+    lines: Sequence[Line],
+    *,
+    x: str,
+    y: str,
+    title: str,
+    x_log: bool,
+    y_log: bool,
     room: int = WIDTH - RIGHT,
-) -> Markup:  # fmt: skip
+) -> Markup:
     """A plot of lines, or nothing where fewer than two points can be drawn.
 
     Args:

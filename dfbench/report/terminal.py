@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dfbench.claims.base import Certificate
+from dfbench.outcome import Certificate
 from dfbench.report import groups as grouping
 from dfbench.report import labels
 from dfbench.report.groups import Group, Issue, Place
@@ -62,8 +62,11 @@ def summary(certificate: Certificate, console: Console) -> None:
         console.print()
         checks = "1 check" if len(blocked) == 1 else f"{len(blocked)} checks"
         reason = labels.broken(blocked[0].finding)
-        _line(console, f"{symbols['inconclusive']} {checks} could not run because {reason}"
-              + (", or the like" if len(blocked) > 1 else ""))  # fmt: skip
+        _line(
+            console,
+            f"{symbols['inconclusive']} {checks} could not run because {reason}"
+            + (", or the like" if len(blocked) > 1 else ""),
+        )
     _reasons(classes, console, symbols)
     verdict = certificate.verdict
     total = len(certificate.subjects)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from dfbench.samplers.base import METHODS, Method, Traits, method
+from dfbench.samplers.method import METHODS, Method, Traits, method
 
 FAMILIES = (
     "ddim",

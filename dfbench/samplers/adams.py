@@ -18,8 +18,8 @@ import numpy as np
 from scipy.special import gammainc
 
 from dfbench.levels import Array, Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
 from dfbench.samplers.dpm_solver import between, ddim_step, growth, multistep_order, need_signal
+from dfbench.samplers.method import Model, Noise, Traits, method
 
 Weights = Callable[[list[int], int], Sequence[float] | Array]
 

@@ -7,9 +7,9 @@ from math import sqrt
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
 from dfbench.samplers.ddim import kept_fraction, posterior_std, towards_data
 from dfbench.samplers.flow import flow_time
+from dfbench.samplers.method import Model, Noise, Traits, method
 from dfbench.samplers.ode import at_ratio, exploding, in_sigma, middle, times
 
 

@@ -6,7 +6,7 @@ from math import exp, log, sqrt
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
+from dfbench.samplers.method import Model, Noise, Traits, method
 
 
 def kept_fraction(now: Level, to: Level) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Output, Traits, method
+from dfbench.samplers.method import Model, Noise, Output, Traits, method
 from dfbench.schedules import SCALES, at_log_snr
 
 

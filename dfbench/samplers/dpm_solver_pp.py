@@ -15,7 +15,6 @@ from typing import Any
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers.ancestral import noisier
-from dfbench.samplers.base import Model, Noise, Traits, method
 from dfbench.samplers.dpm_solver import (
     check,
     differences,
@@ -27,6 +26,7 @@ from dfbench.samplers.dpm_solver import (
     spread,
     step_orders,
 )
+from dfbench.samplers.method import Model, Noise, Traits, method
 
 
 @method(

@@ -6,7 +6,7 @@ from math import inf, sqrt
 from typing import Any
 
 from dfbench.levels import Grid
-from dfbench.samplers.base import Model, Noise, Traits, method
+from dfbench.samplers.method import Model, Noise, Traits, method
 from dfbench.samplers.ode import at_ratio, exploding, in_sigma
 
 

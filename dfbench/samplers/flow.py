@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
+from dfbench.samplers.method import Model, Noise, Traits, method
 from dfbench.samplers.ode import ORDERS, STAGES, Field, in_time, rule, times
 
 

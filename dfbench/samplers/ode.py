@@ -7,7 +7,7 @@ from math import isinf, sqrt
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
+from dfbench.samplers.method import Model, Noise, Traits, method
 
 Field = Callable[[Any, float], Any]
 

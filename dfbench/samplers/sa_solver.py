@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Array, Grid, Level
-from dfbench.samplers.base import Model, Noise, Traits, method
 from dfbench.samplers.dpm_solver import (
     growth,
     log_step,
@@ -19,6 +18,7 @@ from dfbench.samplers.dpm_solver import (
     spread,
     step_orders,
 )
+from dfbench.samplers.method import Model, Noise, Traits, method
 
 Tau = float | Sequence[float] | Callable[[Level], float]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Grid
-from dfbench.samplers.base import Model, Noise, Output, Traits, method
 from dfbench.samplers.ddim import kept_fraction, posterior_std, towards_data
+from dfbench.samplers.method import Model, Noise, Output, Traits, method
 from dfbench.samplers.ode import times
 
 

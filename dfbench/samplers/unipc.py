@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Model, Noise, Output, Traits, method
 from dfbench.samplers.dpm_solver import (
     ddim_step,
     log_step,
@@ -17,6 +16,7 @@ from dfbench.samplers.dpm_solver import (
     phi,
     step_orders,
 )
+from dfbench.samplers.method import Model, Noise, Output, Traits, method
 
 
 @method(

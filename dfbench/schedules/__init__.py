@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dfbench.schedules.base import SCALES, Scale, Scaled, Schedule, at_log_snr
 from dfbench.schedules.closed import EDM, VE, Cosine, FlowMatching, LinearVP, Shifted, SubVP
 from dfbench.schedules.custom import FunctionSchedule, SDESchedule
 from dfbench.schedules.discrete import DiscreteSchedule, TableSchedule
+from dfbench.schedules.schedule import SCALES, Scale, Scaled, Schedule, at_log_snr
 
 __all__ = [
     "EDM",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from dfbench.schedules.base import SCALES, Scale, Schedule
 from dfbench.schedules.numerics import Array
+from dfbench.schedules.schedule import SCALES, Scale, Schedule
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from dfbench.schedules.base import Schedule
 from dfbench.schedules.numerics import (
     PROBES,
     Array,
@@ -17,6 +16,7 @@ from dfbench.schedules.numerics import (
     Vectorised,
     derivative,
 )
+from dfbench.schedules.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dfbench.levels import Level
-from dfbench.schedules.base import Schedule, at_log_snr
 from dfbench.schedules.numerics import Array
+from dfbench.schedules.schedule import Schedule, at_log_snr
 
 
 @dataclass(frozen=True, eq=False)

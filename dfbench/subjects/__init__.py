@@ -8,16 +8,22 @@ from typing import Any
 
 from dfbench.errors import Unusable
 from dfbench.loading import load_module
-from dfbench.samplers.base import METHODS, Method
-from dfbench.subjects.base import Sampler
+from dfbench.samplers.method import METHODS, Method
+from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import MethodSampler
 
 ACCEPTED = "LIBRARY, LIBRARY:NAME, package.module:NAME or path/to/file.py:NAME"
 LIBRARIES = ("diffusers", "dfbench")
 NEED_TIMES = (
-    "annealed_langevin", "exponential_sde", "interpolant_sde", "predictor_corrector",
-    "probability_flow", "reverse_sde", "tcd", "velocity",
-)  # fmt: skip
+    "annealed_langevin",
+    "exponential_sde",
+    "interpolant_sde",
+    "predictor_corrector",
+    "probability_flow",
+    "reverse_sde",
+    "tcd",
+    "velocity",
+)
 
 
 def libraries() -> dict[str, list[str]]:

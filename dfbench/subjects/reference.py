@@ -13,8 +13,8 @@ import dfbench
 from dfbench.levels import Grid, Level
 from dfbench.readout import Call, Network
 from dfbench.samplers import METHODS, Method
-from dfbench.samplers.base import Output, Traits
-from dfbench.subjects.base import Reference, Sampler
+from dfbench.samplers.method import Output, Traits
+from dfbench.subjects.contract import Reference, Sampler
 
 
 @dataclass(frozen=True)

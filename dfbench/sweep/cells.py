@@ -23,10 +23,25 @@ from dfbench.sweep.study import NFE, Study
 OWN = "own"  # the schedule and the grid of a third party
 
 #: Parts of dfbench that cannot change a result.
-APART = ("report", "claims", "cli.py", "certification.py", "self_test.py", "pytest_plugin.py",
-         "testing.py", "files.py", "sweep/store.py", "sweep/run.py", "sweep/study.py",
-         "sweep/entries.py", "sweep/reading.py", "sweep/compare.py", "sweep/published",
-         "sweep/studies", "training/measure")  # fmt: skip
+APART = (
+    "report",
+    "claims",
+    "cli.py",
+    "certification.py",
+    "self_test.py",
+    "pytest_plugin.py",
+    "testing.py",
+    "files.py",
+    "sweep/store.py",
+    "sweep/run.py",
+    "sweep/study.py",
+    "sweep/entries.py",
+    "sweep/reading.py",
+    "sweep/compare.py",
+    "sweep/published",
+    "sweep/studies",
+    "training/measure",
+)
 
 
 @dataclass(frozen=True)
@@ -70,8 +85,13 @@ class Way:
             return third_party.run(made, self.steps, given, self.sampler.label)
         assert self.schedule is not None
         assert self.grid is not None
-        levels = _grid(self.schedule.name, _text(self.schedule.options), self.grid.name,
-                       _text(self.grid.options), self.steps)  # fmt: skip
+        levels = _grid(
+            self.schedule.name,
+            _text(self.schedule.options),
+            self.grid.name,
+            _text(self.grid.options),
+            self.steps,
+        )
         return reference(
             self.sampler.name, levels, self.sampler.options, self.prediction, self.sampler.label
         )
@@ -138,8 +158,9 @@ def plan(
             if progress:
                 progress("planning", 0, 0)
     excluded = sorted((one.place, one.why) for one in tried if one.why and not one.died)
-    runs = sorted((_hash(one.way.identity()), one.budget, one) for one in tried
-                  if not one.why or one.died)  # fmt: skip
+    runs = sorted(
+        (_hash(one.way.identity()), one.budget, one) for one in tried if not one.why or one.died
+    )
     cells, broken = [], {}
     for _, _, one in runs:
         for target in (each for each in study.targets if _wants(each, one.way)):
@@ -273,10 +294,17 @@ def _spent(way: Way) -> int:
 
 
 def _key(study: Study, target: Entry, way: Way, seed: int, metrics: tuple[str, ...]) -> str:
-    return _hash({
-        "target": target.identity(), **way.identity(), "seed": seed, "samples": study.samples,
-        "metrics": sorted(metrics), "code": code(), "library": _library(way.sampler),
-    })  # fmt: skip
+    return _hash(
+        {
+            "target": target.identity(),
+            **way.identity(),
+            "seed": seed,
+            "samples": study.samples,
+            "metrics": sorted(metrics),
+            "code": code(),
+            "library": _library(way.sampler),
+        }
+    )
 
 
 def _hash(content: Any) -> str:

@@ -21,8 +21,20 @@ TABLES = 1e-3  # relative, of exact values from tables in float32
 SMALLEST = 1e-12  # below it, exact errors are round-off
 FALSE_ALARMS = 0.05  # at most, of a whole comparison with nothing changed
 
-KEY = ("target", "sampler", "method", "options", "schedule", "grid", "prediction", "budget",
-       "metric", "source", "at", "series")  # fmt: skip
+KEY = (
+    "target",
+    "sampler",
+    "method",
+    "options",
+    "schedule",
+    "grid",
+    "prediction",
+    "budget",
+    "metric",
+    "source",
+    "at",
+    "series",
+)
 
 
 @dataclass(frozen=True)
@@ -116,10 +128,12 @@ def difference(old: DataFrame, new: DataFrame) -> Difference:
         for table in (old, new)
     ]
     failed = [
-        {tuple(str(x) for x in each[:3]): str(each[3])
-         for each in table.loc[table.status == "failed", [*names, "why"]].itertuples(index=False)}
+        {
+            tuple(str(x) for x in each[:3]): str(each[3])
+            for each in table.loc[table.status == "failed", [*names, "why"]].itertuples(index=False)
+        }
         for table in (old, new)
-    ]  # fmt: skip
+    ]
     return Difference(
         changes,
         list(spent.values()),
@@ -148,7 +162,10 @@ def _changed(row: Any, widen: float | None) -> bool:
 def _change(row: Any) -> Change:
     return Change(
         {name: getattr(row, name) for name in KEY},
-        float(row.value_old), float(row.value_new), str(row.unit_new or ""),
-        (float(row.low_old), float(row.low_new)), (float(row.high_old), float(row.high_new)),
+        float(row.value_old),
+        float(row.value_new),
+        str(row.unit_new or ""),
+        (float(row.low_old), float(row.low_new)),
+        (float(row.high_old), float(row.high_new)),
         (int(row.nfe_old), int(row.nfe_new)),
-    )  # fmt: skip
+    )

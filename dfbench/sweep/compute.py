@@ -38,11 +38,23 @@ def failed(cell: Cell, why: str) -> dict[str, Any]:
     """The result of a cell that could not be computed."""
     way = cell.way
     head: dict[str, Any] = {
-        "dimension": None, "method": way.sampler.shown, "version": "", "options": {},
-        "steps": way.steps, "nfe": None, "prediction": way.prediction,
-    }  # fmt: skip
-    return {"key": cell.key, "status": "failed", "why": " ".join(why.split())[:500], "head": head,
-            "rows": [], "skipped": {}, "cost": {"seconds": 0.0}}  # fmt: skip
+        "dimension": None,
+        "method": way.sampler.shown,
+        "version": "",
+        "options": {},
+        "steps": way.steps,
+        "nfe": None,
+        "prediction": way.prediction,
+    }
+    return {
+        "key": cell.key,
+        "status": "failed",
+        "why": " ".join(why.split())[:500],
+        "head": head,
+        "rows": [],
+        "skipped": {},
+        "cost": {"seconds": 0.0},
+    }
 
 
 def _compute(cell: Cell) -> dict[str, Any]:
@@ -69,15 +81,27 @@ def _measured(cell: Cell, target: Target, run: Run, start: float) -> dict[str, A
         else:
             skipped[name] = reason
     head = {
-        "dimension": target.dim, "method": cell.way.sampler.shown if run.code or
-        cell.way.sampler.third_party else run.method, "version": run.version,
-        "options": {**cell.way.sampler.options, **cell.way.sampler.call}, "steps": run.steps,
-        "nfe": run.nfe, "prediction": run.prediction,
-    }  # fmt: skip
+        "dimension": target.dim,
+        "method": cell.way.sampler.shown
+        if run.code or cell.way.sampler.third_party
+        else run.method,
+        "version": run.version,
+        "options": {**cell.way.sampler.options, **cell.way.sampler.call},
+        "steps": run.steps,
+        "nfe": run.nfe,
+        "prediction": run.prediction,
+    }
     seconds = time.perf_counter() - start
     cost = {"seconds": seconds, **_outside(cell.way, run)}
-    return {"key": cell.key, "status": "ok", "why": None, "head": head, "rows": rows,
-            "skipped": skipped, "cost": cost}  # fmt: skip
+    return {
+        "key": cell.key,
+        "status": "ok",
+        "why": None,
+        "head": head,
+        "rows": rows,
+        "skipped": skipped,
+        "cost": cost,
+    }
 
 
 def target_of(entry: Entry) -> Target:

@@ -12,7 +12,7 @@ import numpy as np
 from dfbench.errors import Undefined
 from dfbench.levels import Level
 from dfbench.samplers import Method
-from dfbench.samplers.base import Output
+from dfbench.samplers.method import Output
 from dfbench.sweep.samplers import Run
 from dfbench.table import CONVERTED, Step, Table
 

@@ -65,7 +65,7 @@ ONLY = {
     "samplers": ("schedules", "grids"),
     "schedules": (),
     "grids": ("schedules",),
-}  # fmt: skip
+}
 
 
 def read(top: Section, key: str, base: Path, optional: bool = False) -> tuple[Entry, ...]:

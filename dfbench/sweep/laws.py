@@ -57,9 +57,11 @@ def isotropic(dimension: int = 1, variance: float = 1.0, learned: float = 1.0) -
 
 @kind
 def eigenvalues(
-    file: str | None = None, values: list[float] | None = None, counts: list[int] | None = None,
+    file: str | None = None,
+    values: list[float] | None = None,
+    counts: list[int] | None = None,
     learned: float = 1.0,
-) -> Target:  # fmt: skip
+) -> Target:
     """Gaussian, eigenvalues from a .npy or .csv file, or given here as `values`.
 
     Args:

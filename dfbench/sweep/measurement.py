@@ -61,11 +61,18 @@ COSTS: dict[str, Column] = {
     "sampler": COLUMNS["sampler"],
     "nfe": COLUMNS["nfe"],
     "seconds": Column("number", "s", "wall time of the whole cell with all its measures"),
-    "overhead_seconds": Column("number", "s", "of the sampler's own code outside the model, per "
-                               "evaluation, on a state of 1e6 numbers"),
-    "memory_bytes": Column("integer", "bytes", "arrays of 1e6 float64 that have to be held beside "
-                           "the state, counted from the table; empty if there is none"),
-}  # fmt: skip
+    "overhead_seconds": Column(
+        "number",
+        "s",
+        "of the sampler's own code outside the model, per evaluation, on a state of 1e6 numbers",
+    ),
+    "memory_bytes": Column(
+        "integer",
+        "bytes",
+        "arrays of 1e6 float64 that have to be held beside "
+        "the state, counted from the table; empty if there is none",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,19 @@ class Measurement:
             return (0, 0.0) if x is None or math.isnan(x) else (1, x)
 
         return (
-            self.target, self.sampler, self.method, self.options, self.schedule, self.grid,
-            self.prediction, self.budget, number(self.nfe), self.seed, self.cell,
-            self.metric or "", self.source or "", number(self.series), number(self.at),
-        )  # fmt: skip
+            self.target,
+            self.sampler,
+            self.method,
+            self.options,
+            self.schedule,
+            self.grid,
+            self.prediction,
+            self.budget,
+            number(self.nfe),
+            self.seed,
+            self.cell,
+            self.metric or "",
+            self.source or "",
+            number(self.series),
+            number(self.at),
+        )

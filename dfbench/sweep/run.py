@@ -99,9 +99,10 @@ def bench(
         unique = {cell.key: cell for cell in planned.cells}
         store.add([failed(unique[key], why) for key, why in planned.broken.items()])
         todo = [
-            cell for key, cell in unique.items()
+            cell
+            for key, cell in unique.items()
             if not store.good(key) and key not in planned.broken
-        ]  # fmt: skip
+        ]
         _work(todo, len(unique), store, workers, backend, progress)
         _tables(chosen, planned, store, command, workers, backend)
     except OSError as error:
@@ -114,9 +115,16 @@ def bench(
     bad = [result for result in results if result["status"] != "ok"]
     skipped = Counter(f"{name}: {why}" for r in results for name, why in r["skipped"].items())
     return Outcome(
-        chosen.name, directory, len(unique), len(todo), len(bad), planned.reasons(), dict(skipped),
-        dict(Counter(str(result["why"]) for result in bad)), time.perf_counter() - start,
-    )  # fmt: skip
+        chosen.name,
+        directory,
+        len(unique),
+        len(todo),
+        len(bad),
+        planned.reasons(),
+        dict(skipped),
+        dict(Counter(str(result["why"]) for result in bad)),
+        time.perf_counter() - start,
+    )
 
 
 def _tables(
@@ -139,9 +147,13 @@ def _tables(
 
 
 def _work(
-    todo: Sequence[Cell], total: int, store: Store, workers: int | None, backend: str,
+    todo: Sequence[Cell],
+    total: int,
+    store: Store,
+    workers: int | None,
+    backend: str,
     progress: Progress | None,
-) -> None:  # fmt: skip
+) -> None:
     """Compute cells; results are put on the disk about once a second, and at the end."""
     waiting: list[dict[str, Any]] = []
     done, last = total - len(todo), time.monotonic()

@@ -11,7 +11,7 @@ import numpy as np
 
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS, Method
-from dfbench.samplers.base import Output
+from dfbench.samplers.method import Output
 from dfbench.table import Table
 
 Draws = Callable[[int], Array]
@@ -121,8 +121,17 @@ def reference(
     method = chains()[name]
     spent = _evaluations(method, grid, options, prediction)
     drawn = method.traits_of(**options).stochastic
-    return Run(label or name, f"dfbench:{name}", __version__, grid, prediction, spent, method,
-               drawn, options)  # fmt: skip
+    return Run(
+        label or name,
+        f"dfbench:{name}",
+        __version__,
+        grid,
+        prediction,
+        spent,
+        method,
+        drawn,
+        options,
+    )
 
 
 def _evaluations(method: Method, grid: Grid, options: dict[str, Any], prediction: str) -> int:

@@ -108,8 +108,10 @@ def make(
 def _in_time(name: str, schedule: Schedule, points: int, t: Any, options: Any) -> Array:
     """The spacings in t between given times, which may have σ = 0 or α = 0."""
     functions: dict[str, Callable[..., Grid]] = {
-        "uniform_t": grids.uniform_t, "quadratic": grids.quadratic, "beta": grids.beta,
-    }  # fmt: skip
+        "uniform_t": grids.uniform_t,
+        "quadratic": grids.quadratic,
+        "beta": grids.beta,
+    }
     if points == 1:
         return np.array([float(t[0])])
     grid = functions[name](schedule, points - 1, t_start=t[0], t_stop=t[1], **options)

@@ -96,10 +96,12 @@ def write_table(
     from pyarrow import parquet
 
     kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
-    schema = pa.schema([
-        pa.field(key, kinds[c.kind], metadata={"what": c.what, "unit": c.unit})
-        for key, c in columns.items()
-    ])  # fmt: skip
+    schema = pa.schema(
+        [
+            pa.field(key, kinds[c.kind], metadata={"what": c.what, "unit": c.unit})
+            for key, c in columns.items()
+        ]
+    )
     arrays = [
         pa.array([row[key] for row in rows], type=field.type, from_pandas=False)
         for key, field in zip(columns, schema, strict=True)

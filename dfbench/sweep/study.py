@@ -103,8 +103,10 @@ def load(source: str | Path | Mapping[str, Any] | Study = DEFAULT) -> Study:
         return parse(source, Path(), "study", json.dumps(source, indent=1, default=str))
     known, name = shipped(), str(source)
     if name not in known and not name.endswith(".toml"):
-        raise Unusable(f"no study {name!r}; give a .toml file, or one that is shipped: "
-                       f"{hint(name, known).removeprefix('accepted: ')}")  # fmt: skip
+        raise Unusable(
+            f"no study {name!r}; give a .toml file, or one that is shipped: "
+            f"{hint(name, known).removeprefix('accepted: ')}"
+        )
     file = known.get(name, Path(name))
     where = name if name in known else file.name
     try:
@@ -151,8 +153,20 @@ def parse(content: Mapping[str, Any], base: Path, name: str, source: str = "") -
         for key, chosen in entry.only.items():
             for label in chosen:
                 one_of(f"{entry.label}: {key}", label, {**known, "metrics": metrics}[key], "label")
-    return Study(name, title, targets, samplers, schedules, grids, predictions, budgets, seeds,
-                 samples, tuple(sorted(metrics)), source)  # fmt: skip
+    return Study(
+        name,
+        title,
+        targets,
+        samplers,
+        schedules,
+        grids,
+        predictions,
+        budgets,
+        seeds,
+        samples,
+        tuple(sorted(metrics)),
+        source,
+    )
 
 
 def _names(top: Section, key: str, default: list[str], known: list[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dfbench.errors import SubjectError, Unsupported, Unusable
 from dfbench.levels import Array, Level
 from dfbench.readout import Call, GaussianDraws
 from dfbench.subjects import resolve
-from dfbench.subjects.base import Sampler
+from dfbench.subjects.contract import Sampler
 from dfbench.sweep.samplers import Draws, Run
 
 _ONE_AT_A_TIME = threading.RLock()  # a read-out replaces functions of torch for the whole process
@@ -61,10 +61,19 @@ def run(sampler: Sampler, n: int, prediction: str | None, label: str) -> Run:
         finally:
             sampler.forget()
     return Run(
-        label, sampler.name, sampler.version, session.grid, session.prediction, spent, table,
-        drawn, sigma_data=session.sigma_data, start=first,
-        code=None if table is not None else _code(sampler, n, own), clock=_clock(sampler, n, own),
-    )  # fmt: skip
+        label,
+        sampler.name,
+        sampler.version,
+        session.grid,
+        session.prediction,
+        spent,
+        table,
+        drawn,
+        sigma_data=session.sigma_data,
+        start=first,
+        code=None if table is not None else _code(sampler, n, own),
+        clock=_clock(sampler, n, own),
+    )
 
 
 def _start(session: Any) -> float | None:

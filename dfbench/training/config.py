@@ -38,9 +38,18 @@ from dfbench.files import write
 from dfbench.loading import Reference
 
 Loss = Literal[
-    "prediction", "eps", "x", "v", "u", "velocity", "score", "denoised", "edm",
-    "implicit", "hutchinson",
-]  # fmt: skip
+    "prediction",
+    "eps",
+    "x",
+    "v",
+    "u",
+    "velocity",
+    "score",
+    "denoised",
+    "edm",
+    "implicit",
+    "hutchinson",
+]
 Prediction = Literal["eps", "x", "v", "u", "velocity", "score", "denoised", "edm"]
 
 
@@ -178,8 +187,9 @@ def parse(content: Mapping[str, Any]) -> Config:
     """
     config: Config = _fill(Config, content, "")
     scores = {"score", "implicit", "hutchinson"} & {
-        config.objective.prediction, config.objective.loss
-    }  # fmt: skip
+        config.objective.prediction,
+        config.objective.loss,
+    }
     if scores and not config.gaussian:
         raise Unusable(
             f"[objective] {min(scores)} needs independent Gaussian noise: with another source or "

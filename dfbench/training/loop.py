@@ -153,9 +153,13 @@ class Trainer:
         self.sigma_data = self.data.std
         weighting = config.objective.weighting.build(WEIGHTINGS, "objective.weighting")
         self.objective = Objective(
-            config.objective.prediction, config.objective.loss, weighting, self.schedule,
-            self.sigma_data, self.loop.normalise,
-        )  # fmt: skip
+            config.objective.prediction,
+            config.objective.loss,
+            weighting,
+            self.schedule,
+            self.sigma_data,
+            self.loop.normalise,
+        )
         self.levels: NoiseLevels = config.levels.build(
             noise_levels.KINDS, "levels", self.schedule, weighting, self.sigma_data
         )
@@ -171,9 +175,12 @@ class Trainer:
         self._averages = [p.detach() for p in self.ema.parameters()]
         self._weights = [p.detach() for p in self.net.parameters()]
         self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=self.loop.learning_rate, betas=self.loop.betas,
-            weight_decay=self.loop.weight_decay, fused=True,
-        )  # fmt: skip
+            self.parameters,
+            lr=self.loop.learning_rate,
+            betas=self.loop.betas,
+            weight_decay=self.loop.weight_decay,
+            fused=True,
+        )
         # what is compiled has no second derivative, which losses without a target need
         traced = self.objective.loss in ("implicit", "hutchinson")
         compiled = not traced and (

@@ -65,8 +65,10 @@ class GeometricLevels(NoiseLevels):
 
     def __init__(self, low: float, high: float, count: int) -> None:
         if count < 1 or low > high or (count == 1) != (low == high):
-            raise ValueError(f"need low < high and count > 1, or low = high and count = 1, "
-                             f"got {low}, {high} and {count}")  # fmt: skip
+            raise ValueError(
+                f"need low < high and count > 1, or low = high and count = 1, "
+                f"got {low}, {high} and {count}"
+            )
         self.low, self.high = low, high
         self.levels = np.linspace(low, high, count)
 
@@ -179,26 +181,42 @@ def uniform(
 
 
 def geometric(
-    given: Schedule, weight: Function, std: float,
-    *, low: float = -10.0, high: float = 10.0, count: int = 10,
-) -> NoiseLevels:  # fmt: skip
+    given: Schedule,
+    weight: Function,
+    std: float,
+    *,
+    low: float = -10.0,
+    high: float = 10.0,
+    count: int = 10,
+) -> NoiseLevels:
     """A few levels, as NCSN has them."""
     return GeometricLevels(low, high, count)
 
 
 def importance(
-    given: Schedule, weight: Function, std: float,
-    *, low: float = -10.0, high: float = 10.0, bins: int = 400,
-) -> NoiseLevels:  # fmt: skip
+    given: Schedule,
+    weight: Function,
+    std: float,
+    *,
+    low: float = -10.0,
+    high: float = 10.0,
+    bins: int = 400,
+) -> NoiseLevels:
     """q ∝ w(λ) E|ε̂ − ε|² of the exact model of Gaussian data as wide as the data."""
     return BinnedLevels(low, high, gaussian_loss(weight, std, low, high, bins))
 
 
 def adaptive(
-    given: Schedule, weight: Function, std: float,
-    *, low: float = -10.0, high: float = 10.0, bins: int = 100, decay: float = 0.99,
+    given: Schedule,
+    weight: Function,
+    std: float,
+    *,
+    low: float = -10.0,
+    high: float = 10.0,
+    bins: int = 100,
+    decay: float = 0.99,
     uniform: float = 0.1,
-) -> NoiseLevels:  # fmt: skip
+) -> NoiseLevels:
     """q ∝ the loss per λ, measured on the way; begins as `importance`."""
     start = gaussian_loss(weight, std, low, high, bins)
     return AdaptiveLevels(low, high, start, decay, uniform)

@@ -130,9 +130,13 @@ class Objective:
         if self.target == self.prediction:
             return out
         c_z, c_m = affine(
-            self.prediction, self.target, level.alpha, level.sigma,
-            rates=level.rates, sigma_data=self.sigma_data,
-        )  # fmt: skip
+            self.prediction,
+            self.target,
+            level.alpha,
+            level.sigma,
+            rates=level.rates,
+            sigma_data=self.sigma_data,
+        )
         return as_column(c_z, z) * z + as_column(c_m, z) * out
 
     def _trace(self, net: Net, z: Tensor, level: Levels, probe: Any) -> tuple[Tensor, Tensor]:

@@ -79,9 +79,15 @@ def entropic_plan(noise: Array, data: Array, regularisation: float) -> Array:
     cost = ot.dist(noise, data)
     mass = np.full(len(noise), 1 / len(noise))
     plan = ot.sinkhorn(
-        mass, mass, cost / cost.mean(), regularisation, method="sinkhorn_log",
-        numItermax=2000, stopThr=1e-6, warn=False,
-    )  # fmt: skip
+        mass,
+        mass,
+        cost / cost.mean(),
+        regularisation,
+        method="sinkhorn_log",
+        numItermax=2000,
+        stopThr=1e-6,
+        warn=False,
+    )
     return np.asarray(plan)
 
 
@@ -220,9 +226,11 @@ class Batches:
 
     def _normal(self, n: int, step: int, rank: int, world: int) -> Tensor:
         return torch.randn(
-            (n, *self.shape), generator=self.generator("noise", step, rank),
-            device=self.device, dtype=self.dtype,
-        )  # fmt: skip
+            (n, *self.shape),
+            generator=self.generator("noise", step, rank),
+            device=self.device,
+            dtype=self.dtype,
+        )
 
     def _rows(self, which: int, size: int, n: int, step: int, rank: int, world: int) -> Tensor:
         """The rows of this step: every point once an epoch, in an order of the epoch's own."""

@@ -63,9 +63,13 @@ def draw_orders(axes: plt.Axes, found: dict[str, Series]) -> None:
         )
         axes.plot(steps, error, marker, color=colour, ms=5.5, mec="white", mew=0.6)
         axes.annotate(
-            f"{name}, order {order:.2f}", (last, least), (7, 0), textcoords="offset points",
-            color=colour, va="center",
-        )  # fmt: skip
+            f"{name}, order {order:.2f}",
+            (last, least),
+            (7, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+        )
     axes.set(xscale="log", yscale="log", xlabel="steps N")
     axes.set_xlim(7, 290)
     axes.set_ylabel("RMS distance to the exact flow, in z/α")

@@ -61,9 +61,11 @@ def test_against_a_standard_normal_it_is_diffusion(rng, mixtures):
             truth = getattr(mixture, name)(z, 0.6, 0.5, *extra)
             np.testing.assert_allclose(value, truth, rtol=1e-11, atol=1e-11)
         np.testing.assert_allclose(
-            law.posterior_means(z[0], 0.6, 0.5)[1], mixture.posterior_eps(z[0], 0.6, 0.5),
-            rtol=1e-11, atol=1e-11,
-        )  # fmt: skip
+            law.posterior_means(z[0], 0.6, 0.5)[1],
+            mixture.posterior_eps(z[0], 0.6, 0.5),
+            rtol=1e-11,
+            atol=1e-11,
+        )
 
 
 def test_continuity_in_the_plane_with_cross_covariances(rng):

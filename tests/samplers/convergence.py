@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS
-from dfbench.samplers.base import Output
+from dfbench.samplers.method import Output
 from dfbench.table import Table
 
 WEIGHTS, MEANS, VARIANCES = np.array([[0.3, 0.5, 0.2], [-1.4, 0.3, 1.7], [0.09, 0.25, 0.16]])

@@ -12,8 +12,8 @@ import pytest
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS, Traits
 from dfbench.samplers.ancestral import consistency_scalings, lcm_scalings
-from dfbench.samplers.base import Method, Model, Noise, Output
 from dfbench.samplers.ddim import posterior_std
+from dfbench.samplers.method import Method, Model, Noise, Output
 from dfbench.schedules import VE, Cosine, FlowMatching, LinearVP
 from tests.samplers.laws import grid, same
 

@@ -9,7 +9,7 @@ import pytest
 
 from dfbench.levels import Grid
 from dfbench.samplers import METHODS
-from dfbench.samplers.base import Model, Noise
+from dfbench.samplers.method import Model, Noise
 from dfbench.samplers.ode import exploding, in_sigma
 from dfbench.schedules import Cosine, LinearVP, Schedule
 from tests.samplers.convergence import STARTS, truth

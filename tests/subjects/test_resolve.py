@@ -13,7 +13,7 @@ from dfbench import cli
 from dfbench.errors import Unusable
 from dfbench.samplers import METHODS
 from dfbench.subjects import excluded, libraries, resolve
-from dfbench.subjects.base import Sampler
+from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import MethodSampler, default_grid
 
 FILES = {
@@ -85,14 +85,17 @@ UNUSABLE_DIFFUSERS: list[tuple[str, dict[str, Any], str]] = [
     ("diffusers:DDIMScheduler", {"call": {"etaa": 1.0}}, "its calls take no etaa; they take eta"),
     ("diffusers:DDIMScheduler", {"config": {"prediction_type": "banana"}}, "'banana' unknown"),
     ("diffusers", {"config": {"clip_sample": False}}, "need one subject: LIBRARY:NAME"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("subject", "options", "words"), UNUSABLE, ids=lambda x: str(x))
 def test_what_cannot_be_certified(
-    subject: str, options: dict[str, Any], words: str, folder: Path,
+    subject: str,
+    options: dict[str, Any],
+    words: str,
+    folder: Path,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     """From Python an error with a message; from the command line that message, one line, 2."""
     with pytest.raises(Unusable) as error:
         resolve(subject, **options)

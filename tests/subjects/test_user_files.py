@@ -14,14 +14,22 @@ from typing import Any
 import pytest
 
 import dfbench
-from dfbench.claims.base import Finding, SubjectReport
+from dfbench.outcome import Finding, SubjectReport
 
 diffusers: Any = pytest.importorskip("diffusers")
 
-CLASSES = [f"{name}Scheduler" for name in (
-    "DDIM", "DDPM", "DPMSolverMultistep", "EulerDiscrete", "HeunDiscrete", "UniPCMultistep",
-    "FlowMatchEulerDiscrete",
-)]  # fmt: skip
+CLASSES = [
+    f"{name}Scheduler"
+    for name in (
+        "DDIM",
+        "DDPM",
+        "DPMSolverMultistep",
+        "EulerDiscrete",
+        "HeunDiscrete",
+        "UniPCMultistep",
+        "FlowMatchEulerDiscrete",
+    )
+]
 
 
 def source(name: str) -> str:
@@ -80,87 +88,133 @@ def test_configuration_reaches_a_copy(tmp_path: Path) -> None:
 #: scheduler, text, what it becomes, options, where the identity claim has to find it
 MUTATIONS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
     "ddim, sign of the direction": (
-        "DDIM", "* pred_original_sample + pred_sample_direction",
-        "* pred_original_sample - pred_sample_direction", {}, "2 steps, evaluation 1, ",
+        "DDIM",
+        "* pred_original_sample + pred_sample_direction",
+        "* pred_original_sample - pred_sample_direction",
+        {},
+        "2 steps, evaluation 1, ",
     ),
     "ddim, variance not taken off": (
-        "DDIM", "(1 - alpha_prod_t_prev - std_dev_t**2) ** (0.5)",
-        "(1 - alpha_prod_t_prev) ** (0.5)", {"call": {"eta": 1.0}},
+        "DDIM",
+        "(1 - alpha_prod_t_prev - std_dev_t**2) ** (0.5)",
+        "(1 - alpha_prod_t_prev) ** (0.5)",
+        {"call": {"eta": 1.0}},
         "2 steps, evaluation 1, weight of output 0",
     ),
     "ddim, step off by one": (
-        "DDIM", "prev_timestep = timestep - self.config.num_train_timesteps // "
-        "self.num_inference_steps\n",
+        "DDIM",
+        "prev_timestep = timestep - self.config.num_train_timesteps // self.num_inference_steps\n",
         "prev_timestep = timestep - self.config.num_train_timesteps // "
-        "self.num_inference_steps + 1\n", {}, "2 steps, evaluation 1, weight of output 0",
+        "self.num_inference_steps + 1\n",
+        {},
+        "2 steps, evaluation 1, weight of output 0",
     ),
     "dpm++, sign of the correction": (
-        "DPMSolverMultistep", "- 0.5 * (alpha_t * (torch.exp(-h) - 1.0)) * D1",
-        "+ 0.5 * (alpha_t * (torch.exp(-h) - 1.0)) * D1", {}, "3 steps, evaluation 2, ",
+        "DPMSolverMultistep",
+        "- 0.5 * (alpha_t * (torch.exp(-h) - 1.0)) * D1",
+        "+ 0.5 * (alpha_t * (torch.exp(-h) - 1.0)) * D1",
+        {},
+        "3 steps, evaluation 2, ",
     ),
     "dpm++, ratio of steps dropped": (
-        "DPMSolverMultistep", "D0, D1 = m0, (1.0 / r0) * (m0 - m1)", "D0, D1 = m0, (m0 - m1)",
-        {}, "3 steps, evaluation 2, ",
+        "DPMSolverMultistep",
+        "D0, D1 = m0, (1.0 / r0) * (m0 - m1)",
+        "D0, D1 = m0, (m0 - m1)",
+        {},
+        "3 steps, evaluation 2, ",
     ),
     "dpm++, outputs swapped": (
-        "DPMSolverMultistep", "m0, m1 = model_output_list[-1], model_output_list[-2]",
-        "m1, m0 = model_output_list[-1], model_output_list[-2]", {}, "3 steps, evaluation 2, ",
+        "DPMSolverMultistep",
+        "m0, m1 = model_output_list[-1], model_output_list[-2]",
+        "m1, m0 = model_output_list[-1], model_output_list[-2]",
+        {},
+        "3 steps, evaluation 2, ",
     ),
     "dpm++, exponent": (
         "DPMSolverMultistep",
         "(sigma_t / sigma_s) * sample - (alpha_t * (torch.exp(-h) - 1.0)) * model_output",
         "(sigma_t / sigma_s) * sample - (alpha_t * (torch.exp(-2 * h) - 1.0)) * model_output",
-        {}, "2 steps, evaluation 1, weight of the initial state",
+        {},
+        "2 steps, evaluation 1, weight of the initial state",
     ),
     "euler, root of the scale": (
-        "EulerDiscrete", "sample = sample / ((sigma**2 + 1) ** 0.5)",
-        "sample = sample / (sigma**2 + 1)", {}, "1 steps, the sample, weight of the initial state",
+        "EulerDiscrete",
+        "sample = sample / ((sigma**2 + 1) ** 0.5)",
+        "sample = sample / (sigma**2 + 1)",
+        {},
+        "1 steps, the sample, weight of the initial state",
     ),
     "euler, length of the step": (
-        "EulerDiscrete", "dt = self.sigmas[self.step_index + 1] - sigma_hat",
-        "dt = 0.999 * self.sigmas[self.step_index + 1] - sigma_hat", {},
+        "EulerDiscrete",
+        "dt = self.sigmas[self.step_index + 1] - sigma_hat",
+        "dt = 0.999 * self.sigmas[self.step_index + 1] - sigma_hat",
+        {},
         "3 steps, evaluation 1, weight of output 0",
     ),
     "heun, weights": (
-        "HeunDiscrete", "derivative = (self.prev_derivative + derivative) / 2",
-        "derivative = (self.prev_derivative + 2 * derivative) / 3", {}, "2 steps, evaluation 2, ",
+        "HeunDiscrete",
+        "derivative = (self.prev_derivative + derivative) / 2",
+        "derivative = (self.prev_derivative + 2 * derivative) / 3",
+        {},
+        "2 steps, evaluation 2, ",
     ),
     "heun, level of the second call": (
-        "HeunDiscrete", "derivative = (sample - pred_original_sample) / sigma_next",
-        "derivative = (sample - pred_original_sample) / self.sigmas[self.step_index - 1]", {},
+        "HeunDiscrete",
+        "derivative = (sample - pred_original_sample) / sigma_next",
+        "derivative = (sample - pred_original_sample) / self.sigmas[self.step_index - 1]",
+        {},
         "2 steps, evaluation 2, ",
     ),
     "unipc, factor of the predictor": (
-        "UniPCMultistep", "rhos_p = torch.ones(1, dtype=x.dtype, device=device) * 0.5",
-        "rhos_p = torch.ones(1, dtype=x.dtype, device=device)", {}, "3 steps, evaluation 2, ",
+        "UniPCMultistep",
+        "rhos_p = torch.ones(1, dtype=x.dtype, device=device) * 0.5",
+        "rhos_p = torch.ones(1, dtype=x.dtype, device=device)",
+        {},
+        "3 steps, evaluation 2, ",
     ),
     "unipc, factor of the corrector": (
-        "UniPCMultistep", "(corr_res + rhos_c[-1] * D1_t)", "(corr_res + D1_t)", {},
+        "UniPCMultistep",
+        "(corr_res + rhos_c[-1] * D1_t)",
+        "(corr_res + D1_t)",
+        {},
         "3 steps, evaluation 2, ",
     ),
     "flow matching, sign": (
-        "FlowMatchEulerDiscrete", "prev_sample = sample + dt * model_output",
-        "prev_sample = sample - dt * model_output", {}, "1 steps, the sample, weight of output 0",
+        "FlowMatchEulerDiscrete",
+        "prev_sample = sample + dt * model_output",
+        "prev_sample = sample - dt * model_output",
+        {},
+        "1 steps, the sample, weight of output 0",
     ),
     "flow matching, level": (
-        "FlowMatchEulerDiscrete", "sigma_next = self.sigmas[sigma_idx + 1]",
-        "sigma_next = self.sigmas[sigma_idx + 1] * 0.99", {}, "2 steps, evaluation 1, ",
+        "FlowMatchEulerDiscrete",
+        "sigma_next = self.sigmas[sigma_idx + 1]",
+        "sigma_next = self.sigmas[sigma_idx + 1] * 0.99",
+        {},
+        "2 steps, evaluation 1, ",
     ),
     "ddpm, β for β̃": (
-        "DDPM", "            variance = variance\n", "            variance = current_beta_t\n", {},
+        "DDPM",
+        "            variance = variance\n",
+        "            variance = current_beta_t\n",
+        {},
         "2 steps, evaluation 1, weight of draw 0",
     ),
     "ddpm, root of the variance": (
         "DDPM",
         "(self._get_variance(t, predicted_variance=predicted_variance) ** 0.5) * variance_noise",
-        "self._get_variance(t, predicted_variance=predicted_variance) * variance_noise", {},
+        "self._get_variance(t, predicted_variance=predicted_variance) * variance_noise",
+        {},
         "2 steps, evaluation 1, weight of draw 0",
     ),
     "ddpm, root of a coefficient": (
-        "DDPM", "(alpha_prod_t_prev ** (0.5) * current_beta_t) / beta_prod_t",
-        "(alpha_prod_t_prev * current_beta_t) / beta_prod_t", {}, "2 steps, evaluation 1, ",
+        "DDPM",
+        "(alpha_prod_t_prev ** (0.5) * current_beta_t) / beta_prod_t",
+        "(alpha_prod_t_prev * current_beta_t) / beta_prod_t",
+        {},
+        "2 steps, evaluation 1, ",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,10 @@ def test_a_trained_network_is_a_target(tmp_path):
     assert target.law.dim == 2
     content = tiny(
         targets=[{"kind": "trained", "directory": str(tmp_path / "network"), "label": "ring"}],
-        metrics=["w2", "sliced_w2", "strong_error"], samples=200, budgets={"steps": [4]},
-    )  # fmt: skip
+        metrics=["w2", "sliced_w2", "strong_error"],
+        samples=200,
+        budgets={"steps": [4]},
+    )
     outcome = dfbench.bench(content, tmp_path / "out", workers=1)
     assert outcome.failed == 0
     with (tmp_path / "out" / "measurements.csv").open() as file:
@@ -152,8 +154,9 @@ def test_the_answer_is_said_at_once(tmp_path, capsys):
     assert cli.main(arguments) == 0
     said = capsys.readouterr().out
     with (tmp_path / "measurements.csv").open() as file:
-        errors = {r["sampler"]: float(r["value"]) for r in csv.DictReader(file)
-                  if r["source"] == "all"}  # fmt: skip
+        errors = {
+            r["sampler"]: float(r["value"]) for r in csv.DictReader(file) if r["source"] == "all"
+        }
     best, worse = sorted(errors, key=errors.__getitem__)
     line = next(line for line in said.splitlines() if line.startswith("isotropic"))
     assert f"{errors[best]:.3g}" in line

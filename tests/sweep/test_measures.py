@@ -87,8 +87,9 @@ def test_the_law_on_the_line_agrees_with_the_closed_form(method):
     assert found.high - found.low < 1e-5 * exact
     variance = float(run.table.law([0.3], start_variance=1.0, start_mean=0.0).variance[0])
     x = np.linspace(-6, 6, 200_001)[:, None]
-    p, q = (np.exp(GaussianMixture.isotropic([1.0], [[0.0]], s).log_density(x))
-            for s in (variance, 0.3))  # fmt: skip
+    p, q = (
+        np.exp(GaussianMixture.isotropic([1.0], [[0.0]], s).log_density(x)) for s in (variance, 0.3)
+    )
     (tv,) = measured("total_variation_1d", target, run)
     assert tv.value == pytest.approx(0.5 * np.trapezoid(np.abs(p - q), x[:, 0]), rel=1e-5)
     (other,) = measured("w2_1d", target, run_of(method, 9))
@@ -110,9 +111,11 @@ def test_strong_error_on_gaussian_data_is_a_difference_of_gains():
 def test_strong_error_falls_with_the_order_of_the_method(target):
     def error(method, n):
         return measured(
-            "strong_error", target, reference(method, uniform_t(Cosine(), n, 0.98, 0.05), {}, "x"),
+            "strong_error",
+            target,
+            reference(method, uniform_t(Cosine(), n, 0.98, 0.05), {}, "x"),
             n=64,
-        )[0].value  # fmt: skip
+        )[0].value
 
     assert error("ddim", 40) / error("ddim", 80) == pytest.approx(2.0, rel=0.2)
     assert error("heun", 60) / error("heun", 120) == pytest.approx(4.0, rel=0.35)
@@ -123,9 +126,10 @@ def test_exact_ends_are_made_once_for_all_samplers(monkeypatch):
 
     calls = []
     monkeypatch.setattr(
-        strong, "exact_trajectory",
+        strong,
+        "exact_trajectory",
         lambda *a, **k: calls.append(1) or trajectories.exact_trajectory(*a, **k),
-    )  # fmt: skip
+    )
     target = TARGETS["mixture"]([-1.0, 1.0], [0.04, 0.09])
     for method, n in (("ddim", 4), ("ddim", 8), ("heun", 4)):
         measured("strong_error", target, run_of(method, n))

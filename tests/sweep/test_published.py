@@ -59,14 +59,23 @@ def test_points_are_those_of_the_released_code():
 
 
 def rows(**change):
-    base = {"study": NAME, "target": "t", "sampler": "Heun", "grid": "1e-4", "steps": 249,
-            "nfe": 498, "metric": "w2", "value": 0.4351}  # fmt: skip
+    base = {
+        "study": NAME,
+        "target": "t",
+        "sampler": "Heun",
+        "grid": "1e-4",
+        "steps": 249,
+        "nfe": 498,
+        "metric": "w2",
+        "value": 0.4351,
+    }
     return fake.row(**base | change)
 
 
 def test_lines_are_found_by_scheme_grid_and_steps():
-    measured = pd.DataFrame([rows(), rows(steps=248), rows(sampler="other"),
-                             rows(source="truncation", value=0.031)])  # fmt: skip
+    measured = pd.DataFrame(
+        [rows(), rows(steps=248), rows(sampler="other"), rows(source="truncation", value=0.031)]
+    )
     continuous, found = side_by_side(NAME, measured)
     assert (found.printed, found.computed, found.nfe) == (cell(), 0.4351, 498)
     assert continuous.printed.label is None
@@ -97,8 +106,7 @@ def test_the_shipped_spectrum_gives_the_printed_numbers():
     cells = [c for c in tables.table(NAME) if c.label in (None, 50, 250) and c.half]
     cells = [c for c in cells if math.isfinite(c.value)]
     found = np.sqrt(squares(cells, options["values"]) @ counts)
-    wrong = [(c, w2) for c, w2 in zip(cells, found, strict=True)
-             if abs(w2 - c.value) > c.half]  # fmt: skip
+    wrong = [(c, w2) for c, w2 in zip(cells, found, strict=True) if abs(w2 - c.value) > c.half]
     assert wrong == []
     assert len(cells) > 110
 
@@ -109,8 +117,7 @@ SUPPORT = np.concatenate([[0.0], np.geomspace(1e-7, 3e3, 121)])
 
 
 def quick():
-    return [c for c in tables.table(NAME) if c.label == 50 and c.half
-            and math.isfinite(c.value)]  # fmt: skip
+    return [c for c in tables.table(NAME) if c.label == 50 and c.half and math.isfinite(c.value)]
 
 
 def test_some_spectrum_gives_the_table_and_none_with_other_grids():

@@ -33,8 +33,10 @@ def test_a_study_gives_a_row_for_every_measurement(tmp_path):
     assert {row["sampler"] for row in found} == {"heun", "ddim (eta=0.0)", "ddim (eta=1.0)"}
     heun = [row for row in found if row["sampler"] == "heun" and row["source"] == "all"]
     assert {(row["budget"], row["steps"], row["nfe"]) for row in heun} == {
-        ("3 steps", "3", "6"), ("5 steps", "5", "10"), ("6 nfe", "3", "6"),
-    }  # fmt: skip
+        ("3 steps", "3", "6"),
+        ("5 steps", "5", "10"),
+        ("6 nfe", "3", "6"),
+    }
     assert all(float(row["value"]) >= 0 and row["status"] == "ok" for row in found)
     assert len(rows(tmp_path, "costs")) == len({row["cell"] for row in found}) == 16
     known = json.loads((tmp_path / "environment.json").read_text())
@@ -144,9 +146,10 @@ class Raising(DDIMScheduler):
 def _mine(folder, name):
     (folder / "mine.py").write_text(DYING)
     return tiny(
-        targets=tiny()["targets"][:1], budgets={"steps": [3, 5]},
+        targets=tiny()["targets"][:1],
+        budgets={"steps": [3, 5]},
         samplers=["heun", {"name": f"mine.py:{name}", "config": {"clip_sample": False}}],
-    )  # fmt: skip
+    )
 
 
 def test_a_worker_that_dies_costs_its_cells_only(tmp_path, monkeypatch):
@@ -155,9 +158,11 @@ def test_a_worker_that_dies_costs_its_cells_only(tmp_path, monkeypatch):
     assert (outcome.cells, outcome.failed, outcome.excluded) == (4, 1, {})
     found = {(row["method"], row["steps"]): row for row in rows(tmp_path / "out")}
     assert {place: row["status"] for place, row in found.items()} == {
-        ("mine.py:Dying", "3"): "ok", ("mine.py:Dying", "5"): "failed",
-        ("dfbench:heun", "3"): "ok", ("dfbench:heun", "5"): "ok",
-    }  # fmt: skip
+        ("mine.py:Dying", "3"): "ok",
+        ("mine.py:Dying", "5"): "failed",
+        ("dfbench:heun", "3"): "ok",
+        ("dfbench:heun", "5"): "ok",
+    }
     assert "worker died" in found["mine.py:Dying", "5"]["why"]
     assert found["mine.py:Dying", "5"]["value"] == ""
 

@@ -154,8 +154,9 @@ def test_third_parties_run_as_released():
     assert inside.sum() > 50
     np.testing.assert_allclose(x[inside], y[inside], atol=1e-5)
     # EDM's scheduler starts from σ_max: the state has the variance that its pipeline draws
-    euler = third_party.run(third_party.subject("diffusers:EulerDiscreteScheduler", {}, {}), 7,
-                            None, "x")  # fmt: skip
+    euler = third_party.run(
+        third_party.subject("diffusers:EulerDiscreteScheduler", {}, {}), 7, None, "x"
+    )
     assert euler.start == pytest.approx(1.0, abs=0.01)
     with pytest.raises(ValueError, match="not score"):
         third_party.run(third_party.subject("diffusers:DDIMScheduler", {}, {}), 7, "score", "x")

@@ -39,11 +39,17 @@ def with_(path, value):
         ("colour", "red", r"^colour: no such key"),
         ("samplers", [], r"^samplers: is missing or empty"),
         ("samplers", ["hune"], r"^samplers\[0\].name: no sampler 'hune'; .*do you mean heun"),
-        ("samplers", [{"name": "ddim", "options": {"etta": 1}}],
-         r"^samplers\[0\].options.etta: no such option; accepted: eta; do you mean eta\?"),
+        (
+            "samplers",
+            [{"name": "ddim", "options": {"etta": 1}}],
+            r"^samplers\[0\].options.etta: no such option; accepted: eta; do you mean eta\?",
+        ),
         ("samplers", [{"name": "ddim", "config": {}}], r"^samplers\[0\].config: no such key"),
-        ("samplers", [{"name": "ddpm", "options": {"variance": "large"}}],
-         r"^samplers\[0\]: variance must be"),
+        (
+            "samplers",
+            [{"name": "ddpm", "options": {"variance": "large"}}],
+            r"^samplers\[0\]: variance must be",
+        ),
         ("samplers", ["diffusers:DDIMSchedule"], r"no scheduler DDIMSchedule; do you mean"),
         ("samplers", ["nowhere.py:Mine"], r"^samplers\[0\].name: .*nowhere.py: no such file"),
         ("samplers", [{"name": "heun", "grids": ["karras"]}], r"no label 'karras'"),
@@ -68,7 +74,7 @@ def with_(path, value):
         ("targets", [{"kind": "points", "data": "gone.npy"}], r"^targets\[0\].data: .*gone.npy"),
         ("targets", 3, r"^targets\[0\]: must be a table of keys and values, got 3"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_refused_by_its_key(path, value, message):
     with pytest.raises(Unusable, match=message) as refused:
         load(with_(path, value))
@@ -142,20 +148,27 @@ def test_a_study_is_the_product_of_its_lists():
 
 
 def test_vary_multiplies_out_and_labels():
-    study = load(tiny(
-        targets=[{"kind": "isotropic", "label": "white", "vary": {"dimension": [1, 2]}}],
-        grids=[{"name": "karras", "vary": {"rho": [3.0, 7.0]}, "final_zero": True}],
-    ))  # fmt: skip
+    study = load(
+        tiny(
+            targets=[{"kind": "isotropic", "label": "white", "vary": {"dimension": [1, 2]}}],
+            grids=[{"name": "karras", "vary": {"rho": [3.0, 7.0]}, "final_zero": True}],
+        )
+    )
     assert [each.label for each in study.targets] == ["white (dimension=1)", "white (dimension=2)"]
     assert [each.options["rho"] for each in study.grids] == [3.0, 7.0]
 
 
 def test_combinations_that_make_no_sense_are_counted_with_their_reason():
-    planned = plan(load(tiny(
-        budgets={"nfe": [1, 2]}, predictions=["eps", "x"],
-        schedules=["linear_vp", "flow_matching"],
-        grids=["karras", {"name": "uniform_t", "t": [1.0, 0.01]}],
-    )))  # fmt: skip
+    planned = plan(
+        load(
+            tiny(
+                budgets={"nfe": [1, 2]},
+                predictions=["eps", "x"],
+                schedules=["linear_vp", "flow_matching"],
+                grids=["karras", {"name": "uniform_t", "t": [1.0, 0.01]}],
+            )
+        )
+    )
     reasons = planned.reasons()
     assert reasons["one step spends 2 evaluations, more than the budget"] == 6
     assert any("α = 0" in reason or "alpha" in reason for reason in reasons)
@@ -166,15 +179,28 @@ def test_combinations_that_make_no_sense_are_counted_with_their_reason():
 
 
 def test_a_budget_of_evaluations_is_filled_but_never_exceeded():
-    samplers = ["ddim", "heun", "rk4", "dpm_solver_pp", "pndm", "unipc", "edm",
-                {"name": "dpm_solver", "options": {"order": 3}}]  # fmt: skip
+    samplers = [
+        "ddim",
+        "heun",
+        "rk4",
+        "dpm_solver_pp",
+        "pndm",
+        "unipc",
+        "edm",
+        {"name": "dpm_solver", "options": {"order": 3}},
+    ]
     grids = ["karras", {"name": "karras", "label": "to zero", "final_zero": True}]
     study = load(tiny(samplers=samplers, grids=grids, budgets={"nfe": [4, 7, 12, 40]}))
     for cell in plan(study).cells:
         budget = int(cell.budget.split()[0])
         assert cell.way.run().nfe <= budget
-        more = type(cell.way)(cell.way.sampler, cell.way.schedule, cell.way.grid,
-                              cell.way.prediction, cell.way.steps + 1)  # fmt: skip
+        more = type(cell.way)(
+            cell.way.sampler,
+            cell.way.schedule,
+            cell.way.grid,
+            cell.way.prediction,
+            cell.way.steps + 1,
+        )
         assert more.run().nfe > budget
 
 

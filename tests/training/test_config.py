@@ -115,11 +115,13 @@ def test_where_the_noise_is_gaussian_and_independent(change, gaussian):
 
 def test_files_are_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    study = config.parse({
-        "data": {"kind": "array", "path": "points.npy"},
-        "model": {"kind": "user", "name": "net.py:Net"},
-        "pairs": {"kind": "reflow", "run": "before"},
-    })  # fmt: skip
+    study = config.parse(
+        {
+            "data": {"kind": "array", "path": "points.npy"},
+            "model": {"kind": "user", "name": "net.py:Net"},
+            "pairs": {"kind": "reflow", "run": "before"},
+        }
+    )
     assert study.data.options["path"] == tmp_path / "points.npy"
     assert study.model.options["name"] == f"{tmp_path / 'net.py'}:Net"
     config.save(study, "study.toml")

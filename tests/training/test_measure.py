@@ -35,13 +35,15 @@ def test_the_planted_excess_is_measured():
     """Against quadrature of the same integrals, in one dimension."""
     found = excess_loss(ExactNetwork(LINE, "v", wave(0.1)), LINE, np.random.default_rng(1), n=8192)
     lam = found.log_snr
-    planted = np.array([
-        expectation(
-            LINE.diffused(*at_log_snr(value)),
-            lambda z, value=value: 0.01 * np.sin(3 * z + value) ** 2 + np.array([0.0, 1.0]),
-        )[0]
-        for value in lam
-    ])  # fmt: skip
+    planted = np.array(
+        [
+            expectation(
+                LINE.diffused(*at_log_snr(value)),
+                lambda z, value=value: 0.01 * np.sin(3 * z + value) ** 2 + np.array([0.0, 1.0]),
+            )[0]
+            for value in lam
+        ]
+    )
     left = eps_mmse(LINE, lam)
     weight = WEIGHTINGS["flow_matching"]()(lam)
     nodes = np.tile(np.polynomial.legendre.leggauss(4)[1], 10)  # panels of width 2
@@ -85,8 +87,9 @@ def test_likelihood_of_an_exact_network_is_the_exact_one():
     z = RING.sample_diffused(32, *level, np.random.default_rng(4))
     prior = RING.diffused(*at_log_snr(-8.0)).log_density
     for prediction in ("eps", "u"):
-        found = log_likelihood(ExactNetwork(prediction=prediction), z, start=6.0, stop=-8.0,
-                               steps=300, prior=prior)  # fmt: skip
+        found = log_likelihood(
+            ExactNetwork(prediction=prediction), z, start=6.0, stop=-8.0, steps=300, prior=prior
+        )
         assert found.log_density == pytest.approx(RING.log_density(z, *level), abs=1e-5)
 
 

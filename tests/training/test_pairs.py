@@ -110,10 +110,14 @@ def test_another_source():
     made, _ = batches(source=source)
     assert (made.at(8, 0)[1] == 3.0).all()
     study = config.parse(
-        {"data": "mixture", "source": {"kind": "mixture", "name": "uneven-2d"},
-         "objective": {"prediction": "u"},
-         "model": {"kind": "mlp", "width": 8, "depth": 1}, "loop": {"steps": 2, "batch": 8}}
-    )  # fmt: skip
+        {
+            "data": "mixture",
+            "source": {"kind": "mixture", "name": "uneven-2d"},
+            "objective": {"prediction": "u"},
+            "model": {"kind": "mlp", "width": 8, "depth": 1},
+            "loop": {"steps": 2, "batch": 8},
+        }
+    )
     x, eps = loop.Trainer(study).batches.at(4000, 0)
     assert 0.9 < float(eps.std()) < 1.1
     assert not torch.equal(x, eps)

@@ -24,13 +24,15 @@ TABLES = {"claims", "excess", "law", "likelihood", "log", "samples", "score_by_d
 def folder(tmp_path_factory):
     """A tiny study of a mixture, measured and held to one claim."""
     place = tmp_path_factory.mktemp("study")
-    config = parse({
-        "title": "A <small> study",
-        "data": {"kind": "mixture", "name": "ring-2d"},
-        "model": {"kind": "mlp", "width": 8, "depth": 1},
-        "loop": {"steps": 20, "batch": 32, "log_every": 10, "checkpoint_every": 10},
-        "claims": ["34"],
-    })  # fmt: skip
+    config = parse(
+        {
+            "title": "A <small> study",
+            "data": {"kind": "mixture", "name": "ring-2d"},
+            "model": {"kind": "mlp", "width": 8, "depth": 1},
+            "loop": {"steps": 20, "batch": 32, "log_every": 10, "checkpoint_every": 10},
+            "claims": ["34"],
+        }
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measures, "RUNS", (("DDIM", "ddim", {}, (4, 8)),))
         run(config, place, command="dfbench train")
@@ -95,12 +97,14 @@ def test_a_claim_that_does_not_exist_is_refused_before_training(tmp_path, capsys
 
 
 def test_images_without_a_known_law_are_held_to_data_kept_apart(tmp_path, monkeypatch):
-    config = parse({
-        "data": "digits",
-        "model": {"kind": "mlp", "width": 8, "depth": 1},
-        "loop": {"steps": 10, "batch": 32, "log_every": 10, "checkpoint_every": 10},
-        "claims": ["31", "44"],
-    })  # fmt: skip
+    config = parse(
+        {
+            "data": "digits",
+            "model": {"kind": "mlp", "width": 8, "depth": 1},
+            "loop": {"steps": 10, "batch": 32, "log_every": 10, "checkpoint_every": 10},
+            "claims": ["31", "44"],
+        }
+    )
     run(config, tmp_path)
     assert complete(tmp_path) == "pass"
     table = pd.read_csv(tmp_path / "results" / "held_out.csv").set_index("metric")

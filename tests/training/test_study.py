@@ -10,12 +10,14 @@ import torch
 from dfbench.errors import Unusable
 from dfbench.training import config, loop, results, study, throughput
 
-TINY = config.parse({
-    "title": "tiny",
-    "data": {"kind": "mixture", "held_out": 20},
-    "model": {"kind": "mlp", "width": 16, "depth": 2, "features": 4},
-    "loop": {"steps": 20, "batch": 32, "log_every": 10, "checkpoint_every": 10},
-})  # fmt: skip
+TINY = config.parse(
+    {
+        "title": "tiny",
+        "data": {"kind": "mixture", "held_out": 20},
+        "model": {"kind": "mlp", "width": 16, "depth": 2, "features": 4},
+        "loop": {"steps": 20, "batch": 32, "log_every": 10, "checkpoint_every": 10},
+    }
+)
 
 
 def test_a_study_leaves_its_results(tmp_path):
@@ -104,9 +106,15 @@ def test_every_loss_trains(loss):
         "model": {"kind": "mlp", "width": 16, "depth": 1},
         "objective": {"prediction": "eps", "loss": loss, "weighting": "elbo", "schedule": "ve"},
         "levels": {"kind": "geometric", "low": -4.0, "high": 4.0, "count": 10},
-        "loop": {"steps": 200, "batch": 128, "learning_rate": 3e-3, "warmup": 5, "log_every": 50,
-                 "checkpoint_every": 200},
-    }  # fmt: skip
+        "loop": {
+            "steps": 200,
+            "batch": 128,
+            "learning_rate": 3e-3,
+            "warmup": 5,
+            "log_every": 50,
+            "checkpoint_every": 200,
+        },
+    }
     trainer = loop.Trainer(config.parse(table))
     rows = [trainer.run_to_log() for _ in range(4)]
     assert rows[-1]["loss"] < rows[0]["loss"]
@@ -119,8 +127,10 @@ def test_what_is_compiled():
     """What is asked for, but no loss that differentiates the network's derivative."""
     table = config.as_table(TINY)
     for loss, compiled in (("prediction", True), ("hutchinson", False)):
-        more = {"loop": table["loop"] | {"compile": "on"},
-                "objective": table["objective"] | {"loss": loss}}  # fmt: skip
+        more = {
+            "loop": table["loop"] | {"compile": "on"},
+            "objective": table["objective"] | {"loss": loss},
+        }
         trainer = loop.Trainer(config.parse(table | more))
         assert (trainer.forward is not trainer.net) == compiled
     automatic = loop.Trainer(TINY)

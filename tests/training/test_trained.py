@@ -18,10 +18,14 @@ KINDS = ("eps", "x", "v", "u", "velocity", "score", "denoised", "edm")
 def network(prediction, schedule="flow_matching", **loop):
     """Not trained: any function of (z, λ) will do."""
     study = config.parse(
-        {"data": "mixture", "objective": {"prediction": prediction, "schedule": schedule},
-         "model": {"kind": "mlp", "width": 16, "depth": 1}, "loop": loop,
-         "levels": {"kind": "uniform", "low": -7.0, "high": 7.0}}
-    )  # fmt: skip
+        {
+            "data": "mixture",
+            "objective": {"prediction": prediction, "schedule": schedule},
+            "model": {"kind": "mlp", "width": 16, "depth": 1},
+            "loop": loop,
+            "levels": {"kind": "uniform", "low": -7.0, "high": 7.0},
+        }
+    )
     torch.manual_seed(0)
     module = study.model.build(models.KINDS, "model", (2,))
     nn.init.normal_(module.stop.weight)

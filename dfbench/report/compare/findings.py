@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from dfbench.claims.base import Certificate, Finding
+from dfbench.outcome import Certificate, Finding
 from dfbench.report import labels
 
 #: Of the bound: a measured value that moves by less has not changed, whatever its own size.
@@ -79,7 +79,10 @@ def _outcomes(certificate: Certificate) -> dict[tuple[str, str, int], Finding]:
     for report in certificate.subjects:
         name = labels.label(report)
         for finding in report.findings:
-            number = sum(key[:2] == (name, finding.claim) for key in found) if (
-                name, finding.claim, 0) in found else 0  # fmt: skip
+            number = (
+                sum(key[:2] == (name, finding.claim) for key in found)
+                if (name, finding.claim, 0) in found
+                else 0
+            )
             found[name, finding.claim, number] = finding
     return found

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.claims.base import Certificate
 from dfbench.errors import Unusable
+from dfbench.outcome import Certificate
 from dfbench.report import labels, serial
 from dfbench.report.compare.findings import FindingChange, finding_changes
 from dfbench.sweep.compare import KEY, Change, Difference, difference
@@ -138,9 +138,11 @@ def _averaged(results: Results) -> DataFrame:
 
 
 def _moved(
-    found: Difference, results: tuple[Results, Results], findings: list[FindingChange] | None,
+    found: Difference,
+    results: tuple[Results, Results],
+    findings: list[FindingChange] | None,
     progress: Progress | None,
-) -> list[Moved]:  # fmt: skip
+) -> list[Moved]:
     """Changes by sampler, each with what explains it."""
     by: dict[tuple[str, str, str], dict[tuple[Any, ...], Change]] = {}
     for change in found.changes:  # largest first
@@ -190,19 +192,25 @@ def certified(method: str, options: str, version: str) -> list[str]:
     calls = settings.get("call", {})
     for config, call in ((constructor, calls), (None, None)):
         try:
-            report = certify(method, config=config or None, call=call or None, select=TELLING,
-                             workers=1).subjects[0]  # fmt: skip
+            report = certify(
+                method, config=config or None, call=call or None, select=TELLING, workers=1
+            ).subjects[0]
         except Unusable as error:
             reason = str(error)
             continue
         if report.version != version:
             here, wanted = report.version or "unknown", version or "unknown"
             return [f"installed is version {here}, not {wanted}: its checks do not tell"]
-        wrong = [f"{f.claim}: fails, {labels.shorten(f.where or f.why or labels.evidence(f), 200)}"
-                 for f in report.findings if f.verdict == "fail"]  # fmt: skip
+        wrong = [
+            f"{f.claim}: fails, {labels.shorten(f.where or f.why or labels.evidence(f), 200)}"
+            for f in report.findings
+            if f.verdict == "fail"
+        ]
         on = "" if config or call or not settings else " (with default options)"
-        return wrong or [f"{', '.join(f.claim for f in report.findings if f.verdict == 'pass')} "
-                         f"pass{on}: the method is as published"]  # fmt: skip
+        return wrong or [
+            f"{', '.join(f.claim for f in report.findings if f.verdict == 'pass')} "
+            f"pass{on}: the method is as published"
+        ]
     return [f"could not be certified here: {reason}"]
 
 

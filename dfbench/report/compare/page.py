@@ -46,10 +46,18 @@ def _csv(found: Comparison) -> str:
     """At most 2000 changes, largest first."""
     assert found.results is not None
     rows: list[list[Any]] = [
-        [*(each.where[name] for name in KEY), each.old, each.new, each.low[0], each.high[0],
-         each.low[1], each.high[1], *each.nfe]
+        [
+            *(each.where[name] for name in KEY),
+            each.old,
+            each.new,
+            each.low[0],
+            each.high[0],
+            each.low[1],
+            each.high[1],
+            *each.nfe,
+        ]
         for each in found.results.changes[:2000]
-    ]  # fmt: skip
+    ]
     header = [
         *KEY,
         "old",

@@ -28,10 +28,12 @@ def summary(found: Comparison, console: Console) -> None:
         for moved in found.moved[:LINES]:
             first = moved.changes[0]
             table.add_row(
-                Text(clean(moved.sampler)), Text(clean(words.where(first))),
-                Text(number(first.old)), Text(number(first.new)),
+                Text(clean(moved.sampler)),
+                Text(clean(words.where(first))),
+                Text(number(first.old)),
+                Text(number(first.new)),
                 Text(clean("; ".join(moved.explained[:2]))),
-            )  # fmt: skip
+            )
         left = len(found.moved) - LINES
     if table.row_count:
         console.print(table)

@@ -20,11 +20,17 @@ def headline(found: Comparison) -> str:
     parts = []
     if found.moved:
         n = len(found.moved)
-        parts.append(f"{n} {'sampler' if n == 1 else 'samplers'} changed, in "
-                     f"{len(results.changes)} of {results.compared} measurements")  # fmt: skip
-    for kind, words in ((results.spent, "spends other evaluations"), (results.broken, "fails now"),
-                        (results.mended, "fails no more"), (results.gone, "is gone"),
-                        (results.come, "is new")):  # fmt: skip
+        parts.append(
+            f"{n} {'sampler' if n == 1 else 'samplers'} changed, in "
+            f"{len(results.changes)} of {results.compared} measurements"
+        )
+    for kind, words in (
+        (results.spent, "spends other evaluations"),
+        (results.broken, "fails now"),
+        (results.mended, "fails no more"),
+        (results.gone, "is gone"),
+        (results.come, "is new"),
+    ):
         if kind:
             cells = "1 cell" if len(kind) == 1 else f"{len(kind)} cells"
             plural = words if len(kind) == 1 else _plural(words)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
-from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import Printed
-from dfbench.claims.literature.run import Claims, Outcome
+from dfbench.literature.run import Claims, Outcome
+from dfbench.literature.statement import Printed
+from dfbench.outcome import Finding
 from dfbench.report import labels
 from dfbench.report.literature.formula import math, number, prose
 
@@ -77,7 +77,7 @@ def figure(outcome: Outcome, prefix: str = "c") -> Markup | None:
     draw, finding = outcome.claim.figure, outcome.finding
     if draw is None or not finding.series:
         return None
-    from dfbench.claims.literature.drawing import tidy
+    from dfbench.literature.drawing import tidy
 
     drawn = draw(finding)
     tidy(drawn)
@@ -144,18 +144,22 @@ def slider(outcome: Outcome) -> Markup | None:
         "ylim": made.ylim,
         "curves": [
             {
-                "label": each.label, "colour": each.colour, "marks": each.marks,
-                "dashed": each.dashed, "x": short(each.x),
-                "y": [[short(name.format(at=at)) for name in each.y]
-                      for at in (made.positions if moves else made.positions[:1])],
+                "label": each.label,
+                "colour": each.colour,
+                "marks": each.marks,
+                "dashed": each.dashed,
+                "x": short(each.x),
+                "y": [
+                    [short(name.format(at=at)) for name in each.y]
+                    for at in (made.positions if moves else made.positions[:1])
+                ],
             }
             for each, moves in zip(made.curves, moving, strict=True)
         ],
         "readings": {
-            text: [number(value) for value in series[name]]
-            for text, name in made.readings.items()
+            text: [number(value) for value in series[name]] for text, name in made.readings.items()
         },
-    }  # fmt: skip
+    }
     text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c"))
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfbench.claims.literature.base import Printed
-from dfbench.claims.literature.run import Claims, Outcome
+from dfbench.literature.run import Claims, Outcome
+from dfbench.literature.statement import Printed
 from dfbench.report.serial import dumps as write
 from dfbench.report.serial import plain
 
 FINDING = (
-    "measured", "bound", "unit", "derivation", "where", "why", "counterexample", "quantities",
-    "series", "seconds",
-)  # fmt: skip
+    "measured",
+    "bound",
+    "unit",
+    "derivation",
+    "where",
+    "why",
+    "counterexample",
+    "quantities",
+    "series",
+    "seconds",
+)
 
 
 def dumps(claims: Claims) -> str:
-    """JSON text of schema `dfbench.claims/1`."""
+    """JSON text of schema `dfbench.checks/1`."""
     return write(
         {
             "schema": Claims.SCHEMA,

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dfbench.claims.base import Finding
-from dfbench.claims.literature.base import Printed
-from dfbench.claims.literature.run import Claims, Outcome
+from dfbench.literature.run import Claims, Outcome
+from dfbench.literature.statement import Printed
+from dfbench.outcome import Finding
 from dfbench.report import labels
 from dfbench.report.literature.plain import plain
 from dfbench.report.terminal import STYLES, badge, symbols_for
@@ -79,10 +79,13 @@ def _explained(outcome: Outcome, console: Console) -> None:
         ("where", finding.where or ""),
         ("why", finding.why or ""),
         ("smallest", _case(finding)),
-        ("control", f"{outcome.control.verdict} at size {claim.control_size:g}: "
-         f"{_measured(outcome.control)}"),
+        (
+            "control",
+            f"{outcome.control.verdict} at size {claim.control_size:g}: "
+            f"{_measured(outcome.control)}",
+        ),
         ("code", _code(outcome)),
-    ]  # fmt: skip
+    ]
     found = [(name, f"{value:.6g}") for name, value in (finding.quantities or {}).items()]
     for rows in (lines, found):
         table = Table.grid(padding=(0, 2))

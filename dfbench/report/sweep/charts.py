@@ -73,11 +73,16 @@ def _label(metric: str, unit: str) -> str:
 
 #: How metrics are written.
 NAMES = {
-    "w2": "W₂ to the data", "w2_1d": "W₂ to the data", "kl": "KL divergence (nats)",
-    "sliced_w2": "sliced W₂", "mmd": "MMD", "ksd": "kernel Stein discrepancy",
-    "strong_error": "RMS distance to the exact flow", "energy_distance": "energy distance",
+    "w2": "W₂ to the data",
+    "w2_1d": "W₂ to the data",
+    "kl": "KL divergence (nats)",
+    "sliced_w2": "sliced W₂",
+    "mmd": "MMD",
+    "ksd": "kernel Stein discrepancy",
+    "strong_error": "RMS distance to the exact flow",
+    "energy_distance": "energy distance",
     "total_variation_1d": "total variation",
-}  # fmt: skip
+}
 
 
 # Error against evaluations ------------------------------------------------------------------------
@@ -103,20 +108,37 @@ def curves(table: DataFrame, colours: list[str]) -> list[Chart]:
         for config, points in group.sort_values("nfe").groupby("config", sort=False):
             sampler = str(points.sampler.iloc[0])
             known = colours.index(sampler) if config in bright else None
-            lines.append(Line(str(config) if known is None else sampler, _points(points),
-                              quiet=known is None, kind=known, bars=_bars(points),
-                              told=known is not None or config == least))  # fmt: skip
+            lines.append(
+                Line(
+                    str(config) if known is None else sampler,
+                    _points(points),
+                    quiet=known is None,
+                    kind=known,
+                    bars=_bars(points),
+                    told=known is not None or config == least,
+                )
+            )
         floors = group.dropna(subset=["floor_high"]).groupby("nfe").floor_high.max()
         if len(floors):
-            lines.append(Line("noise floor", [(float(n), float(v)) for n, v in floors.items()],
-                              guide=True))  # fmt: skip
+            lines.append(
+                Line("noise floor", [(float(n), float(v)) for n, v in floors.items()], guide=True)
+            )
         name = _label(metric, unit)
-        picture = line_plot(lines, x=X, y=name, x_log=True, y_log=True,
-                            title=f"{target}: {name} against evaluations", room=ROOM)  # fmt: skip
+        picture = line_plot(
+            lines,
+            x=X,
+            y=name,
+            x_log=True,
+            y_log=True,
+            title=f"{target}: {name} against evaluations",
+            room=ROOM,
+        )
         columns = ["config", "nfe", "steps", "value", "low", "high", "floor", "floor_high"]
         if picture:
-            data = csv_text([metric if c == "value" else c for c in columns],
-                        group[columns].itertuples(index=False))  # fmt: skip
+            data = csv_text(
+                [metric if c == "value" else c for c in columns],
+                group[columns].itertuples(index=False),
+            )
             found.append(Chart(f"error {target}", picture, str(target), data))
     return found
 
@@ -169,11 +191,24 @@ def pareto(table: DataFrame) -> list[Chart]:
             for config, each in _few(group, []).sort_values("nfe").groupby("config")
         ]
         name = _label(str(group.metric.iloc[0]), str(group.unit.iloc[0] or ""))
-        picture = line_plot([Line("front", stairs, kind=0), *lines], x=X, y=name, x_log=True,
-                            y_log=True, title=f"{target}: Pareto front")  # fmt: skip
+        picture = line_plot(
+            [Line("front", stairs, kind=0), *lines],
+            x=X,
+            y=name,
+            x_log=True,
+            y_log=True,
+            title=f"{target}: Pareto front",
+        )
         data = csv_text(["nfe", "config", "value"], [(e.nfe, e.config, e.value) for e in kept])
-        found.append(Chart(f"front {target}", picture, target, data, tuple(
-            (f"{e.nfe}", Markup(""), f"{e.config}: {number(e.value)}") for e in kept)))  # fmt: skip
+        found.append(
+            Chart(
+                f"front {target}",
+                picture,
+                target,
+                data,
+                tuple((f"{e.nfe}", Markup(""), f"{e.config}: {number(e.value)}") for e in kept),
+            )
+        )
     return found
 
 
@@ -192,8 +227,10 @@ def stochasticity(table: DataFrame) -> list[Chart]:
         if given.empty:
             continue
         given["amount"] = [float(_options(text)[name]) for text in given.options]
-        given["rest"] = [json.dumps({k: v for k, v in _options(text).items() if k != name})
-                         for text in given.options]  # fmt: skip
+        given["rest"] = [
+            json.dumps({k: v for k, v in _options(text).items() if k != name})
+            for text in given.options
+        ]
         variants = [each for each in ("rest", *VARIANTS) if given[each].nunique() > 1]
         for (target, method, *which), group in given.groupby(
             ["target", "method", *variants], sort=False
@@ -207,8 +244,14 @@ def stochasticity(table: DataFrame) -> list[Chart]:
                 for i, (amount, each) in enumerate(group.sort_values("nfe").groupby("amount"))
             ]
             label = _label(str(group.metric.iloc[0]), str(group.unit.iloc[0] or ""))
-            picture = line_plot(lines, x=X, y=label, x_log=True, y_log=True,
-                                title=f"{target}: {run}, error by {symbol}")  # fmt: skip
+            picture = line_plot(
+                lines,
+                x=X,
+                y=label,
+                x_log=True,
+                y_log=True,
+                title=f"{target}: {run}, error by {symbol}",
+            )
             if not picture:
                 continue
             best = group.loc[group.groupby("nfe").value.idxmin()].sort_values("nfe")
@@ -217,8 +260,15 @@ def stochasticity(table: DataFrame) -> list[Chart]:
             )
             shown = group[["amount", "nfe", "value", "low", "high"]]
             data = csv_text([name, *shown.columns[1:]], shown.itertuples(index=False))
-            found.append(Chart(f"{name} {run} {target}", picture, f"{run} on {target}", data,
-                               note=f"least error by evaluations – {words}"))  # fmt: skip
+            found.append(
+                Chart(
+                    f"{name} {run} {target}",
+                    picture,
+                    f"{run} on {target}",
+                    data,
+                    note=f"least error by evaluations – {words}",
+                )
+            )
     return found
 
 
@@ -260,9 +310,15 @@ def paths(rows: DataFrame, only: Mapping[str, list[str]] | None = None) -> list[
             exact = source == "none"
             name = f"start {int(series) + 1}{', exact flow' if exact else ''}"
             lines.append(Line(name, at, quiet=exact, kind=0, told=False))
-        picture = line_plot(lines, x="σ/(α + σ): noise at 1, data at 0", y="state z/(α + σ)",
-                            x_log=False, y_log=False, title=f"{target}: paths of {config}",
-                            room=20)  # fmt: skip
+        picture = line_plot(
+            lines,
+            x="σ/(α + σ): noise at 1, data at 0",
+            y="state z/(α + σ)",
+            x_log=False,
+            y_log=False,
+            title=f"{target}: paths of {config}",
+            room=20,
+        )
         if picture:
             shown = one[["source", "series", "at", "value"]]
             data = csv_text(["source", "start", "at", "value"], shown.itertuples(index=False))
@@ -275,6 +331,19 @@ def contests_csv(found: list[Contest]) -> str:
     """Every contest's results as CSV."""
     return csv_text(
         ["target", "budget", "place", "config", "nfe", "value", "low", "high", "tied_with_best"],
-        [(c.target, c.budget, i + 1, r.config, r.nfe, r.value, r.low, r.high, int(i < len(c.best)))
-         for c in found for i, r in enumerate(c.results)],
-    )  # fmt: skip
+        [
+            (
+                c.target,
+                c.budget,
+                i + 1,
+                r.config,
+                r.nfe,
+                r.value,
+                r.low,
+                r.high,
+                int(i < len(c.best)),
+            )
+            for c in found
+            for i, r in enumerate(c.results)
+        ],
+    )

@@ -23,8 +23,20 @@ REQUIRED = ("target", "sampler", "nfe", "metric", "value", "status")
 #: Columns that tell configurations of one sampler apart.
 VARIANTS = ("schedule", "grid", "prediction")
 SEPARATOR = " · "  # between a sampler and these
-NUMBERS = ("dimension", "steps", "nfe", "seed", "at", "series", "value", "low", "high", "floor",
-           "floor_high", "n")  # fmt: skip
+NUMBERS = (
+    "dimension",
+    "steps",
+    "nfe",
+    "seed",
+    "at",
+    "series",
+    "value",
+    "low",
+    "high",
+    "floor",
+    "floor_high",
+    "n",
+)
 
 
 @dataclass(frozen=True)
@@ -188,18 +200,25 @@ def runs(rows: DataFrame, by: Sequence[str] = RUN) -> DataFrame:
     from scipy import stats
 
     rows = rows.assign(
-        half=((rows.high - rows.low) / 2).fillna(0.0) ** 2, floor_high=rows.floor_high,
+        half=((rows.high - rows.low) / 2).fillna(0.0) ** 2,
+        floor_high=rows.floor_high,
         sampled=rows.n.notna() | rows.floor_high.notna(),
-    )  # fmt: skip
+    )
     first = ["sampler", "method", "options", "version", "dimension", "steps", "unit", *VARIANTS]
     first = [name for name in first if name not in by]
     grouped = rows.groupby([*by], sort=True, dropna=False)
     found = grouped.agg(
-        value=("value", "mean"), spread=("value", "std"), seeds=("value", "size"),
-        square=("half", "sum"), low=("low", "first"), high=("high", "first"),
-        floor=("floor", "mean"), floor_high=("floor_high", "max"), sampled=("sampled", "any"),
+        value=("value", "mean"),
+        spread=("value", "std"),
+        seeds=("value", "size"),
+        square=("half", "sum"),
+        low=("low", "first"),
+        high=("high", "first"),
+        floor=("floor", "mean"),
+        floor_high=("floor_high", "max"),
+        sampled=("sampled", "any"),
         **{name: (name, "first") for name in first},
-    ).reset_index()  # fmt: skip
+    ).reset_index()
     k = found.seeds.to_numpy(float)
     half = np.sqrt(found.square.to_numpy(float)) / k
     spread = found.spread.fillna(0.0).to_numpy(float)

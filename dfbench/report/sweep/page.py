@@ -74,8 +74,10 @@ def _render(content: dict[str, Any], detail: Detail) -> str:
     """The page with no more than there is room for."""
     every: dict[str, list[Chart]] = content["figures"]
     cut = any(len(each) > detail.targets for each in every.values())
-    figures = {name: [_cut(chart, detail) for chart in each[: detail.targets]]
-               for name, each in every.items()}  # fmt: skip
+    figures = {
+        name: [_cut(chart, detail) for chart in each[: detail.targets]]
+        for name, each in every.items()
+    }
     csv = content["ranking_csv"]
     return (
         environment_of_templates()
@@ -208,8 +210,14 @@ def _targets(rows: DataFrame) -> list[Target]:
         if str(name) in metrics:
             dimension = each.dimension.dropna()
             unit = each[each.metric == metrics[str(name)]].unit
-            made.append(Target(str(name), int(dimension.iloc[0]) if len(dimension) else None,
-                               metrics[str(name)], str(unit.iloc[0] or "")))  # fmt: skip
+            made.append(
+                Target(
+                    str(name),
+                    int(dimension.iloc[0]) if len(dimension) else None,
+                    metrics[str(name)],
+                    str(unit.iloc[0] or ""),
+                )
+            )
     return made
 
 
@@ -222,16 +230,19 @@ def table_rows(table: DataFrame, found: list[ranking.Contest]) -> list[dict[str,
     table = table.assign(place=place).sort_values(["place", "target", "nfe"])
     return [
         {
-            "target": row.target, "config": row.config, "nfe": int(row.nfe),
+            "target": row.target,
+            "config": row.config,
+            "nfe": int(row.nfe),
             "steps": int(row.steps) if row.steps == row.steps else None,
             "value": labels.number(row.value),
-            "interval": "exact" if row.low == row.high
+            "interval": "exact"
+            if row.low == row.high
             else f"{labels.number(row.low)} – {labels.number(row.high)}",
             "floor": labels.number(row.floor) if row.floor == row.floor else "",
             "best": (row.target, row.nfe, row.config) in best,
         }
         for row in table.itertuples()
-    ]  # fmt: skip
+    ]
 
 
 def _published(rows: DataFrame) -> list[dict[str, Any]]:
@@ -243,11 +254,15 @@ def _published(rows: DataFrame) -> list[dict[str, Any]]:
         lines = side_by_side(name, rows[rows.study == name])
         if lines:
             wrong = {each.printed.scheme: each for each in reversed(lines) if each.mislabelled}
-            made.append({
-                "source": printed, "lines": lines, "mislabelled": list(wrong.values()),
-                "reproduced": sum(each.reproduced for each in lines),
-                "targets": words.listed(rows[rows.study == name].target.unique()),
-            })  # fmt: skip
+            made.append(
+                {
+                    "source": printed,
+                    "lines": lines,
+                    "mislabelled": list(wrong.values()),
+                    "reproduced": sum(each.reproduced for each in lines),
+                    "targets": words.listed(rows[rows.study == name].target.unique()),
+                }
+            )
     return made
 
 
@@ -269,12 +284,25 @@ def _sampled(rows: DataFrame) -> list[dict[str, Any]]:
         lines = []
         for config, each in group.groupby("config", sort=True):
             known = {row.metric: row for row in each.itertuples()}
-            lines.append({"config": config, "nfe": int(each.nfe.max()), "cells": [
-                _cell(known.get(name)) for name in names]})  # fmt: skip
+            lines.append(
+                {
+                    "config": config,
+                    "nfe": int(each.nfe.max()),
+                    "cells": [_cell(known.get(name)) for name in names],
+                }
+            )
         floors = group.groupby("metric").floor_high.max()
-        made.append({"target": target, "metrics": names, "lines": lines,
-                     "floors": [labels.number(floors[name]) if floors[name] == floors[name] else ""
-                                for name in names]})  # fmt: skip
+        made.append(
+            {
+                "target": target,
+                "metrics": names,
+                "lines": lines,
+                "floors": [
+                    labels.number(floors[name]) if floors[name] == floors[name] else ""
+                    for name in names
+                ],
+            }
+        )
     return made
 
 
@@ -295,8 +323,13 @@ def _costs(results: Results) -> list[dict[str, Any]]:
     steps = rows[(rows.steps > 0) & rows.nfe.notna()]
     if steps.empty:
         return []
-    table = pd.DataFrame({"per_step": (steps.nfe / steps.steps).groupby(steps.sampler).agg(
-        lambda x: sorted({round(float(v), 2) for v in x}))})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "per_step": (steps.nfe / steps.steps)
+            .groupby(steps.sampler)
+            .agg(lambda x: sorted({round(float(v), 2) for v in x}))
+        }
+    )
     for name in ("overhead_seconds", "memory_bytes"):
         if name in costs:
             known = pd.to_numeric(costs[name], errors="coerce")
@@ -306,15 +339,18 @@ def _costs(results: Results) -> list[dict[str, Any]]:
     return [
         {
             "sampler": name,
-            "per_step": labels.number(row.per_step[0]) if len(row.per_step) == 1
+            "per_step": labels.number(row.per_step[0])
+            if len(row.per_step) == 1
             else f"{labels.number(row.per_step[0])} – {labels.number(row.per_step[-1])}",
             "overhead": labels.number(1e3 * row.overhead_seconds)
-            if row.overhead_seconds == row.overhead_seconds else "",
+            if row.overhead_seconds == row.overhead_seconds
+            else "",
             "memory": labels.number(row.memory_bytes / 8e6)
-            if row.memory_bytes == row.memory_bytes else "",
+            if row.memory_bytes == row.memory_bytes
+            else "",
         }
         for name, row in zip(table.index, table.itertuples(), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _failed(failed: DataFrame) -> list[dict[str, Any]]:
@@ -345,7 +381,7 @@ def _counts(results: Results, found: list[ranking.Contest]) -> list[tuple[str, i
         ("pass", *some(len(found) - tied, "comparison decided", "comparisons decided")),
         ("", *some(tied, "tied", "tied")),
         ("fail" if len(results.failed) else "", *some(len(results.failed), "failed cell")),
-    ]  # fmt: skip
+    ]
 
 
 def text(value: Any) -> str:

@@ -35,7 +35,7 @@ def save(results: Results, directory: Path) -> list[Path]:
     """
     import matplotlib as mpl
 
-    from dfbench.claims.literature.drawing import tidy
+    from dfbench.literature.drawing import tidy
 
     directory.mkdir(parents=True, exist_ok=True)
     written = []
@@ -44,8 +44,9 @@ def save(results: Results, directory: Path) -> list[Path]:
             tidy(figure)
             for ending, undated in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
                 path = directory / f"{name}.{ending}"
-                write = partial(figure.savefig, format=ending, metadata=undated,
-                                bbox_inches="tight")  # fmt: skip
+                write = partial(
+                    figure.savefig, format=ending, metadata=undated, bbox_inches="tight"
+                )
                 write_with(path, write)
                 written.append(path)
     return written
@@ -79,9 +80,10 @@ def figures(rows: DataFrame) -> Iterator[tuple[str, Figure]]:
     yield from _paged("response", sorted(response.target.unique()), draw_response)
     noisy = stochasticity(table)
     yield from _paged(
-        "stochasticity", [chart.caption for chart in noisy],
+        "stochasticity",
+        [chart.caption for chart in noisy],
         lambda axis, name: _noise(axis, next(c.csv for c in noisy if c.caption == name)),
-    )  # fmt: skip
+    )
 
 
 def _paged(
@@ -127,14 +129,30 @@ def _errors(
             continue
         k = colours.index(sampler)
         spread = np.array([each.value - each.low, each.high - each.value]).clip(min=0)
-        axis.errorbar(each.nfe, each.value, yerr=spread, color=COLOURS[k], marker=MARKERS[k], ms=4,
-                      lw=1.4, elinewidth=0.9, mec="white", mew=0.5)  # fmt: skip
+        axis.errorbar(
+            each.nfe,
+            each.value,
+            yerr=spread,
+            color=COLOURS[k],
+            marker=MARKERS[k],
+            ms=4,
+            lw=1.4,
+            elinewidth=0.9,
+            mec="white",
+            mew=0.5,
+        )
         ends.append((float(each.nfe.iloc[-1]), float(each.value.iloc[-1]), sampler, COLOURS[k]))
     floor = table.dropna(subset=["floor_high"]).groupby("nfe").floor_high.max()
     if len(floor):
         axis.plot(floor.index, floor, ":", color="0.35", lw=1.1)
-        axis.annotate("noise floor", (float(floor.index[0]), float(floor.iloc[0])), (0, 3),
-                      textcoords="offset points", fontsize=7, color="0.35")  # fmt: skip
+        axis.annotate(
+            "noise floor",
+            (float(floor.index[0]), float(floor.iloc[0])),
+            (0, 3),
+            textcoords="offset points",
+            fontsize=7,
+            color="0.35",
+        )
     _logs(axis)
     axis.set(xlabel="evaluations of the model", ylabel=NAMES.get(metric, metric))
     _name(axis, ends)
@@ -164,9 +182,15 @@ def _name(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     for place, name, colour in places:
         last = max(place, last + gap)
         axis.annotate(
-            name, (right, low * math.exp(min(last, 1.02) * height)), (6, 0), color=colour,
-            textcoords="offset points", va="center", fontsize=8, annotation_clip=False,
-        )  # fmt: skip
+            name,
+            (right, low * math.exp(min(last, 1.02) * height)),
+            (6, 0),
+            color=colour,
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            annotation_clip=False,
+        )
 
 
 def _split(axis: Axes, table: DataFrame, asked: list[int]) -> None:
@@ -183,14 +207,29 @@ def _split(axis: Axes, table: DataFrame, asked: list[int]) -> None:
     smallest = 1e-4 * float(wide["all"].min())
     for source, colour, marker in zip(SOURCES, COLOURS, MARKERS, strict=False):
         if source in wide:
-            axis.plot(wide[source].where(wide[source] > smallest), rows, marker, color=colour,
-                      ms=5, mec="white", mew=0.5, label=source)  # fmt: skip
+            axis.plot(
+                wide[source].where(wide[source] > smallest),
+                rows,
+                marker,
+                color=colour,
+                ms=5,
+                mec="white",
+                mew=0.5,
+                label=source,
+            )
     axis.plot(wide["all"], rows, "|", color="0.1", ms=11, mew=2, label="all")
     axis.set(xscale="log", xlabel=f"W₂ to the data, at most {budget} evaluations")
     axis.set_yticks(rows, [str(name).partition(SEPARATOR)[0] for name in wide.config], fontsize=7)
     axis.grid(axis="y", lw=0.4)
-    axis.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.2), ncols=5,
-                handletextpad=0.1, columnspacing=0.8)  # fmt: skip
+    axis.legend(
+        fontsize=7,
+        frameon=False,
+        loc="upper center",
+        bbox_to_anchor=(0.4, -0.2),
+        ncols=5,
+        handletextpad=0.1,
+        columnspacing=0.8,
+    )
 
 
 def _response(axis: Axes, table: DataFrame, colours: list[str]) -> None:
@@ -202,10 +241,19 @@ def _response(axis: Axes, table: DataFrame, colours: list[str]) -> None:
         counts = sorted(each.nfe.unique())
         middle = each[each.nfe == counts[len(counts) // 2]]
         curve = middle.groupby("at").value.mean()
-        axis.plot(np.sqrt(curve.index), np.maximum(curve.abs(), 1e-12), color=COLOURS[k], lw=1.4,
-                  label=f"{config}, {int(middle.nfe.iloc[0])} evaluations")  # fmt: skip
-    axis.set(xscale="log", yscale="log", xlabel="standard deviation of the data",
-             ylabel="|relative error| of the output's")  # fmt: skip
+        axis.plot(
+            np.sqrt(curve.index),
+            np.maximum(curve.abs(), 1e-12),
+            color=COLOURS[k],
+            lw=1.4,
+            label=f"{config}, {int(middle.nfe.iloc[0])} evaluations",
+        )
+    axis.set(
+        xscale="log",
+        yscale="log",
+        xlabel="standard deviation of the data",
+        ylabel="|relative error| of the output's",
+    )
     axis.legend(fontsize=7, frameon=False)
 
 
@@ -222,8 +270,16 @@ def _noise(axis: Axes, csv: str) -> None:
     for colour, amount in zip(sns.color_palette("viridis", len(amounts)), amounts, strict=True):
         each = table[table[name] == amount].sort_values("nfe")
         spread = np.array([each.value - each.low, each.high - each.value]).clip(min=0)
-        axis.errorbar(each.nfe, each.value, yerr=spread, color=colour, marker="o", ms=3, lw=1.3,
-                      label=f"{SYMBOLS.get(name, name)} = {amount:g}")  # fmt: skip
+        axis.errorbar(
+            each.nfe,
+            each.value,
+            yerr=spread,
+            color=colour,
+            marker="o",
+            ms=3,
+            lw=1.3,
+            label=f"{SYMBOLS.get(name, name)} = {amount:g}",
+        )
     _logs(axis)
     axis.set(xlabel="evaluations of the model", ylabel="error")
     axis.legend(fontsize=7, frameon=False)

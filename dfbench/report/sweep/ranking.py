@@ -20,8 +20,19 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 #: Measures of error that compare laws, in the order in which one is chosen for a target.
-PREFERENCE = ("w2", "w2_1d", "sliced_w2", "energy_distance", "mmd", "ksd", "kl",
-              "total_variation_1d", "rosenblatt", "mode_weights", "strong_error")  # fmt: skip
+PREFERENCE = (
+    "w2",
+    "w2_1d",
+    "sliced_w2",
+    "energy_distance",
+    "mmd",
+    "ksd",
+    "kl",
+    "total_variation_1d",
+    "rosenblatt",
+    "mode_weights",
+    "strong_error",
+)
 ROUNDING = 1e-6  # relative difference below which two exact values are one
 
 
@@ -75,8 +86,10 @@ class Contest:
     def next(self) -> Result | None:
         """The least error of another sampler that is not tied with the best."""
         heads = {each.sampler for each in self.best}
-        return next((each for each in self.results if each not in self.best
-                     and each.sampler not in heads), None)  # fmt: skip
+        return next(
+            (each for each in self.results if each not in self.best and each.sampler not in heads),
+            None,
+        )
 
     @property
     def lead(self) -> float | None:
@@ -154,8 +167,17 @@ def result(row: Any) -> Result:
         return float(x) if math.isfinite(x) else None
 
     value, low, high = (float(x) for x in (row.value, row.low, row.high))
-    return Result(row.config, row.sampler, row.method, int(row.nfe), value, low, high,
-                  number(row.floor), number(row.floor_high))  # fmt: skip
+    return Result(
+        row.config,
+        row.sampler,
+        row.method,
+        int(row.nfe),
+        value,
+        low,
+        high,
+        number(row.floor),
+        number(row.floor_high),
+    )
 
 
 def featured(found: list[Contest], count: int = 5) -> list[str]:
@@ -222,7 +244,7 @@ class Order:
 def orders(rows: DataFrame) -> list[Order]:
     """An order for every target and configuration with four step counts or more; those whose
     interval is wider than ± `UNSURE` say nothing, and are left out."""
-    from dfbench.claims.order import fit
+    from dfbench.convergence import fit
 
     found = []
     for metric, source in VANISHING:
@@ -238,9 +260,18 @@ def orders(rows: DataFrame) -> list[Order]:
             floor = np.full(len(steps), 1e-14 * float(np.nanmax(np.abs(error))))
             order, width, points = fit(steps, error, floor)
             if math.isfinite(order) and width <= UNSURE:
-                found.append(Order(str(target), str(config), metric, order, width, points,
-                                   (int(steps[0]), int(steps[-1])),
-                                   _declared(group.iloc[0])))  # fmt: skip
+                found.append(
+                    Order(
+                        str(target),
+                        str(config),
+                        metric,
+                        order,
+                        width,
+                        points,
+                        (int(steps[0]), int(steps[-1])),
+                        _declared(group.iloc[0]),
+                    )
+                )
     return found
 
 

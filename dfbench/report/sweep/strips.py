@@ -56,12 +56,16 @@ def responses(
             size = np.where(np.isnan(values), math.inf, np.abs(values))
             picture = heat([[float(x) for x in row] for row in size])
             worst = int(np.argmax(size[-1]))
-            words = (f"{number(100 * size[-1][worst])} % at {number(float(at[worst]))}, "
-                     f"{int(wide.index[-1])} evaluations")  # fmt: skip
+            words = (
+                f"{number(100 * size[-1][worst])} % at {number(float(at[worst]))}, "
+                f"{int(wide.index[-1])} evaluations"
+            )
             strips.append((str(config), picture, words))
-            data += [(config, int(n), float(a), float(v))
-                     for n, row in zip(wide.index, values, strict=True)
-                     for a, v in zip(at, row, strict=True)]  # fmt: skip
+            data += [
+                (config, int(n), float(a), float(v))
+                for n, row in zip(wide.index, values, strict=True)
+                for a, v in zip(at, row, strict=True)
+            ]
         csv = csv_text(["config", "nfe", "eigenvalue", "relative_error_of_std"], data)
         low, high = (number(float(each)) for each in (table["at"].min(), table["at"].max()))
         caption = f"eigenvalues from {low} to {high}"
@@ -116,14 +120,24 @@ def splits(
             continue
         low = max(float(drawn.min()), 1e-4 * float(np.median(drawn)), 1e-12)
         scale = axis("", [low, float(drawn.max()) * 1.2], True, 6)
-        strips = [(str(row["config"]), _dots(row, names, scale), _largest(row))
-                  for _, row in wide.iterrows()]  # fmt: skip
+        strips = [
+            (str(row["config"]), _dots(row, names, scale), _largest(row))
+            for _, row in wide.iterrows()
+        ]
         strips.insert(0, ("", _scale(scale), ""))
         data = csv_text(
             ["config", "nfe", *names], wide[["config", "nfe", *names]].itertuples(index=False)
         )
-        found.append(Chart(f"split {target}", Markup(""), str(target), data, tuple(strips),
-                           f"runs with at most {budget} evaluations"))  # fmt: skip
+        found.append(
+            Chart(
+                f"split {target}",
+                Markup(""),
+                str(target),
+                data,
+                tuple(strips),
+                f"runs with at most {budget} evaluations",
+            )
+        )
     return found
 
 
@@ -142,14 +156,17 @@ def _dots(row: Any, names: list[str], scale: Any) -> Markup:
         if name == "all":
             parts += f'<path class=claimed d="M{at} 1v12"/>'
         else:
-            parts += (f'<circle class="d{SOURCES.index(name)}" cx={at} cy=7 r=4 >'
-                      f"<title>{name} {number(value)}</title></circle>")  # fmt: skip
+            parts += (
+                f'<circle class="d{SOURCES.index(name)}" cx={at} cy=7 r=4 >'
+                f"<title>{name} {number(value)}</title></circle>"
+            )
     return Markup(f'<svg viewBox="0 0 {STRIP} 14" aria-hidden=true>{parts}</svg>')
 
 
 def _scale(scale: Any) -> Markup:
-    text = "".join(f"<text x={round(STRIP * scale.at(t))} y=11>{tick_text(t)}</text>"
-                   for t in scale.ticks)  # fmt: skip
+    text = "".join(
+        f"<text x={round(STRIP * scale.at(t))} y=11>{tick_text(t)}</text>" for t in scale.ticks
+    )
     return Markup(f'<svg class=ticks viewBox="0 0 {STRIP} 14" aria-hidden=true>{text}</svg>')
 
 

@@ -156,8 +156,10 @@ def _orders(orders: list[Order]) -> list[str]:
             f"{each.declared:g}."
         )
     if high:
-        said.append(f"Above the declared order: {listed(_names(high))} "
-                    "(on Gaussian data error terms can cancel).")  # fmt: skip
+        said.append(
+            f"Above the declared order: {listed(_names(high))} "
+            "(on Gaussian data error terms can cancel)."
+        )
     return said
 
 
@@ -199,8 +201,10 @@ def _same(table: DataFrame) -> list[str]:
             runs_on.setdefault(sampler, set()).add(variant)
         shared = set.intersection(*(runs_on[sampler] for sampler in samplers))
         only = "" if shared <= set(where) else f" on {listed(where)}"
-        said.append(f"{listed(samplers, 6)} are one method{only}: their errors agree to rounding "
-                    "wherever they spend the same evaluations.")  # fmt: skip
+        said.append(
+            f"{listed(samplers, 6)} are one method{only}: their errors agree to rounding "
+            "wherever they spend the same evaluations."
+        )
     return said
 
 

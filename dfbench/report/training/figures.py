@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.claims.literature.drawing import frame, tidy
 from dfbench.errors import Unusable
+from dfbench.literature.drawing import frame, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,11 +62,17 @@ def excess(table: DataFrame) -> Figure:
     figure, (left, right) = frame("log-SNR λ", "", panels=2, yscale="log")
     sns.lineplot(x=table.log_snr, y=table.irreducible, ax=left, color=blue, label="irreducible")
     sns.lineplot(x=table.log_snr, y=table.excess, ax=left, color=orange, label="excess")
-    left.fill_between(table.log_snr, table.low.clip(lower=1e-12), table.high, color=orange,
-                      alpha=0.3, lw=0)  # fmt: skip
+    left.fill_between(
+        table.log_snr, table.low.clip(lower=1e-12), table.high, color=orange, alpha=0.3, lw=0
+    )
     left.set(ylabel="loss of ε̂ per dimension")
-    sns.lineplot(x=table.log_snr, y=100 * table.fraction, ax=right, color=orange,
-                 label="excess / irreducible")  # fmt: skip
+    sns.lineplot(
+        x=table.log_snr,
+        y=100 * table.fraction,
+        ax=right,
+        color=orange,
+        label="excess / irreducible",
+    )
     right.set(ylabel="percent")
     behind = right.twinx()
     shade = behind.fill_between(table.log_snr, 0, table.weight, color=green, alpha=0.15, lw=0)
@@ -74,8 +80,11 @@ def excess(table: DataFrame) -> Figure:
     behind.grid(visible=False)
     behind.spines[:].set_visible(False)
     left.legend(fontsize=8)
-    right.legend([*right.get_lines(), shade], ["excess / irreducible", "where the weighting looks"],
-                 fontsize=8)  # fmt: skip
+    right.legend(
+        [*right.get_lines(), shade],
+        ["excess / irreducible", "where the weighting looks"],
+        fontsize=8,
+    )
     return figure
 
 
@@ -83,8 +92,9 @@ def by_density(table: DataFrame) -> Figure:
     """Score error against density at several levels."""
     import seaborn as sns
 
-    figure, (axis,) = frame("nats per dimension below the densest place", "rms error of σ · score",
-                            yscale="log")  # fmt: skip
+    figure, (axis,) = frame(
+        "nats per dimension below the densest place", "rms error of σ · score", yscale="log"
+    )
     palette = sns.color_palette("colorblind")
     for (lam, part), colour in zip(table.groupby("log_snr"), palette, strict=False):
         axis.plot(part.below, part.error, "o-", ms=4, color=colour, label=f"λ = {lam:g}")
@@ -106,8 +116,14 @@ def law(table: DataFrame) -> Figure:
         for (name, part), colour in zip(rows.groupby("sampler", sort=False), palette, strict=False):
             for score, style in (("network", "o-"), ("exact score", "s:")):
                 some = part[part.score == score]
-                axis.plot(some.nfe, some.value, style, ms=4, color=colour,
-                          label=name if score == "network" else None)  # fmt: skip
+                axis.plot(
+                    some.nfe,
+                    some.value,
+                    style,
+                    ms=4,
+                    color=colour,
+                    label=name if score == "network" else None,
+                )
         if (table.score == "exact score").any():
             axis.plot([], [], "s:", ms=4, color="0.4", label="with the exact score")
         floor, high = float(rows.floor.iloc[0]), float(rows.floor_high.iloc[0])
@@ -140,8 +156,14 @@ def samples(table: DataFrame) -> Figure:
     if "x2" not in table:
         figure, (axis,) = frame("x", "density")
         for of, colour in (("network", blue), ("exact", orange)):
-            axis.hist(table.x1[table.of == of], bins=80, density=True, histtype="step",
-                      color=colour, label=of)  # fmt: skip
+            axis.hist(
+                table.x1[table.of == of],
+                bins=80,
+                density=True,
+                histtype="step",
+                color=colour,
+                label=of,
+            )
         axis.legend()
         return figure
     figure, axes = frame("x₁", "x₂", panels=2, aspect="equal")
@@ -149,8 +171,11 @@ def samples(table: DataFrame) -> Figure:
     for axis, of, colour in zip(axes, ("network", "exact"), (blue, orange), strict=True):
         part = table[table.of == of]
         axis.scatter(part.x1, part.x2, s=3, color=colour, alpha=0.5, lw=0, rasterized=True)
-        axis.set(title="samples of the network" if of == "network" else "exact samples",
-                 xlim=(-limit, limit), ylim=(-limit, limit))  # fmt: skip
+        axis.set(
+            title="samples of the network" if of == "network" else "exact samples",
+            xlim=(-limit, limit),
+            ylim=(-limit, limit),
+        )
     return figure
 
 
@@ -164,8 +189,9 @@ def held_out(table: DataFrame) -> Figure:
     unit = table.floor_high
     place = range(len(table))
     reach = [(table.value - table.low) / unit, (table.high - table.value) / unit]
-    axis.errorbar(table.value / unit, place, xerr=reach, color=blue, fmt="o",
-                  label="samples of the network")  # fmt: skip
+    axis.errorbar(
+        table.value / unit, place, xerr=reach, color=blue, fmt="o", label="samples of the network"
+    )
     axis.plot(table.gaussian / unit, place, "D", color=orange, label="Gaussian of the same moments")
     axis.axvline(1.0, color="0.4", ls=":", label="floor: 95 % of training data is below")
     axis.set_yticks(list(place), list(table.metric))
@@ -189,8 +215,9 @@ def image_grid(images: Any, columns: int = 16) -> Figure:
     figure = New(figsize=(8.0, 8.0 * rows / columns), layout="constrained")
     axis = figure.add_subplot()
     grey = channels == 1
-    axis.imshow(shown[..., 0] if grey else shown, cmap="gray" if grey else None,
-                interpolation="nearest")  # fmt: skip
+    axis.imshow(
+        shown[..., 0] if grey else shown, cmap="gray" if grey else None, interpolation="nearest"
+    )
     axis.set_axis_off()
     return figure
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dfbench.claims.base import Finding
-from dfbench.claims.literature.run import Outcome
 from dfbench.errors import Unusable
+from dfbench.literature.run import Outcome
+from dfbench.outcome import Finding
 from dfbench.report.literature.page import chart, link, templates
 from dfbench.training import results
 
@@ -42,10 +42,11 @@ SHOWN = {
         "By how much denser the densest place is; 1 is an error as large as what is predicted.",
     ),
     "likelihood": (
-        "Likelihood", "Through the network's probability-flow ODE, with the trace of its Jacobian.",
+        "Likelihood",
+        "Through the network's probability-flow ODE, with the trace of its Jacobian.",
     ),
     "log": ("Training", "The loss of the batches on the way."),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,21 @@ def read(folder: Path) -> Study:
 
 def _outcome(content: dict[str, Any]) -> Outcome:
     """A claim with what was found; the words and the figure are the claim's own."""
-    from dfbench.claims.trained import TRAINED
+    from dfbench.literature.trained import TRAINED
 
     claim = TRAINED[int(content["claim"].removeprefix("T"))]
-    fields = ("measured", "bound", "unit", "derivation", "where", "why", "counterexample",
-              "quantities", "series", "seconds")  # fmt: skip
+    fields = (
+        "measured",
+        "bound",
+        "unit",
+        "derivation",
+        "where",
+        "why",
+        "counterexample",
+        "quantities",
+        "series",
+        "seconds",
+    )
     known = {name: _number(content[name]) for name in fields}
     control = content["control"]
     return Outcome(
@@ -163,8 +174,15 @@ def _figures(study: Study, index: int) -> list[dict[str, Any]]:
             picture = chart(drawn[name], f"s{index}-{name.replace('_', '-')}")
         file = study.folder / ("log.csv" if name == "log" else f"results/{name}.csv")
         table = file.read_text(encoding="utf-8") if file.is_file() else None
-        found.append({"name": name, "title": title, "words": words, "picture": picture,
-                      "data": link(table) if table else None})  # fmt: skip
+        found.append(
+            {
+                "name": name,
+                "title": title,
+                "words": words,
+                "picture": picture,
+                "data": link(table) if table else None,
+            }
+        )
     return found
 
 

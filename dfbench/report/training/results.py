@@ -19,7 +19,7 @@ from dfbench.report.literature.serial import outcome as outcome_to_dict
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from dfbench.claims.literature.run import Claims
+    from dfbench.literature.run import Claims
     from dfbench.training.trained import Trained
 
 Progress = Callable[[str, int, int], None]
@@ -39,8 +39,8 @@ def complete(folder: str | Path, progress: Progress | None = None) -> str:
         Unusable: there is no trained network in the folder, or it asks for unknown claims.
         OSError: a file cannot be written.
     """
-    from dfbench.claims.trained.lab import StudyLab, ready
-    from dfbench.claims.trained.run import check_trained, named
+    from dfbench.literature.lab import StudyLab, ready
+    from dfbench.literature.trained_run import check_trained, named
     from dfbench.training import results
     from dfbench.training.measure.study import LARGE, measure
     from dfbench.training.trained import Trained
@@ -99,13 +99,18 @@ def _table(claims: Claims) -> DataFrame:
 
     return pd.DataFrame(
         {
-            "claim": o.claim.id, "title": o.claim.title, "verdict": o.verdict,
-            "measured": o.finding.measured, "bound": o.finding.bound, "unit": o.finding.unit,
-            "control": o.control.verdict, "control_measured": o.control.measured,
+            "claim": o.claim.id,
+            "title": o.claim.title,
+            "verdict": o.verdict,
+            "measured": o.finding.measured,
+            "bound": o.finding.bound,
+            "unit": o.finding.unit,
+            "control": o.control.verdict,
+            "control_measured": o.control.measured,
             "seconds": o.finding.seconds + o.control.seconds,
         }
         for o in claims.outcomes
-    )  # fmt: skip
+    )
 
 
 def _save_images(folder: Path, images: Any) -> None:

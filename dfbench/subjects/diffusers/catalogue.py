@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from dfbench.samplers.base import Traits
+from dfbench.samplers.method import Traits
 from dfbench.subjects.diffusers.forms import (
     Discrete,
     FlowMatch,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.base import Traits
+from dfbench.samplers.method import Traits
 from dfbench.subjects.diffusers.catalogue import Entry, Named, register
 from dfbench.subjects.diffusers.forms import FlowMatch, Form, TwoCallsFlow
 
@@ -63,8 +63,9 @@ class FlowMatchLCM(Flow):
 class LTXEulerAncestralRF(Flow):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         return "flow_ancestral", {
-            "eta": float(settings.get("eta", 1.0)), "s_noise": float(settings.get("s_noise", 1.0)),
-        }  # fmt: skip
+            "eta": float(settings.get("eta", 1.0)),
+            "s_noise": float(settings.get("s_noise", 1.0)),
+        }
 
 
 @register("HeliosScheduler")

@@ -15,7 +15,7 @@ import torch
 
 from dfbench.levels import Array, Grid, Level
 from dfbench.schedules import Scale
-from dfbench.subjects.base import Unsupported
+from dfbench.subjects.contract import Unsupported
 
 
 def vp(ratio: float) -> Level:
@@ -376,8 +376,12 @@ class AncestralMidpoints(Midpoints):
         after = torch.cat([g[1:], g.new_zeros(1)])
         up = (after**2 * (g**2 - after**2)).clamp(min=0).sqrt() / g.clamp(min=1e-300)
         down = (after**2 - up**2).clamp(min=0).sqrt()
-        return {"sigmas": g, "sigmas_up": up, "sigmas_down": down,
-                "sigmas_interpol": (g * down).sqrt()}  # fmt: skip
+        return {
+            "sigmas": g,
+            "sigmas_up": up,
+            "sigmas_down": down,
+            "sigmas_interpol": (g * down).sqrt(),
+        }
 
 
 class SDEMidpoints(TwoCalls):

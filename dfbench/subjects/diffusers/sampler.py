@@ -16,29 +16,53 @@ from dfbench.errors import SetupError, SubjectError, Unsupported, Unusable
 from dfbench.levels import Grid, Level, grid_of
 from dfbench.readout import Call, Network, Reading, TooManyInputs
 from dfbench.samplers import METHODS
-from dfbench.samplers.base import Traits
-from dfbench.subjects.base import Reference, Sampler
+from dfbench.samplers.method import Traits
+from dfbench.subjects.contract import Reference, Sampler
 from dfbench.subjects.diffusers import snippet
 from dfbench.subjects.diffusers.catalogue import Entry, entry_of
 from dfbench.subjects.diffusers.forms import Form
 from dfbench.table import Difference
 
-KINDS = {"epsilon": "eps", "sample": "x", "v_prediction": "v", "flow_prediction": "u",
-         "trigflow": "v"}  # fmt: skip
+KINDS = {
+    "epsilon": "eps",
+    "sample": "x",
+    "v_prediction": "v",
+    "flow_prediction": "u",
+    "trigflow": "v",
+}
 
 #: Options that a clean grid must not have: they change the levels, the last steps, or clip.
 PLAIN = {
-    "clip_sample": False, "thresholding": False, "lower_order_final": False,
-    "euler_at_final": False, "final_sigmas_type": "sigma_min", "use_karras_sigmas": False,
-    "use_exponential_sigmas": False, "use_beta_sigmas": False, "use_lu_lambdas": False,
-    "rescale_betas_zero_snr": False, "steps_offset": 0, "clip_denoised": False,
-    "use_dynamic_shifting": False, "invert_sigmas": False, "shift_terminal": None,
-}  # fmt: skip
+    "clip_sample": False,
+    "thresholding": False,
+    "lower_order_final": False,
+    "euler_at_final": False,
+    "final_sigmas_type": "sigma_min",
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+    "use_lu_lambdas": False,
+    "rescale_betas_zero_snr": False,
+    "steps_offset": 0,
+    "clip_denoised": False,
+    "use_dynamic_shifting": False,
+    "invert_sigmas": False,
+    "shift_terminal": None,
+}
 
 
 #: Arguments of the calls that are not the user's to give.
-OURS = ("self", "model_output", "timestep", "sample", "kwargs", "num_inference_steps", "device",
-        "generator", "return_dict")  # fmt: skip
+OURS = (
+    "self",
+    "model_output",
+    "timestep",
+    "sample",
+    "kwargs",
+    "num_inference_steps",
+    "device",
+    "generator",
+    "return_dict",
+)
 
 
 @contextlib.contextmanager
@@ -283,11 +307,14 @@ class SchedulerSampler(Sampler):
             scale: self
             if scale == self.scale
             else SchedulerSampler(
-                self.cls, self.name, {**self.config, "use_flow_sigmas": flow}, self.call,
+                self.cls,
+                self.name,
+                {**self.config, "use_flow_sigmas": flow},
+                self.call,
                 self.version,
             )
             for scale, flow in (("vp", False), ("flow", True))
-        }  # fmt: skip
+        }
 
     def without_options(self) -> Sampler:
         return SchedulerSampler(self.cls, self.name, self.config, {}, self.version)

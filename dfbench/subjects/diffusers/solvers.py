@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfbench.samplers.base import Traits
+from dfbench.samplers.method import Traits
 from dfbench.subjects.diffusers.catalogue import STANDARD, Entry, Named, register
 from dfbench.subjects.diffusers.forms import EDM, Cosine, Form, SigmasFlow, SigmasVP
 
@@ -86,9 +86,11 @@ class DPMSolverMultistep(MultistepOrder, Solver):
             **final_orders(settings, session),
         }
         name = {
-            "dpmsolver++": "dpm_solver_pp_multistep", "dpmsolver": "dpm_solver_multistep",
-            "sde-dpmsolver++": "sde_dpm_solver_pp", "sde-dpmsolver": "sde_dpm_solver",
-        }[kind]  # fmt: skip
+            "dpmsolver++": "dpm_solver_pp_multistep",
+            "dpmsolver": "dpm_solver_multistep",
+            "sde-dpmsolver++": "sde_dpm_solver_pp",
+            "sde-dpmsolver": "sde_dpm_solver",
+        }[kind]
         if options["order"] == 3:  # the paper prints no 3M: its authors' code is the method
             options["halved"] = True
         return name, options
@@ -140,9 +142,10 @@ class DEIS(MultistepOrder, Solver):
     def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
         options = final_orders(settings, session)
         return "deis", {
-            "order": settings["solver_order"], "variable": "log_rho",
+            "order": settings["solver_order"],
+            "variable": "log_rho",
             "lower_order_final": options["lower_order_final"],
-        }  # fmt: skip
+        }
 
 
 @register("UniPCMultistepScheduler")
@@ -170,10 +173,11 @@ class SASolver(Solver):
         return "sa_solver", {
             "predictor_order": settings["predictor_order"],
             "corrector_order": settings["corrector_order"],
-            "tau": tau, "few_steps": True,
+            "tau": tau,
+            "few_steps": True,
             "predict_x0": settings["algorithm_type"] == "data_prediction",
             "lower_order_final": settings["lower_order_final"],
-        }  # fmt: skip
+        }
 
 
 class Preconditioned(Entry):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from dfbench.sweep.measures.base import MEASURES, Measure, measure
+from dfbench.sweep.measures.measure import MEASURES, Measure, measure
 
 FAMILIES: tuple[str, ...] = ("gaussian", "line", "sampled", "strong", "weak")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dfbench import wasserstein
 from dfbench.sweep.measurement import Value
-from dfbench.sweep.measures.base import measure
+from dfbench.sweep.measures.measure import measure
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
@@ -98,9 +98,14 @@ def _given(target: Target, run: Run) -> dict[str, Any]:
     """What `dfbench.wasserstein` needs to know."""
     learned = {} if target.learned is None else {"learned": target.learned}
     return {
-        "sampler": run.sampler, "grid": run.grid, "spectrum": target.spectrum,
-        "mean": target.mean, "start": run.start, **learned, **run.options,
-    }  # fmt: skip
+        "sampler": run.sampler,
+        "grid": run.grid,
+        "spectrum": target.spectrum,
+        "mean": target.mean,
+        "start": run.start,
+        **learned,
+        **run.options,
+    }
 
 
 def _cases(target: Target) -> dict[str, tuple[str, ...]]:

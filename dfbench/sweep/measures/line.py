@@ -7,7 +7,7 @@ from functools import lru_cache
 from dfbench.levels import Array
 from dfbench.line import NODES, LineLaw, Transition, output_law, transitions
 from dfbench.sweep.measurement import Value
-from dfbench.sweep.measures.base import measure
+from dfbench.sweep.measures.measure import measure
 from dfbench.sweep.measures.reference import start_variance
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples

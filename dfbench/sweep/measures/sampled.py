@@ -22,7 +22,7 @@ from analytic.distances import (
     SlicedWasserstein,
 )
 from dfbench.sweep.measurement import Value
-from dfbench.sweep.measures.base import Applies, measure
+from dfbench.sweep.measures.measure import Applies, measure
 from dfbench.sweep.measures.reference import once
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
@@ -70,10 +70,16 @@ def _measured(
     found = tally.estimate()
     return [
         Value(
-            name, found.value, distance.unit, low=found.low, high=found.high,
-            floor=floor.mean, floor_high=floor.high, n=found.n,
+            name,
+            found.value,
+            distance.unit,
+            low=found.low,
+            high=found.high,
+            floor=floor.mean,
+            floor_high=floor.high,
+            n=found.n,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _generator(name: str) -> np.random.Generator:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytic.distances.base import rooted
+from analytic.distances.estimate import rooted
 from dfbench.levels import Array, grid_of
 from dfbench.sweep.measurement import Value
-from dfbench.sweep.measures.base import measure
+from dfbench.sweep.measures.measure import measure
 from dfbench.sweep.measures.reference import once, start_variance, wrong_model
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
@@ -64,10 +64,15 @@ def strong_error(target: Target, run: Run, samples: Samples) -> list[Value]:
     value = rooted(float(error.mean()), float(error.var()) / n, n)
     return [
         Value(
-            "strong_error", value.value, "of the data", source="discretisation",
-            low=value.low, high=value.high, n=n,
+            "strong_error",
+            value.value,
+            "of the data",
+            source="discretisation",
+            low=value.low,
+            high=value.high,
+            n=n,
         )
-    ]  # fmt: skip
+    ]
 
 
 @measure(
@@ -95,13 +100,17 @@ def path(target: Target, run: Run, samples: Samples) -> list[Value]:
     runs["none"] = exact_trajectory(law, run.grid, z=z)
     return [
         Value.exact(
-            "path", states[i, 0] / (level.alpha + level.sigma), "of the data", source=source,
-            at=level.sigma / (level.alpha + level.sigma), series=i,
+            "path",
+            states[i, 0] / (level.alpha + level.sigma),
+            "of the data",
+            source=source,
+            at=level.sigma / (level.alpha + level.sigma),
+            series=i,
         )
         for source, paths in runs.items()
         for states, level in zip(paths.states, paths.levels, strict=True)
         for i in range(len(normal))
-    ]  # fmt: skip
+    ]
 
 
 def _quantiles(n: int) -> Array:

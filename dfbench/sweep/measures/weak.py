@@ -9,7 +9,7 @@ import numpy as np
 
 from dfbench.levels import Array
 from dfbench.sweep.measurement import Value
-from dfbench.sweep.measures.base import measure
+from dfbench.sweep.measures.measure import measure
 from dfbench.sweep.refinement import coupling, refined
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples

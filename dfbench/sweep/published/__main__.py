@@ -49,8 +49,10 @@ def main() -> None:
                 low <= cells[i].value + cells[i].half and high >= cells[i].value - cells[i].half
             )
             widths.append((high - low) / cells[i].value)
-        print(f"  {scheme:6s} {inside} of {len(wanted)} agree; the range left is "
-              f"{100 * float(np.median(widths)):.1f} % wide in the median")  # fmt: skip
+        print(
+            f"  {scheme:6s} {inside} of {len(wanted)} agree; the range left is "
+            f"{100 * float(np.median(widths)):.1f} % wide in the median"
+        )
 
 
 if __name__ == "__main__":

@@ -72,9 +72,12 @@ def spread(cells: Sequence[Printed], matrix: Array, dimension: int) -> float:
     slack = -np.ones((len(cells), 1))
     solution = linprog(
         np.r_[np.zeros(matrix.shape[1]), 1.0],
-        A_ub=np.block([[scaled, slack], [-scaled, slack]]), b_ub=np.r_[at, -at],
-        A_eq=np.r_[np.ones(matrix.shape[1]), 0.0][None], b_eq=[float(dimension)], method="highs",
-    )  # fmt: skip
+        A_ub=np.block([[scaled, slack], [-scaled, slack]]),
+        b_ub=np.r_[at, -at],
+        A_eq=np.r_[np.ones(matrix.shape[1]), 0.0][None],
+        b_eq=[float(dimension)],
+        method="highs",
+    )
     return float(solution.fun)
 
 
@@ -97,9 +100,13 @@ def predicted(
     ends = []
     for sign in (1.0, -1.0):
         solution = linprog(
-            sign * wanted, A_ub=np.vstack([scaled, -scaled]), b_ub=np.r_[at + slack, slack - at],
-            A_eq=np.ones((1, matrix.shape[1])), b_eq=[float(dimension)], method="highs",
-        )  # fmt: skip
+            sign * wanted,
+            A_ub=np.vstack([scaled, -scaled]),
+            b_ub=np.r_[at + slack, slack - at],
+            A_eq=np.ones((1, matrix.shape[1])),
+            b_eq=[float(dimension)],
+            method="highs",
+        )
         if solution.x is None:
             raise ValueError("no spectrum gives these numbers")
         ends.append(float(np.sqrt(max(sign * solution.fun, 0.0))))

@@ -120,8 +120,16 @@ def table(name: str) -> tuple[Printed, ...]:
         for column, content in row.items():
             label, start = column.split("_", 1)
             value = math.inf if content == "-" else float(content)
-            found.append(Printed(scheme, epsilon, None if label == "continuous" else int(label),
-                                 start, value, _half(content)))  # fmt: skip
+            found.append(
+                Printed(
+                    scheme,
+                    epsilon,
+                    None if label == "continuous" else int(label),
+                    start,
+                    value,
+                    _half(content),
+                )
+            )
     return tuple(found)
 
 

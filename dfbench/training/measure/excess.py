@@ -102,9 +102,13 @@ def excess_loss(
         left[i] = 1 + level.sigma**2 / truth.dim * truth.score_divergence(z, *level)
     share = weight * left.mean(1) / panel
     return Excess(
-        lam, left.mean(1), tuple(mean_of(row) for row in lost),
-        ratio_of_means(weight @ lost, weight @ left), weighting, share / (panel @ share),
-    )  # fmt: skip
+        lam,
+        left.mean(1),
+        tuple(mean_of(row) for row in lost),
+        ratio_of_means(weight @ lost, weight @ left),
+        weighting,
+        share / (panel @ share),
+    )
 
 
 def _panels(low: float, high: float) -> tuple[Array, Array]:

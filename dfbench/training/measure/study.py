@@ -122,9 +122,11 @@ def _law(
     small = truth.dim <= LARGE
     n = 2000 if small else 128
     law = ExactLaw(
-        truth.diffused(*last), n, np.random.default_rng([seed, 3]),
+        truth.diffused(*last),
+        n,
+        np.random.default_rng([seed, 3]),
         names=None if small else ("sliced_w2",),
-    )  # fmt: skip
+    )
     models = {"network": network.as_prediction("x")}
     if small:
         models["exact score"] = exact_model(truth, "x")
@@ -141,21 +143,29 @@ def _law(
                 about = {"sampler": label, "steps": steps, "nfe": table.nfe, "score": model}
                 for metric, floor in law.floors.items():
                     near = law.distance(metric, end)
-                    rows.append(about | {
-                        "metric": metric, "value": near.value, "low": near.low, "high": near.high,
-                        "floor": floor.mean, "floor_high": floor.high, "n": n,
-                    })  # fmt: skip
+                    rows.append(
+                        about
+                        | {
+                            "metric": metric,
+                            "value": near.value,
+                            "low": near.low,
+                            "high": near.high,
+                            "floor": floor.mean,
+                            "floor_high": floor.high,
+                            "n": n,
+                        }
+                    )
                 if model == "network" and (label, steps) == (RUNS[0][0], counts[-1]):
                     exact = truth.sample(n, np.random.default_rng([seed, 7]))
                     _keep(found, network, end, exact)
     found.tables["law"] = pd.DataFrame(rows)
     of_network = [r for r in rows if r["score"] == "network" and r["metric"] == "sliced_w2"]
     best = min(of_network, key=lambda row: float(row["value"]))
+    name = f"best sampler ({best['sampler']}, {best['nfe']} evaluations)"
     found.headline |= {
-        f"sliced W₂ to the exact law, best sampler ({best['sampler']}, {best['nfe']} evaluations)":
-            float(best["value"]),
+        f"sliced W₂ to the exact law, {name}": float(best["value"]),
         "sliced W₂ of as many exact samples": law.floor,
-    }  # fmt: skip
+    }
 
 
 def _keep(found: Measured, network: Trained, samples: Array, exact: Array) -> None:
@@ -166,8 +176,10 @@ def _keep(found: Measured, network: Trained, samples: Array, exact: Array) -> No
         found.images = samples[:64].reshape(-1, *network.shape)
     elif samples.shape[1] <= 8:
         names = [f"x{i + 1}" for i in range(samples.shape[1])]
-        both = [pd.DataFrame(rows, columns=names).assign(of=of)
-                for rows, of in ((samples, "network"), (exact, "exact"))]  # fmt: skip
+        both = [
+            pd.DataFrame(rows, columns=names).assign(of=of)
+            for rows, of in ((samples, "network"), (exact, "exact"))
+        ]
         found.tables["samples"] = pd.concat(both, ignore_index=True)
 
 
@@ -183,9 +195,14 @@ def _likelihood(
     n = 200 if exact_trace else 50
     z = truth.sample_diffused(n, *level, rng)
     given = log_likelihood(
-        network, z, start=lam, stop=low, steps=80,
-        divergence="exact" if exact_trace else "hutchinson", rng=rng,
-    )  # fmt: skip
+        network,
+        z,
+        start=lam,
+        stop=low,
+        steps=80,
+        divergence="exact" if exact_trace else "hutchinson",
+        rng=rng,
+    )
     table = pd.DataFrame({"exact": truth.log_density(z, *level), "network": given.log_density})
     found.tables["likelihood"] = table
     gap = table.exact - table.network

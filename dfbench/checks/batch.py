@@ -1,0 +1,186 @@
+"""Rows, dtypes and state: a sample depends on its row, keeps its dtype, leaves nothing behind."""
+
+from __future__ import annotations
+
+import torch
+
+from dfbench.checks.precision import accumulated, unit_roundoff
+from dfbench.errors import SubjectError
+from dfbench.outcome import Finding, claim, inconclusive, judge
+from dfbench.readout import Call, GaussianDraws
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.reference import Defect, MethodSampler
+
+STEPS = 7
+
+
+def _run(
+    session: object,
+    z: torch.Tensor,
+    model: object | None = None,
+    rows: slice = slice(None),
+) -> torch.Tensor:
+    """A run with fixed noise: draw k of row r is the same numbers in every batch and dtype."""
+    count = 0
+
+    def fixed(operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
+        nonlocal count
+        source = torch.Generator().manual_seed(1000 + count)
+        count += 1
+        whole = torch.randn((4, *out.shape[1:]), generator=source, dtype=torch.float64)
+        picked = whole[rows] if out.shape[:1] == z.shape[:1] else whole[: len(out)]
+        return picked.to(out.dtype)
+
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad(), GaussianDraws(fixed, generator):
+        network = model or (lambda z, call: torch.tanh(1.5 * z) - 0.2 * z)
+        sample: torch.Tensor = session(network, z, generator)  # type: ignore[operator]
+    if z.dtype == torch.float64 and not torch.isfinite(sample).all():
+        raise SubjectError(f"the sample of {STEPS} steps is not finite")
+    return sample
+
+
+def _start(dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    z = torch.randn((4, 2, 4, 4), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    return z.to(dtype)
+
+
+def _mixes_rows(size: float) -> Sampler:
+    """Adds a little of the batch's mean to every output."""
+    return MethodSampler("ddim", defect=Defect(output=lambda m, j: m + size * m.mean(0)))
+
+
+@claim(
+    "row-independence",
+    "A row of the sample depends on its own row only: not on the batch around it.",
+    source="DESIGN: the checks on a sampler",
+    control=_mixes_rows,
+    control_size=1e-6,
+)
+def rows_check(subject: Sampler) -> Finding:
+    """Each row sampled alone against the same row in a batch of four, fixed noise."""
+    whole = _run(subject.session(STEPS), _start())
+    worst, at = 0.0, 0
+    for r in range(4):
+        alone = _run(subject.session(STEPS), _start()[r : r + 1], rows=slice(r, r + 1))
+        gap = float((alone - whole[r : r + 1]).abs().max() / whole[r].abs().max())
+        if not gap <= worst:
+            worst, at = gap, r
+    # matrix products may be summed in another order in another batch; nothing else may change
+    bound = 1e-5 if subject.reading(STEPS).single else 1e-12
+    return judge(
+        worst,
+        bound,
+        unit="relative",
+        where=f"row {at} of 4" if worst > bound else None,
+        derivation="order of summation only: 1e-12, or 1e-5 where it computes in float32",
+        counterexample={"steps": STEPS, "row": at} if worst > bound else None,
+    )
+
+
+def _upcasts(size: float) -> Sampler:
+    """Returns float64 whatever it was given."""
+    return MethodSampler("ddim", defect=Defect(final=lambda z: z.double()))
+
+
+@claim(
+    "dtype",
+    "Shape and dtype of the sample are those of its start, and float16, bfloat16 and float32 runs "
+    "stay within round-off of the float64 run.",
+    source="DESIGN: tolerance from the dtype",
+    control=_upcasts,
+    control_size=1.0,
+    sized=False,
+)
+def dtype_check(subject: Sampler) -> Finding:
+    """The run in each dtype with the exact model of data at a point, against float64."""
+    data = 0.25 * torch.tanh(_start() + 1).to(torch.float16).double()
+    table = subject.affine_reading(STEPS).table
+    forms = [table.affine("x", table.prediction, level) for level in table.evaluated]
+    start = 0.25 * torch.tanh(_start()).to(torch.float16)
+
+    def run(dtype: torch.dtype) -> torch.Tensor:
+        count = 0
+
+        def model(z: torch.Tensor, call: Call) -> torch.Tensor:
+            nonlocal count
+            c_z, c_x = forms[count]
+            count += 1
+            x = data if data.shape == z.shape else data[:, :1].expand_as(z)
+            return (c_z * z.double() + c_x * x).to(z.dtype)
+
+        return _run(subject.session(STEPS), start.to(dtype), model)
+
+    exact = run(torch.float64)
+    size = max(1.0, float(exact.abs().max()))
+    worst: Finding | None = None
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        name = str(dtype).removeprefix("torch.")
+        sample = run(dtype)
+        if sample.dtype != dtype or sample.shape != start.shape:
+            got = f"{str(sample.dtype).removeprefix('torch.')} {tuple(sample.shape)}"
+            return judge(
+                1.0,
+                0.0,
+                unit="changed dtype or shape",
+                where=f"{name} {tuple(start.shape)} in",
+                why=f"{name} {tuple(start.shape)} goes in, {got} comes out",
+                counterexample={"steps": STEPS, "dtype": name},
+            )
+        gap = float((sample.double() - exact).abs().max())
+        # inputs of at most 4 standard deviations where unit size is counted
+        errors = 4 * accumulated(table, unit_roundoff(dtype))
+        if errors.max() > 1 and dtype != torch.float32:
+            continue  # states drown in round-off: σ up to 1e4 in half precision
+        bound = float(errors[-1])
+        finding = judge(
+            gap / size,
+            bound,
+            unit="of the sample's size",
+            where=name,
+            derivation="4 × the round-off of every step, carried to the end with the exact model",
+            counterexample={"steps": STEPS, "dtype": name},
+        )
+        if finding.verdict == "fail":
+            return finding
+        if worst is None or gap / size / bound > (worst.measured or 0) / (worst.bound or 1):
+            worst = finding
+    return worst or inconclusive("no dtype holds the states of this grid")
+
+
+def _remembers(size: float) -> Sampler:
+    """Each run scales its sample by the number of runs before it."""
+    runs = 0
+
+    def final(z: torch.Tensor) -> torch.Tensor:
+        nonlocal runs
+        runs += 1
+        return z * (1 + size * runs)
+
+    return MethodSampler("ddim", defect=Defect(final=final))
+
+
+@claim(
+    "state",
+    "A run leaves nothing behind: the same object run again gives the same sample to the bit.",
+    source="DESIGN: the checks on a sampler",
+    control=_remembers,
+    control_size=1e-9,
+)
+def state_check(subject: Sampler) -> Finding:
+    """Fresh object; the same object again; the same object after a run of another length."""
+    session = subject.session(STEPS)
+    first = _run(session, _start())
+    problems = []
+    second = _run(session.again(), _start())
+    gap = float((second - first).abs().max())
+    if gap:
+        problems.append(f"a second run of the same object differs by {gap:.2e}")
+    return judge(
+        gap,
+        0.0,
+        unit="absolute",
+        derivation="equal to the bit",
+        where="; ".join(problems) or None,
+        counterexample={"steps": STEPS} if problems else None,
+    )

@@ -1,0 +1,136 @@
+"""Does every state have the level that the sampler's tables, and the model, are told it has?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dfbench.checks.precision import TABLES, accumulated
+from dfbench.levels import Array, Level
+from dfbench.outcome import Finding, claim, judge, skip
+from dfbench.readout import Reading
+from dfbench.subjects.contract import Sampler, Unsupported
+from dfbench.subjects.reference import Defect, MethodSampler
+from dfbench.table import Table
+
+STEPS = (1, 2, 3, 5, 10)
+
+
+def _forgetful(size: float) -> Sampler:
+    """Scales the output of evaluation 3: the state no longer has the level it should have."""
+    return MethodSampler("ddim", defect=Defect(output=lambda m, j: m * (1 + size) if j == 3 else m))
+
+
+def point_error(table: Table) -> Array:
+    """Deviation of every state's mean and standard deviation, data at one point, (E + 1,).
+
+    max(|mean − α|, |std − σ|) / √(α² + σ²), with data at 1.
+    """
+    mean, variance = table.point_response()
+    levels = table.levels
+    gap = np.maximum(np.abs(mean - levels.alpha), np.abs(np.sqrt(variance) - levels.sigma))
+    gap = gap / np.hypot(levels.alpha, levels.sigma)
+    gap[~np.isfinite(gap)] = np.inf
+    return gap
+
+
+def describe(reading: Reading, j: int) -> str:
+    """Which state, at which step, has which mean and noise, and which it should have."""
+    mean, variance = reading.table.point_response()
+    level = reading.table.levels[j]
+    place = (
+        f"sample after step {reading.steps[-1]}"
+        if j == reading.table.nfe
+        else f"state at evaluation {j} (step {reading.steps[j]})"
+    )
+    return (
+        f"{place}: mean {mean[j]:.6g} x₀ and noise {variance[j] ** 0.5:.6g}, "
+        f"should be {level.alpha:.6g} x₀ and {level.sigma:.6g}"
+    )
+
+
+@claim(
+    "bookkeeping",
+    "With all data at one point x₀ and the exact model, every state has mean α_j x₀ and variance "
+    "σ_j² of the level the sampler's tables give it, and the sample lands at the declared level.",
+    source="CLAIMS 1, 23, 36; DESIGN: bookkeeping",
+    control=_forgetful,
+    control_size=1e-2,
+    rows=(1, 23, 36),
+)
+def bookkeeping_check(subject: Sampler) -> Finding:
+    """The point response of the table against its levels, at several step counts."""
+    most: Finding | None = None
+    for n in STEPS:
+        try:
+            reading, session = subject.affine_reading(n), subject.session(n)
+        except Unsupported:
+            continue
+        error = point_error(reading.table)
+        known = [session.precision(level) for level in reading.table.levels]
+        bound = accumulated(reading.table, TABLES, levels=known)
+        derivation = "round-off of float32 tables carried through the steps (u = 2⁻²⁴)"
+        if not subject.traits.exact_on_points:
+            # the method itself does not keep the moments exactly: held to its reference
+            reference = subject.reference(session)
+            if reference is None:
+                return skip("the method does not keep the moments by design; no reference known")
+            bound = bound + 1.001 * point_error(reference.table)
+            derivation += ", plus the deviation of the reference method on the same levels"
+        j = int(np.argmax(error / bound))
+        finding = judge(
+            float(error[j]),
+            float(bound[j]),
+            unit="of the state's size",
+            derivation=derivation,
+            where=describe(reading, j),
+            counterexample={"steps": n},
+        )
+        if finding.verdict == "fail":
+            first = int(np.flatnonzero(error > bound)[0])
+            return replace(finding, where=describe(reading, first))
+        if most is None or error[j] / bound[j] > (most.measured or 0) / (most.bound or 1):
+            most = replace(finding, where=None, counterexample=None)
+    return most or skip("no step count could be run")
+
+
+def _misinformed(size: float) -> Sampler:
+    """Tells the model a level whose σ/α is off by the factor 1 + size."""
+    return MethodSampler(
+        "ddim", defect=Defect(told=lambda level, j: Level(level.alpha, level.sigma * (1 + size)))
+    )
+
+
+@claim(
+    "told-level",
+    "The level that the model is told (through its time argument) is the level the state is at, "
+    "to half a step of the model's time.",
+    source="DESIGN: the grid the release really produces",
+    control=_misinformed,
+    control_size=1e-1,
+)
+def told_level_check(subject: Sampler) -> Finding:
+    """Distance between the time told and the time of the state's level, in training steps."""
+    finding: Finding | None = None
+    for n in (10, 7, 25):
+        session = subject.session(n)
+        reading = subject.affine_reading(n)
+        gaps = [session.time_gap(call) for call in reading.calls]
+        j = int(np.argmax(gaps))
+        call = reading.calls[j]
+        finding = judge(
+            gaps[j],
+            session.time_tolerance,
+            unit="training steps",
+            derivation=session.time_derivation,
+            where=(
+                f"evaluation {j} (step {call.step}): told {call.time:.6g}, σ/α = "
+                f"{call.told.ratio:.6g}; the state is at σ/α = {call.own.ratio:.6g}"
+            ),
+            counterexample={"steps": n},
+        )
+        if finding.verdict == "fail":
+            return finding
+    assert finding is not None
+    return replace(finding, where=None, counterexample=None)

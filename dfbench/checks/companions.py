@@ -1,0 +1,71 @@
+"""Functions beside the sampler: forward noising and training targets at the same levels."""
+
+from __future__ import annotations
+
+import torch
+
+from dfbench.checks.precision import TABLES
+from dfbench.outcome import Finding, claim, judge, skip
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.reference import MethodSampler
+
+STEPS = 10
+
+
+def _wrong_add_noise(size: float) -> Sampler:
+    """Adds noise of the next level."""
+
+    class Broken(MethodSampler):
+        def companions(self, session):  # type: ignore[no-untyped-def]
+            grid = session.grid
+
+            def add_noise(x, eps, i):  # type: ignore[no-untyped-def]
+                alpha, sigma = grid[i]
+                return alpha * x + (1 + size) * sigma * eps, alpha * x + sigma * eps
+
+            return {"add_noise": add_noise}
+
+    return Broken("ddim")
+
+
+@claim(
+    "companions",
+    "add_noise, scale_noise and get_velocity use the levels of the sampler: α x + σ ε, α ε − σ x.",
+    source="CLAIMS 1, 16",
+    control=_wrong_add_noise,
+    control_size=1e-2,
+    rows=(1, 16),
+)
+def companions_check(subject: Sampler) -> Finding:
+    """Each companion at every time of a run, against its formula."""
+    session = subject.session(STEPS)
+    found = subject.companions(session)
+    if not found:
+        return skip("has no companions")
+    source = torch.Generator().manual_seed(3)
+    x, eps = torch.randn((2, 3, 1, 2, 2), generator=source, dtype=torch.float64)
+    worst, where = 0.0, None
+    for name, function in found.items():
+        for i in range(session.grid.n_steps):
+            try:
+                value, expected = function(x, eps, i)
+            except Exception as error:
+                return judge(
+                    float("inf"),
+                    0.0,
+                    where=f"{name} at time {i} of {STEPS}",
+                    why=f"raises {type(error).__name__}: {error}",
+                )
+            size = max(1.0, float(expected.abs().max()))
+            gap = float((value - expected).abs().max()) / size
+            if not gap <= worst:
+                worst, where = gap, f"{name} at time {i} of {STEPS}"
+    bound = 64 * TABLES
+    return judge(
+        worst,
+        bound,
+        unit="relative",
+        derivation="64 u, tables in float32",
+        where=where if worst > bound else None,
+        counterexample={"steps": STEPS} if worst > bound else None,
+    )

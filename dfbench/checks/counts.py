@@ -1,0 +1,86 @@
+"""Steps, evaluations and times: as many as declared, in order, finite, for any step count."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dfbench.errors import SetupError, SubjectError, Unsupported
+from dfbench.outcome import Finding, claim, judge
+from dfbench.readout import Call
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.reference import Defect, MethodSampler
+
+STEPS = (1, 2, 3, 4, 5, 7, 10, 13, 19, 37, 50, 61, 101)
+
+
+def _breaks(size: float) -> Sampler:
+    """The sample overflows."""
+    return MethodSampler("ddim", defect=Defect(final=lambda z: z * float("inf")))
+
+
+@claim(
+    "counts",
+    "For 1, 2, 3 … steps and awkward counts the run finishes, spends the declared number of "
+    "evaluations, tells strictly decreasing times, and stays finite.",
+    source="DESIGN: cost",
+    control=_breaks,
+    control_size=1.0,
+    sized=False,
+)
+def counts_check(subject: Sampler) -> Finding:
+    """Runs at a dozen step counts with a bounded model; counts what went wrong."""
+    problems: list[tuple[int, str]] = []
+    for n in STEPS:
+        if subject.most_steps is not None and n > subject.most_steps:
+            continue
+        try:
+            session = subject.session(n)
+        except SetupError as error:
+            problems.append((n, str(error)))
+            continue
+        except Unsupported:
+            continue
+        problems += [(n, p) for p in _run(subject, session, n)]
+    details = {"unit": "problems", "derivation": "none is allowed"}
+    if not problems:
+        return judge(0, 0, **details)
+    n, first = problems[0]
+    where = "; ".join(f"{n} steps: {p}" for n, p in problems[:4])
+    more = f" (and {len(problems) - 4} more)" if len(problems) > 4 else ""
+    return judge(
+        len(problems), 0, where=where + more, why=first, counterexample={"steps": n}, **details
+    )
+
+
+def _run(subject: Sampler, session: object, n: int) -> list[str]:
+    calls: list[Call] = []
+
+    def model(z: torch.Tensor, call: Call) -> torch.Tensor:
+        calls.append(call)
+        return torch.tanh(z)
+
+    z = torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    try:
+        with torch.no_grad():
+            sample = session(model, z, generator)  # type: ignore[operator]
+    except SubjectError as error:
+        return [str(error)]
+    problems = []
+    if not torch.isfinite(sample).all():
+        problems.append("the sample is not finite")
+    each = subject.traits.evaluations
+    if each is not None and not n * each - (each - 1) <= len(calls) <= n * each:
+        problems.append(f"{len(calls)} evaluations, declared {each} a step")
+    per_step = {call.step: call for call in reversed(calls)}  # the first call of each step
+    starts = np.array([per_step[step].told.log_snr for step in sorted(per_step)])
+    bad = np.flatnonzero(np.diff(starts) <= 0)
+    if len(bad) and subject.ascending is False:
+        step = int(bad[0]) + 1
+        word = "repeated" if starts[step] == starts[step - 1] else "goes back"
+        time = per_step[sorted(per_step)[step]].time
+        problems.append(f"the time told at step {step} {word} ({time:g})")
+    if each is not None and len(per_step) != n:
+        problems.append(f"{len(per_step)} steps")
+    return problems

@@ -1,0 +1,151 @@
+"""What must not change the sample: the scale of the levels, and the form of the prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dfbench.checks.precision import TABLES, accumulated
+from dfbench.errors import SubjectError, Undefined, Unsupported
+from dfbench.levels import Grid
+from dfbench.outcome import Finding, claim, judge, skip
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.reference import Defect, MethodSampler
+
+STEPS = 8
+
+
+def _scale_dependent(size: float) -> Sampler:
+    """An error that grows with α: the sampler knows the scale of its levels."""
+
+    class Broken(MethodSampler):
+        def session(self, n, grid=None, prediction=None):  # type: ignore[no-untyped-def]
+            made = super().session(n, grid, prediction)
+            alpha = made.grid.alpha
+            made.defect = Defect(output=lambda m, j: m * (1 + size * alpha[j]))
+            return made
+
+    return Broken("ddim")
+
+
+@claim(
+    "scale-invariance",
+    "Levels c_t (α_t, σ_t) in place of (α_t, σ_t) give the same sampler, for every c_t > 0.",
+    source="GAO; SONG (CLAIMS 31)",
+    control=_scale_dependent,
+    control_size=1e-2,
+    rows=(31,),
+)
+def scale_check(subject: Sampler) -> Finding:
+    """Canonical tables on the same ratios σ/α at every scale the subject can visit."""
+    if not subject.traits.scale_invariant:
+        return skip("the method does not claim it")
+    scales = subject.scales
+    if len(scales) < 2:
+        return skip(f"its levels exist on one scale only ({', '.join(scales)})")
+    ratio = np.geomspace(5.0, 0.1, STEPS + 1)
+    worst: Finding | None = None
+    first = None
+    for scale, variant in scales.items():
+        alpha = {"vp": 1 / np.hypot(1, ratio), "ve": np.ones_like(ratio), "flow": 1 / (1 + ratio)}
+        grid = Grid(alpha[scale], ratio * alpha[scale])
+        try:
+            form = "x" if "x" in variant.predictions else None
+            reading = variant.affine_reading(STEPS, grid=grid, prediction=form)
+        except Unsupported as reason:
+            return skip(str(reason))
+        table = reading.table.canonical()
+        if first is None:
+            first, bound = table, 2 * accumulated(reading.table, TABLES)[:, None]
+            continue
+        gaps = table.gaps(first) / bound
+        place = np.unravel_index(gaps.argmax(), gaps.shape)
+        finding = judge(
+            float(gaps.flat[gaps.argmax()] * bound[place[0], 0]),
+            float(bound[place[0], 0]),
+            unit="of the state's size",
+            where=f"{next(iter(scales))} against {scale}, evaluation {place[0]}",
+            derivation="twice the accumulated round-off of float32 tables",
+        )
+        if worst is None or (finding.measured or 0) > (worst.measured or 0):
+            worst = finding
+    assert worst is not None
+    return worst
+
+
+def _one_form_is_wrong(size: float) -> Sampler:
+    """Treats its x-prediction with an error; the ε-prediction is right."""
+
+    class Broken(MethodSampler):
+        def session(self, n, grid=None, prediction=None):  # type: ignore[no-untyped-def]
+            made = super().session(n, grid, prediction)
+            if made.prediction == "x":
+                made.defect = Defect(output=lambda m, j: m * (1 + size))
+            return made
+
+    return Broken("ddim")
+
+
+@claim(
+    "prediction-types",
+    "The same model gives the same sample whether it returns ε, x, v or a flow velocity.",
+    source="GAO (CLAIMS 16, 28)",
+    control=_one_form_is_wrong,
+    control_size=1e-2,
+    rows=(16, 28),
+)
+def prediction_check(subject: Sampler) -> Finding:
+    """Tables of all prediction types, converted to x, against each other."""
+    tables, bounds = {}, {}
+    reasons = []
+    for prediction in subject.predictions:
+        try:
+            reading = subject.affine_reading(STEPS, prediction=prediction)
+            tables[prediction] = reading.table.convert("x")
+        except (Unsupported, Undefined) as reason:
+            reasons.append(f"{prediction}: {reason}")
+            continue
+        except SubjectError:
+            if not _defined(subject, prediction):
+                reasons.append(f"{prediction} is not defined at its first level")
+                continue
+            raise
+        bounds[prediction] = accumulated(reading.table, TABLES)
+    if len(tables) < 2:
+        return skip("one prediction type only" + (f" ({'; '.join(reasons)})" if reasons else ""))
+    names = list(tables)
+    worst: Finding | None = None
+    for name in names[1:]:
+        one, two = tables[names[0]], tables[name]
+        if (one.nfe, one.n_draws) != (two.nfe, two.n_draws):
+            return judge(1.0, 0.0, unit="evaluations or draws", where=f"{names[0]} against {name}")
+        bound = (bounds[names[0]] + bounds[name])[:, None]
+        size = np.hypot(one.levels.alpha, one.levels.sigma)
+        bound = bound * np.maximum(1, np.abs(one.rows).sum(axis=1) / size)[:, None]
+        gaps = two.gaps(one)
+        row, column = np.unravel_index((gaps / bound).argmax(), gaps.shape)
+        finding = judge(
+            float(gaps[row, column]),
+            float(bound[row, 0]),
+            unit="of the state's size",
+            where=f"{name} against {names[0]}: {_place(one.nfe, int(row), int(column))}",
+            derivation="accumulated round-off of float32 tables, both forms, after conversion to x",
+            counterexample={"steps": STEPS, "prediction": name},
+        )
+        ratio = (finding.measured or 0) / (finding.bound or 1)
+        if worst is None or ratio > (worst.measured or 0) / (worst.bound or 1):
+            worst = finding
+    assert worst is not None
+    return worst
+
+
+def _defined(subject: Sampler, prediction: str) -> bool:
+    """Noise says nothing at α = 0, nor data at σ = 0."""
+    first = subject.session(STEPS, prediction=prediction).grid[0]
+    return not (first.alpha == 0 and prediction == "eps") and not (
+        first.sigma == 0 and prediction in ("x", "v")
+    )
+
+
+def _place(nfe: int, row: int, column: int) -> str:
+    state = "the sample" if row == nfe else f"evaluation {row}"
+    return f"{state}, column {column}"

@@ -1,0 +1,116 @@
+"""The exact law of the output on Gaussian data, at every scale of the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dfbench.checks.precision import TABLES, accumulated
+from dfbench.convergence import grid
+from dfbench.errors import Undefined, Unsupported
+from dfbench.levels import Array
+from dfbench.outcome import Finding, claim, inconclusive, judge, skip
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.reference import Defect, MethodSampler
+from dfbench.table import Table
+
+STEPS = (10, 20, 50)  # of the released grid, for the spectral response
+FEW, MANY = 16, 64  # of the clean grid, for the verdict
+RATE = 0.5  # half of first order, for what is not yet asymptotic at 16 steps
+VARIANCES = np.geomspace(1e-4, 1e4, 33)
+
+
+def _too_much_noise(size: float) -> Sampler:
+    """Ancestral sampling whose fresh noise is too large by the factor 1 + size."""
+    return MethodSampler("ddim", {"eta": 1.0}, defect=Defect(noise=lambda xi, k: xi * (1 + size)))
+
+
+def response(table: Table, variance: Array = VARIANCES) -> Array:
+    """Relative error of the output's standard deviation for Gaussian data, per variance.
+
+    From the exact marginal at the first level, against the exact marginal at the last: neither
+    initialisation nor truncation enters. (PG, spectral form)
+    """
+    level = table.levels[-1]
+    truth = level.alpha**2 * variance + level.sigma**2
+    return np.asarray(np.sqrt(table.law(variance).variance / truth) - 1)
+
+
+@claim(
+    "law",
+    "On Gaussian data of any variance from 1e-4 to 1e4 the law of the output tends to the data's "
+    "law as the number of steps grows.",
+    source="CLAIMS 37, 39, 43, 47; PG",
+    control=_too_much_noise,
+    control_size=1e-1,
+    rows=(37, 39, 43, 47),
+)
+def law_check(subject: Sampler) -> Finding:
+    """Error of the output's standard deviation: 64 steps against 8, between two noise levels."""
+    if subject.traits.biased:
+        return skip(f"does not converge by design: {subject.traits.biased}")
+    series = spectral_response(subject)
+    details: dict[str, Any] = {"unit": "relative error of the standard deviation", "series": series}
+    try:
+        errors, tables = [], []
+        for n in (FEW, MANY):
+            tables.append(subject.affine_reading(n, grid=grid(n, subject.scale)).table)
+            errors.append(np.abs(response(tables[-1])))
+    except Unsupported as reason:
+        return _without_clean_grid(subject, str(reason), details)
+    floor = float(accumulated(tables[-1], TABLES)[-1])
+    index = int(errors[1].argmax())
+    return judge(
+        float(errors[1].max()),
+        max(float(errors[0].max()) * (FEW / MANY) ** RATE, floor),
+        derivation=f"the error at {FEW} steps × ({FEW}/{MANY})^{RATE}, or round-off",
+        where=f"{MANY} steps, data of standard deviation {np.sqrt(VARIANCES[index]):.3g}",
+        counterexample={"steps": MANY, "variance": float(VARIANCES[index])},
+        **details,
+    )
+
+
+def spectral_response(subject: Sampler) -> dict[str, list[float]]:
+    """The response on the released grid, as the model is really told: a curve per step count."""
+    series: dict[str, list[float]] = {"data_std": [float(s) for s in np.sqrt(VARIANCES)]}
+    for n in STEPS:
+        try:
+            error = response(subject.affine_reading(n).told)
+        except (Unsupported, Undefined):
+            continue
+        series[f"N={n}"] = [float(e) for e in error]
+    return series
+
+
+def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) -> Finding:
+    """The released grid alone: the error must be that of the published method."""
+    worst: Finding | None = None
+    for n in STEPS:
+        try:
+            reference = subject.reference(subject.session(n))
+        except Unsupported:
+            continue
+        if reference is None:
+            return inconclusive(f"{reason}; and no published method is known", **details)
+        try:
+            table, expected = subject.affine_reading(n).table, reference.table
+            error, allowed = np.abs(response(table)), np.abs(response(expected))
+        except ZeroDivisionError:
+            return inconclusive(f"{reference.name} does not exist on these levels", **details)
+        except Undefined as undefined:
+            return skip(str(undefined))
+        bound = allowed + accumulated(table, TABLES)[-1]
+        index = int((error - bound).argmax())
+        finding = judge(
+            float(error[index]),
+            float(bound[index]),
+            derivation=f"the error of {reference.name} on the same levels, plus round-off",
+            where=f"{n} steps, data of standard deviation {np.sqrt(VARIANCES[index]):.3g}",
+            counterexample={"steps": n, "variance": float(VARIANCES[index])},
+            **details,
+        )
+        if finding.verdict == "fail":
+            return finding
+        worst = finding
+    return worst or skip(reason)

@@ -1,0 +1,144 @@
+"""3. The continuity equation and the Fokker–Planck equation of the path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analytic import GaussianMixture
+from dfbench.exact import exact_model
+from dfbench.levels import Array
+from dfbench.literature.diffusing import diffusing
+from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.transport import BOUND, DERIVATION
+from dfbench.outcome import Finding
+from dfbench.predictions import convert
+from dfbench.schedules import LinearVP, Schedule
+from dfbench.testing import floats, mixtures, schedules
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What moves p_t: the velocity of the flow, and drift and diffusion of the SDE.
+
+    Attributes:
+        velocity, diffusion: factors on u_t and g_t²; 1 is right.
+    """
+
+    velocity: float = 1.0
+    diffusion: float = 1.0
+
+    def u(self, target: GaussianMixture, schedule: Schedule, t: float, z: Array) -> Array:
+        """α̇ E[x|z] + σ̇ E[ε|z], from the prediction of ε."""
+        level = schedule.level(t)
+        eps = exact_model(target, "eps")(z, level)
+        u = convert(eps, z, "eps", "velocity", *level, rates=schedule.rates(t))
+        return self.velocity * np.asarray(u)
+
+    def sde(self, schedule: Schedule, t: float) -> tuple[float, float]:
+        """(f, g²)."""
+        return float(schedule.f(t)), self.diffusion * float(schedule.g2(t))
+
+
+def residuals(
+    fields: Fields, target: GaussianMixture, schedule: Schedule, t: float
+) -> tuple[float, float]:
+    """Of continuity and of Fokker–Planck, in units of their largest term."""
+    motion = diffusing(target, schedule, t)
+    f, g2 = fields.sde(schedule, t)
+    flow = motion.residual(lambda z: fields.u(target, schedule, t, z))
+    return flow, motion.residual(lambda z: f * z, g2)
+
+
+def figure(finding: Finding) -> Figure:
+    """∂_t p and what should cancel it, for the velocity and for two that are not it."""
+    import seaborn as sns
+
+    from dfbench.literature.drawing import frame
+
+    series = finding.series or {}
+    fig, (axis,) = frame("state z", "∂ₜp and −div(p u)  (1/time/length)")
+    for name, dash in zip(list(series)[1:], ("-", "--", ":", "-."), strict=True):
+        sns.lineplot(x=series["z"], y=series[name], ax=axis, label=name, ls=dash, estimator=None)
+    return fig
+
+
+@row(
+    3,
+    "Continuity and Fokker–Planck",
+    r"\partial_t p_t+\operatorname{div}(p_t u_t)=0,\qquad "
+    r"\partial_t p_t=-\operatorname{div}(p_t f_t z)+\tfrac12 g_t^2\,\Delta p_t",
+    source="HE",
+    condition="u_t, f_t and g_t are those of the path; a wrong field leaves a residual",
+    subject=Fields,
+    control=lambda size: Fields(1 + size, 1 + size),
+    control_size=1e-6,
+    figure=figure,
+)
+def check(fields: Fields) -> Finding:
+    """Differences of the density in t and z; velocity, f and g² as the package gives them."""
+    cases = {
+        "target": mixtures(max_components=2, smallest=0.2),
+        "schedule": schedules(),
+        "t": floats(0.1, 0.9),
+    }
+    both = [
+        for_all(
+            lambda i=i, **case: residuals(fields, **case)[i],
+            BOUND,
+            examples=20,
+            unit="of the largest term",
+            derivation=DERIVATION,
+            **cases,
+        )
+        for i in (0, 1)
+    ]
+    target = GaussianMixture.isotropic([0.4, 0.6], [[-1.5], [1.0]], [0.1, 0.2])
+    wrong = {
+        "½ g² s without ½": _wrong(target, 2.0),
+        "score left out": _wrong(target, 0.0),
+        "score with the wrong sign": _wrong(target, -1.0),
+    }
+    found = {
+        "residual, continuity": both[0].measured or 0.0,
+        "residual, Fokker–Planck": both[1].measured or 0.0,
+    }
+    return replace(
+        worst_of(*both),
+        quantities=found | {k: v[0] for k, v in wrong.items()},
+        series=_picture(fields, target),
+    )
+
+
+_SCHEDULE, _TIME = LinearVP(), 0.3
+
+
+def _wrong(target: GaussianMixture, share: float, points: int = 0) -> tuple[float, Array]:
+    """Residual, and −div(p u) on a line, of the field f z − ½ share g² s."""
+    motion = diffusing(target, _SCHEDULE, _TIME)
+    f, g2 = float(_SCHEDULE.f(_TIME)), float(_SCHEDULE.g2(_TIME))
+    score = exact_model(target, "score")
+
+    def field(z: Array) -> Array:
+        return np.asarray(f * z - 0.5 * share * g2 * score(z, _SCHEDULE.level(_TIME)))
+
+    line = replace(motion, z=np.linspace(-4, 4, points)[:, None]) if points else motion
+    return motion.residual(field), -line.outflow(field)
+
+
+def _picture(fields: Fields, target: GaussianMixture) -> dict[str, list[float]]:
+    z = np.linspace(-4, 4, 161)[:, None]
+    motion = replace(diffusing(target, _SCHEDULE, _TIME), z=z)
+    right = -motion.outflow(lambda y: fields.u(target, _SCHEDULE, _TIME, y))
+    return {
+        "z": z[:, 0].tolist(),
+        "∂ₜp": motion.change.tolist(),
+        "−div(p u)": right.tolist(),
+        "without the score": _wrong(target, 0.0, 161)[1].tolist(),
+        "without ½": _wrong(target, 2.0, 161)[1].tolist(),
+    }

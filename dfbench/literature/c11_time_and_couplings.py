@@ -1,0 +1,212 @@
+"""11. The same identities with noise at either end of time, and from one mixture to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from analytic import CoupledMixtures, GaussianMixture
+from dfbench.levels import Array
+from dfbench.literature import oracle
+from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.transport import BOUND, DERIVATION, Motion
+from dfbench.outcome import Finding, judge
+from dfbench.predictions import convert
+from dfbench.schedules import Schedule
+from dfbench.testing import couplings, floats, mixtures, schedules
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Path = tuple[Callable[[float], float], ...]  # α, β, α̇, β̇ as functions of t
+
+PATHS: dict[str, Path] = {
+    "linear": (lambda t: 1 - t, lambda t: t, lambda t: -1.0, lambda t: 1.0),
+    "noise at 0": (lambda t: t, lambda t: 1 - t, lambda t: 1.0, lambda t: -1.0),
+    "trigonometric": (
+        lambda t: float(np.cos(np.pi * t / 2)),
+        lambda t: float(np.sin(np.pi * t / 2)),
+        lambda t: float(-np.pi / 2 * np.sin(np.pi * t / 2)),
+        lambda t: float(np.pi / 2 * np.cos(np.pi * t / 2)),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Interpolant:
+    """The velocity of z = α x + β y, as the package has it.
+
+    Attributes:
+        other_end: factor on the rate of y; 1 is right.
+        reversed_sign: sign of the velocity when time is reversed; −1 is right.
+    """
+
+    other_end: float = 1.0
+    reversed_sign: float = -1.0
+
+    def velocity(self, law: CoupledMixtures, path: Path, t: float, z: Array) -> Array:
+        alpha, beta, alpha_dot, beta_dot = (float(c(t)) for c in path)
+        return law.velocity(z, alpha, beta, alpha_dot, self.other_end * beta_dot)
+
+
+def moving(law: CoupledMixtures, path: Path, t: float) -> Motion:
+    """p_t of z = α_t x + β_t y, and where to look at it."""
+    now = law.marginal(path[0](t), path[1](t))
+    length = float(np.sqrt(now.spectra.min()))
+    ends = law.marginal(1, 0).means, law.marginal(0, 1).means
+    reach = 3 + max(float(np.abs(m).max()) for m in ends)
+    pace = reach * (abs(path[2](t)) + abs(path[3](t))) / length
+    steps = np.outer([-1.5, 0.1, 1.2], np.arange(1, law.dim + 1) / law.dim)
+    z = (now.means[:, None] + steps * np.sqrt(now.spectra)[:, None]).reshape(-1, law.dim)
+    return Motion(
+        lambda s, y: np.exp(law.log_density(y, path[0](s), path[1](s))), t, z, length, 1 / pace
+    )
+
+
+def residual(field: Interpolant, law: CoupledMixtures, path: str, t: float, noise: float) -> float:
+    """Continuity of u, and Fokker–Planck of the SDE u + ½ ε² s with noise ε."""
+    motion, chosen = moving(law, PATHS[path], t), PATHS[path]
+
+    def drift(eps2: float) -> Callable[[Array], Array]:
+        return lambda z: (
+            field.velocity(law, chosen, t, z)
+            + 0.5 * eps2 * law.score(z, chosen[0](t), chosen[1](t))
+        )
+
+    return largest(motion.residual(drift(eps2), eps2) for eps2 in (0.0, noise**2))
+
+
+def diffusion_gap(
+    field: Interpolant, target: GaussianMixture, schedule: Schedule, t: float
+) -> float:
+    """y ~ N(0, I), independent: diffusion's velocity, and minus it where noise is at time 0."""
+    normal = GaussianMixture.isotropic([1.0], np.zeros((1, target.dim)), 1.0)
+    law, (alpha, sigma) = CoupledMixtures(target, normal), schedule.level(t)
+    rates = schedule.rates(t)
+    z = alpha * target.means + sigma * np.linspace(-1, 1, target.dim)
+    x = target.posterior_mean(z, alpha, sigma)
+    u = np.asarray(convert(x, z, "x", "velocity", alpha, sigma, rates=rates))
+    forward: Path = (schedule.alpha, schedule.sigma, schedule.alpha_dot, schedule.sigma_dot)
+    backward: Path = (
+        lambda s: schedule.alpha(1 - s),
+        lambda s: schedule.sigma(1 - s),
+        lambda s: -schedule.alpha_dot(1 - s),
+        lambda s: -schedule.sigma_dot(1 - s),
+    )
+    gaps = [
+        np.abs(field.velocity(law, forward, t, z) - u).max(),
+        np.abs(field.velocity(law, backward, 1 - t, z) - field.reversed_sign * u).max(),
+    ]
+    size = 4 * abs(rates[0]) + abs(rates[1]) * (1 + np.abs(z).max() / sigma)
+    return float(largest(*gaps) / size)
+
+
+def ends_gap(law: CoupledMixtures) -> float:
+    """Whatever the coupling: at t = 0 the law of x, at t = 1 that of y, pairs summed up."""
+    worst = 0.0
+    for level, end, axis in (((1.0, 0.0), law.x, 1), ((0.0, 1.0), law.y, 0)):
+        z = end.means + np.sqrt(end.spectra) * np.linspace(-1, 1, end.dim)
+        worst = max(worst, float(np.abs(law.log_density(z, *level) - end.log_density(z)).max()))
+        worst = max(worst, float(np.abs(law.coupling.sum(axis) - end.weights).max()))
+    return worst
+
+
+def figure(finding: Finding) -> Figure:
+    """A mixture that becomes another, uncoupled and with its components paired."""
+    import seaborn as sns
+
+    from dfbench.literature.drawing import frame
+
+    series = finding.series or {}
+    fig, axes = frame("state z", "density pₜ(z)", panels=2)
+    for axis, which in zip(axes, ("independent", "paired"), strict=True):
+        axis.set_title(which)
+        for name in (n for n in series if n.startswith(which)):
+            label = name.removeprefix(which + ", ")
+            sns.lineplot(x=series["z"], y=series[name], ax=axis, label=label, estimator=None)
+        axis.set_ylim(0, 1.25)
+        axis.legend(loc="upper center", ncols=3, columnspacing=1.0, handlelength=1.2)
+    return fig
+
+
+@row(
+    11,
+    "Time conventions and couplings",
+    r"z_t=\alpha_tx+\beta_ty,\ (x,y)\sim\pi:\quad u_t=\dot\alpha_t\mathbb E[x|z]"
+    r"+\dot\beta_t\mathbb E[y|z],\quad \partial_tp_t+\operatorname{div}(p_tu_t)=0;\qquad "
+    r"t\mapsto1-t:\ u\mapsto-u",
+    source="HE, ALB",
+    condition="any coupling of x and y; z_t has a density. The control takes a wrong rate of y",
+    subject=Interpolant,
+    control=lambda size: Interpolant(1 + size),
+    control_size=1e-6,
+    figure=figure,
+)
+def check(field: Interpolant) -> Finding:
+    """Differences of the density for coupled mixtures; diffusion is the case y ~ N(0, I)."""
+    times = floats(0.1, 0.9)
+    found = {
+        "residual, continuity": for_all(
+            lambda **case: residual(field, **case),
+            BOUND,
+            examples=20,
+            unit="of the largest term",
+            derivation=DERIVATION,
+            law=couplings(),
+            path=st.sampled_from(sorted(PATHS)),
+            t=times,
+            noise=floats(0.0, 2.0),
+        ),
+        "y ~ N(0, I) against the diffusion path": for_all(
+            lambda **case: diffusion_gap(field, **case),
+            1e-12,
+            examples=30,
+            unit="of the terms added",
+            derivation="rounding of exponents up to 10², and of 1 − t",
+            target=mixtures(max_components=2, smallest=0.2),
+            schedule=schedules(),
+            t=times,
+        ),
+        "laws at t = 0 and 1": for_all(
+            ends_gap,
+            1e-12,
+            examples=20,
+            unit="of log p and of weights",
+            derivation="rounding of exponents up to 10²",
+            law=couplings(),
+        ),
+    }
+    coupled = largest(
+        oracle.coupled_gap(seed, *level)
+        for seed in range(3)
+        for level in ((0.6, 0.8), (0.3, -0.9), (1.0, 0.0), (0.0, 1.0))
+    )
+    found["any covariances, against dense inverses"] = judge(
+        largest(coupled, oracle.independent_gap(0)),
+        1e-11,
+        unit="absolute, of order one",
+        derivation="condition up to 1e2",
+    )
+    draws = largest(oracle.pairs_gap(oracle.coupling(seed)[0], seed) for seed in range(2))
+    found["draws of pairs, of the distance allowed at 1e-9"] = judge(
+        draws, 1.0, unit="of the distance allowed", derivation="Kolmogorov–Smirnov, 20000 draws"
+    )
+    quantities = {name: f.measured or 0.0 for name, f in found.items()}
+    return replace(worst_of(*found.values()), quantities=quantities, series=_picture())
+
+
+def _picture() -> dict[str, list[float]]:
+    x = GaussianMixture.isotropic([0.5, 0.5], [[-2.0], [1.0]], 0.1)
+    y = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [2.0]], 0.1)
+    z = np.linspace(-3.5, 3.5, 141)
+    series = {"z": z.tolist()}
+    for name, pi in (("independent", None), ("paired", 0.5 * np.eye(2))):
+        law = CoupledMixtures(x, y, pi)
+        for t in (0.0, 0.5, 1.0):
+            density = np.exp(law.log_density(z[:, None], 1 - t, t))
+            series[f"{name}, t = {t:g}"] = density.tolist()
+    return series

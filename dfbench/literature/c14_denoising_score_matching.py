@@ -1,0 +1,90 @@
+"""14. Denoising score matching has the gradient of explicit score matching."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from analytic import GaussianMixture
+from analytic.information import expectation, joint
+from dfbench.levels import Level
+from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.losses import denoising_score_matching, explicit_score_matching
+from dfbench.outcome import Finding
+from dfbench.testing import Field, fields, levels, mixtures
+
+Loss = Callable[[Any, Any, Any], Any]  # (s, ε, σ) → a number per row
+
+
+def broken(size: float) -> Loss:
+    """The noise level in the target is wrong."""
+    return lambda score, eps, sigma: denoising_score_matching(score, eps, (1 + size) * sigma)
+
+
+@row(
+    14,
+    "Denoising score matching",
+    r"\nabla_\theta\tfrac12\mathbb E|s_\theta(z)+\epsilon/\sigma|^2"
+    r"=\nabla_\theta\tfrac12\mathbb E|s_\theta(z)-\nabla\log p(z)|^2,\qquad "
+    r"\operatorname{argmin}=\nabla\log p",
+    source="VIN, SU",
+    condition="σ > 0, and the score is that of the noised law",
+    subject=lambda: denoising_score_matching,
+    control=broken,
+    control_size=1e-3,
+)
+def check(loss: Loss) -> Finding:
+    """Both losses are quadratic, so J(s + φ) − J(s − φ) is twice the derivative along φ."""
+
+    def gradients(target: GaussianMixture, level: Level, s: Field, along: Field) -> float:
+        def terms(pair: np.ndarray) -> np.ndarray:
+            x, eps = pair[:, :1], pair[:, 1:]
+            z = level.alpha * x + level.sigma * eps
+            true, value, step = target.score(z, *level), s(z), along(z)
+            denoising = loss(value + step, eps, level.sigma) - loss(value - step, eps, level.sigma)
+            explicit = explicit_score_matching(value + step, true)
+            explicit = explicit - explicit_score_matching(value - step, true)
+            size = ((step**2).sum(-1), (value**2).sum(-1), (true**2).sum(-1))
+            return np.stack([denoising - explicit, *size], -1)
+
+        gap, of_step, of_value, of_true = expectation(joint(target), terms)
+        size = np.sqrt(of_step * (of_value + of_true)) * max(1, 1 / level.sigma)
+        return float(abs(gap) / (1e-6 + size))
+
+    def minimum(target: GaussianMixture, level: Level, along: Field) -> float:
+        """J(s* + φ) − J(s* − φ) vanishes for every φ."""
+
+        def terms(pair: np.ndarray) -> np.ndarray:
+            x, eps = pair[:, :1], pair[:, 1:]
+            z = level.alpha * x + level.sigma * eps
+            true, step = target.score(z, *level), along(z)
+            slope = loss(true + step, eps, level.sigma) - loss(true - step, eps, level.sigma)
+            return np.stack([slope, (step**2).sum(-1), (true**2).sum(-1)], -1)
+
+        gap, of_step, of_true = expectation(joint(target), terms)
+        return float(abs(gap) / (1e-6 + np.sqrt(of_step * of_true) * max(1, 1 / level.sigma)))
+
+    line = mixtures(dim=1, smallest=0.3)
+    cases: dict[str, Any] = {"target": line, "level": levels(-3, 3), "along": fields()}
+    derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
+    return worst_of(
+        for_all(
+            gradients,
+            1e-9,
+            unit="of the gradient's size",
+            derivation=derivation,
+            examples=12,
+            s=fields(),
+            **cases,
+        ),
+        for_all(
+            minimum,
+            1e-9,
+            unit="of the least loss's slope",
+            derivation=derivation,
+            examples=8,
+            **cases,
+        ),
+    )

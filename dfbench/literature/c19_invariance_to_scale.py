@@ -1,0 +1,103 @@
+"""19. Training does not see a scaling of (α, σ), if the network's input is scaled back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from analytic import GaussianMixture
+from dfbench.levels import Array, Level
+from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.losses import expected_loss
+from dfbench.outcome import Finding
+from dfbench.schedules import Schedule
+from dfbench.testing import Field, fields, floats, mixtures, schedules
+from dfbench.weightings import effective_weighting
+
+Scaling = Callable[[float], float]  # c → factor at the network's input
+
+
+def inverse(c: float) -> float:
+    """1/c."""
+    return 1 / c
+
+
+@row(
+    19,
+    "Invariance to scaling",
+    r"\mathbb E\left|F_\theta(z/c_t,t)-m\right|^2_{(c\alpha,c\sigma)}"
+    r"=\mathbb E\left|F_\theta(z,t)-m\right|^2_{(\alpha,\sigma)}",
+    source="GAO",
+    condition="the target does not scale with the levels (ε, x, u); a loss in v is multiplied by "
+    "c², one in the score by 1/c², that is, reweighted",
+    subject=lambda: inverse,
+    control=lambda size: lambda c: c ** -(1 - size),
+    control_size=0.05,
+)
+def check(scaling: Scaling) -> Finding:
+    """The loss of one network, and the weighting, under a schedule and under its multiple."""
+
+    def loss(
+        target: GaussianMixture, schedule: Schedule, t: float, c: float, kind: str, network: Field
+    ) -> float:
+        before, after = schedule.level(t), schedule.scaled(lambda s: c + 0 * s).level(t)
+        size = np.hypot(*before)
+
+        def plain(z: Array, _: Level) -> Array:
+            return network(z / size)
+
+        def scaled(z: Array, level: Level) -> Array:
+            return plain(scaling(c) * z, level)
+
+        one = expected_loss(plain, target, kind, before)
+        return abs(expected_loss(scaled, target, kind, after) / one - 1)
+
+    def weighting(schedule: Schedule, t: float, c: float, kind: str) -> float:
+        """w is unchanged, but for c² where the target is v and 1/c² where it is the score."""
+        other = schedule.scaled(lambda t: c * np.exp(t), lambda t: c * np.exp(t))
+        lam = np.array([schedule.log_snr(t)])
+        factor = (c * np.exp(t)) ** {"v": 2.0, "score": -2.0}.get(kind, 0.0)
+        both = [effective_weighting(kind, each)(lam)[0] for each in (schedule, other)]
+        return float(abs(both[1] / (factor * both[0]) - 1))
+
+    invariant = st.sampled_from(["eps", "x", "u"])
+    scales = st.one_of(floats(0.2, 0.8), floats(1.25, 5.0))
+    found = worst_of(
+        for_all(
+            loss,
+            1e-10,
+            unit="of the loss",
+            examples=25,
+            derivation="quadrature to 1e-11 on both sides",
+            target=mixtures(dim=1),
+            schedule=schedules(),
+            t=floats(0.1, 0.9),
+            c=scales,
+            kind=invariant,
+            network=fields(),
+        ),
+        for_all(
+            weighting,
+            1e-10,
+            unit="of the weight",
+            derivation="round-off in float64",
+            schedule=schedules(),
+            t=floats(0.1, 0.9),
+            c=scales,
+            kind=st.sampled_from(["eps", "x", "u", "v", "score"]),
+        ),
+    )
+    example = GaussianMixture.points([[-1.0], [1.0]])
+    field = Field((0.0, 0.5, 0.5, 0.0))
+    levels = Level(0.6, 0.8), Level(1.2, 1.6)
+    losses = [expected_loss(lambda z, _: field(z), example, "eps", each) for each in levels]
+    return replace(
+        found,
+        quantities={
+            "loss without the inverse scaling, c = 2": losses[1],
+            "loss at c = 1": losses[0],
+        },
+    )

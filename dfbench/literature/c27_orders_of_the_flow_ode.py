@@ -1,0 +1,122 @@
+"""27. Euler, Heun and RK4 on the flow ODE and the probability-flow ODE: orders 1, 2 and 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analytic import flow_map
+from dfbench.convergence import fit, target
+from dfbench.exact import exact_model
+from dfbench.grids import uniform_t
+from dfbench.levels import Array, Grid, grid_of
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import largest, row
+from dfbench.outcome import Finding, judge
+from dfbench.samplers import METHODS
+from dfbench.samplers.ode import ORDERS, times
+from dfbench.schedules import FlowMatching, LinearVP
+from dfbench.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# The ODE, its schedule, and times between which the errors are asymptotic in these steps.
+ODES = {
+    "flow": ("velocity", FlowMatching(), 0.95, 0.2),
+    "probability flow": ("probability_flow", LinearVP(), 0.8, 0.2),
+}
+STEPS = {
+    "euler": (128, 192, 256, 384, 512),
+    "heun": (24, 32, 48, 64, 96),
+    "rk4": (12, 16, 24, 32, 48),
+}
+NAMES = {"euler": "Euler", "heun": "Heun", "rk4": "RK4"}
+SLACK = 0.15
+
+Solver = Callable[[str, str, Grid], Table]  # the ODE, the solver and the levels → its table
+
+
+def runge_kutta(displaced: float = 0.0) -> Solver:
+    """The tables; with the network told a time that is early by this part of a step."""
+
+    def table(ode: str, solver: str, grid: Grid) -> Table:
+        right = METHODS[ODES[ode][0]].table(grid, "x", solver=solver)
+        if not displaced:
+            return right
+        ts, schedule = times(grid)
+        step = displaced * (ts[0] - ts[-1]) / grid.n_steps
+        told = schedule.t_of_log_snr(right.levels.log_snr) - step
+        return replace(right, levels=grid_of([schedule.level(float(t)) for t in told]))
+
+    return table
+
+
+@cache
+def exact(ode: str) -> tuple[Array, Array]:
+    """16 starts, drawn from the marginal, and where the exact flow takes them."""
+    _, schedule, t, s = ODES[ode]
+    start = target().sample_diffused(16, *schedule.level(t), np.random.default_rng(27))
+    return start, flow_map(target(), start, schedule.level(t), schedule.level(s)).z
+
+
+def draw(finding: Finding) -> Figure:
+    """Error against cost, with the slopes 1, 2 and 4."""
+    import seaborn as sns
+
+    series, colours = finding.series or {}, sns.color_palette("colorblind")
+    figure, (axis,) = frame(
+        "model evaluations", "RMS error of the sample", xscale="log", yscale="log"
+    )
+    for name, colour in zip(STEPS, colours, strict=False):
+        for ode, style in zip(ODES, ("o-", "s--"), strict=True):
+            x, y = (series[f"{name}, {ode}: {what}"] for what in ("evaluations", "error"))
+            axis.plot(x, y, style, color=colour, ms=4, label=f"{NAMES[name]}, {ode}")
+        guide = [y[-1] * 0.4 * (x[-1] / n) ** ORDERS[name] for n in x]
+        axis.plot(x, guide, ":", color="0.4")
+        axis.text(x[2], 0.8 * guide[2], f"order {ORDERS[name]}", va="top", ha="right", fontsize=8)
+    axis.legend(fontsize=8)
+    return figure
+
+
+@row(
+    27,
+    "Orders of Runge–Kutta",
+    r"|z_0^{(N)}-z_0|=O(N^{-p})\quad p=1\text{ (Euler)},\ 2\text{ (Heun)},\ 4\text{ (RK4)}",
+    source="HE, SDE",
+    condition="smooth fields: between two noise levels; the network is told the time of the stage",
+    subject=runge_kutta,
+    control=runge_kutta,  # the network is told a time that is off by this part of a step
+    control_size=1.0,
+    figure=draw,
+)
+def check(solver: Solver) -> Finding:
+    """RMS distance to the exact flow of a mixture; orders fitted above round-off."""
+    series: dict[str, list[float]] = {}
+    quantities: dict[str, float] = {}
+    off = 0.0
+    for ode, (_, schedule, t, s) in ODES.items():
+        start, end = exact(ode)
+        for name, steps in STEPS.items():
+            nfe, errors = [], []
+            for n in steps:
+                table = solver(ode, name, uniform_t(schedule, n, t, s))
+                found = table.run(exact_model(target(), "x"), start)
+                nfe.append(float(table.nfe))
+                errors.append(float(np.sqrt(np.mean((found - end) ** 2))))
+            order, _, _ = fit(np.array(steps, float), np.array(errors), np.full(len(steps), 1e-14))
+            off = largest(off, abs(order - ORDERS[name]))
+            quantities[f"order of {NAMES[name]} on the {ode} ODE"] = order
+            series |= {f"{name}, {ode}: evaluations": nfe, f"{name}, {ode}: error": errors}
+    finding = judge(
+        off,
+        SLACK,
+        unit="order",
+        derivation="the next term of the error expansion is fitted too; what is left of the one "
+        "after it, and far from another order",
+    )
+    return replace(finding, series=series, quantities=quantities)

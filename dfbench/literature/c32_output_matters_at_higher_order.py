@@ -1,0 +1,138 @@
+"""32. With a solver of higher order the choice of network output does change the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analytic import flow_map
+from dfbench.convergence import fit, target
+from dfbench.exact import exact_model
+from dfbench.grids import regular
+from dfbench.levels import Array, Grid
+from dfbench.literature.c28_ddim_reparametrised import FRAMES
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import largest, row, worst_of
+from dfbench.outcome import Finding, judge
+from dfbench.samplers.method import Method, Model, Noise, Traits
+from dfbench.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STEPS = (16, 24, 32, 48, 64)
+ENDS = (-4.0, 4.0)  # λ
+SLACK = 0.2
+OUTPUTS = tuple(FRAMES)
+SYMBOLS = {"x": "x̂", "eps": "ε̂", "u": "û"}
+
+Solver = Callable[[str, Grid], Table]  # the output and the levels → the table
+
+
+def heun(correction: float = 1.0) -> Solver:
+    """Heun's method for dz̃/dη = output; with a share of its correction, Euler's with none."""
+
+    def table(output: str, grid: Grid) -> Table:
+        def run(model: Model, z: Any, grid: Grid, noise: Noise) -> Any:
+            for t, s in grid.steps():
+                (scale_t, eta_t), (scale_s, eta_s) = FRAMES[output](t), FRAMES[output](s)
+                h, out = eta_s - eta_t, getattr(model(z, t), output)
+                there = getattr(model(scale_s * (1 / scale_t * z + h * out), s), output)
+                mean = (1 - 0.5 * correction) * out + 0.5 * correction * there
+                z = scale_s * (1 / scale_t * z + h * mean)
+            return z
+
+        return Method("heun", run, "", lambda: Traits()).table(grid, output)
+
+    return table
+
+
+@cache
+def exact() -> tuple[Array, Array]:
+    """64 starts, and where the exact flow takes them."""
+    first, last = regular(*ENDS, 1)
+    start = target().sample_diffused(64, *first, np.random.default_rng(32))
+    return start, flow_map(target(), start, first, last).z
+
+
+def samples(solver: Solver, output: str, steps: int) -> Array:
+    """The samples from the fixed starts."""
+    return np.asarray(
+        solver(output, regular(*ENDS, steps)).run(exact_model(target(), output), exact()[0])
+    )
+
+
+def rms(difference: Array) -> float:
+    return float(np.sqrt(np.mean(difference**2)))
+
+
+def draw(finding: Finding) -> Figure:
+    """Error of each form, and how far the forms are apart."""
+    import seaborn as sns
+
+    series = finding.series or {}
+    figure, (axis,) = frame("steps", "RMS distance", xscale="log", yscale="log")
+    for name, colour in zip(OUTPUTS, sns.color_palette("colorblind"), strict=False):
+        axis.plot(
+            series["steps"],
+            series[f"error, {name}"],
+            "o-",
+            ms=4,
+            color=colour,
+            label=f"Heun in {SYMBOLS[name]}: error",
+        )
+    axis.plot(series["steps"], series["apart"], "k--", label="largest distance between the three")
+    axis.legend(fontsize=8)
+    return figure
+
+
+@row(
+    32,
+    "The output matters at order 2",
+    r"\tilde z_s=\tilde z_t+\tfrac12(\eta_s-\eta_t)(\hat m_t+\hat m_s):\quad"
+    r"|z^{(\hat x)}-z^{(\hat\varepsilon)}|=\Theta(N^{-2})",
+    source="GAO",
+    condition="a solver of order two or more, data that is not a point; the differences are of "
+    "the size of the error itself",
+    subject=heun,
+    control=lambda size: heun(1.0 - size),
+    control_size=1.0,
+    figure=draw,
+)
+def check(solver: Solver) -> Finding:
+    """The three forms of one solver differ, at the order of their errors, on a mixture."""
+    series: dict[str, list[float]] = {"steps": [float(n) for n in STEPS], "apart": []}
+    for n in STEPS:
+        ends = {output: samples(solver, output, n) for output in OUTPUTS}
+        for output, end in ends.items():
+            series.setdefault(f"error, {output}", []).append(rms(end - exact()[1]))
+        pairs = [(a, b) for i, a in enumerate(OUTPUTS) for b in OUTPUTS[:i]]
+        series["apart"].append(largest(rms(ends[a] - ends[b]) for a, b in pairs))
+    errors = np.array([series[f"error, {output}"] for output in OUTPUTS])
+    order, _, _ = fit(np.array(STEPS, float), np.array(series["apart"]), np.full(len(STEPS), 1e-14))
+    apart = series["apart"][-1] / errors[:, -1].min()
+    same = judge(  # the same as: apart ≥ 0.1
+        1 / max(apart, 1e-300),
+        10.0,
+        unit="smallest error / distance of the forms",
+        derivation="by the size of its error a solver is known to a tenth",
+    )
+    quadratic = judge(
+        abs(order - 2),
+        SLACK,
+        unit="order",
+        derivation="both are of second order, and so is what is left of their errors",
+    )
+    quantities = {
+        "order of the difference": order,
+        **{
+            f"RMS error in {SYMBOLS[o]}, 16 steps": float(e[0])
+            for o, e in zip(OUTPUTS, errors, strict=True)
+        },
+        "largest RMS distance of two forms, 16 steps": series["apart"][0],
+    }
+    return replace(worst_of(same, quadratic), series=series, quantities=quantities)

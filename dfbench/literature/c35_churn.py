@@ -1,0 +1,230 @@
+"""35. Churn: undoing a part of a DDIM step by forward noising keeps the marginals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from analytic import GaussianMixture
+from dfbench.convergence import fit
+from dfbench.grids import regular
+from dfbench.levels import Array, Grid, Level, grid_of
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.outcome import Finding, judge
+from dfbench.samplers import METHODS
+from dfbench.table import Table
+from dfbench.testing import floats, levels_pairs
+from dfbench.trajectories import trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CHURNS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+ENDS = (-6.0, 6.0)  # λ of the runs
+VARIANCES = np.geomspace(0.05, 20.0, 13)  # of the data
+SLACK = 0.15
+LINE = GaussianMixture.isotropic([0.6, 0.4], [[-1.0], [1.0]], [0.09, 0.16])
+PLANE = GaussianMixture.isotropic([0.4, 0.35, 0.25], [[-1.2, 0], [1, 0.9], [0.8, -1]], 0.02)
+
+Churn = Callable[[Grid, float], Table]  # levels and the fraction undone → the table
+
+
+def churn(noise: float = 1.0) -> Churn:
+    """`exponential_sde` with η² = c/(1 − c): DDIM at c = 0, DDPM at ½; its noise times a factor."""
+
+    def table(grid: Grid, fraction: float) -> Table:
+        right = METHODS["exponential_sde"].table(grid, "x", eta=(fraction / (1 - fraction)) ** 0.5)
+        rows = right.rows.copy()
+        rows[:, 1 + right.nfe :] *= noise
+        return replace(right, rows=rows)
+
+    return table
+
+
+def ddim_and_undo(step: Grid, fraction: float) -> Array:
+    """Weights of (z, x̂, ξ): DDIM over Δλ/(1 − c), then forward noising back by that part c."""
+    now, to = step[0], step[1]
+    # σ/α there, with λ_far − λ_to = Δλ c/(1 − c)
+    far = to.ratio * (to.ratio / now.ratio) ** (fraction / (1 - fraction))
+    ddim = METHODS["ddim"].table(grid_of([now, Level(to.alpha, to.alpha * far)]), "x")
+    fresh = to.alpha * np.sqrt((to.ratio - far) * (to.ratio + far))
+    return np.append(ddim.rows[-1], fresh)
+
+
+def law_error(table: Table) -> float:
+    """Largest relative error of the sample's standard deviation, over Gaussian data."""
+    level = table.levels[-1]
+    truth = level.alpha**2 * VARIANCES + level.sigma**2
+    return float(np.abs(np.sqrt(table.law(VARIANCES).variance / truth) - 1).max())
+
+
+def start_left(table: Table) -> float:
+    """Of an excess in the variance of z_T, the part left in the sample; data of variance 1."""
+    first, last = table.levels[0], table.levels[-1]
+    v, v_end = (at.alpha**2 + at.sigma**2 for at in (first, last))
+    laws = [table.law(1.0, start_variance=k * v).variance[0] for k in (1.0, 2.0)]
+    return float((laws[1] - laws[0]) / v_end)
+
+
+def reversed_and_noised(width: float) -> tuple[float, float]:
+    """A DDIM step of length Δλ towards noise, against forward noising, in one dimension.
+
+    The W₂ distance of the two laws, by quantiles; and the RMS distance of the samples.
+    """
+    to, now = regular(-width, 0.0, 1)
+    p = (np.arange(400) + 0.5) / 400
+    z = LINE.diffused(*now).quantile(p)
+    back = trajectory("ddim", LINE, grid_of([now, to]), z=z[:, None])
+    z_back = back.samples[:, 0]
+    distance = np.sqrt(np.mean((np.sort(z_back) - LINE.diffused(*to).quantile(p)) ** 2))
+    scale = to.alpha / now.alpha
+    fresh2 = (to.sigma - scale * now.sigma) * (to.sigma + scale * now.sigma)
+    return float(distance), float(np.sqrt(np.mean((z_back - scale * z) ** 2) + fresh2))
+
+
+def draw(finding: Finding) -> Figure:
+    """The two ways to more noise from the same points; what churn costs, and what it buys."""
+    import seaborn as sns
+
+    series = finding.series or {}
+    blue, orange, green, *_ = sns.color_palette("colorblind")
+    figure, axes = frame("", "", panels=3)
+    figure.set_size_inches(9.0, 3.8)
+    for axis, name, colour in zip(
+        axes, ("reversed DDIM", "forward noising"), (blue, orange), strict=False
+    ):
+        x, y = series[f"{name}, x"], series[f"{name}, y"]
+        axis.scatter(x, y, s=6, color=colour, alpha=0.6, lw=0)
+        for i in range(8):  # the same eight runs in both panels
+            axis.text(x[i], y[i], str(i + 1), fontsize=11, weight="bold", ha="center", va="center")
+        axis.set(
+            title=name, xlabel="z₁", ylabel="z₂", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal"
+        )
+    axis = axes[2]
+    axis.plot(
+        series["churn"],
+        series["error, 24 steps"],
+        "o-",
+        ms=4,
+        color=blue,
+        label="error of the law, 24 steps",
+    )
+    axis.plot(
+        series["churn"],
+        series["error, 96 steps"],
+        "s-",
+        ms=4,
+        color=green,
+        label="error of the law, 96 steps",
+    )
+    axis.plot(
+        series["churn"],
+        series["start left"],
+        "D--",
+        ms=4,
+        color=orange,
+        label="left of an error at the start",
+    )
+    axis.set(yscale="log", ylim=(1e-4, 3), title="cost and benefit", box_aspect=1)
+    axis.set(xlabel="churn: part of the step undone", ylabel="relative error of the spread")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower right", ncols=3)
+    return figure
+
+
+@row(
+    35,
+    "Churn",
+    r"\text{noising}_{\lambda+\frac{\Delta}{1-c}\to\lambda+\Delta}\circ"
+    r"\text{DDIM}_{\lambda\to\lambda+\frac{\Delta}{1-c}}:\quad p_{\lambda+\Delta}+O(\Delta^2)\ "
+    r"\text{a step, for every }c;\quad c=\tfrac12\text{ is DDPM};\quad\eta^2=\tfrac c{1-c}",
+    source="GAO, EDM",
+    condition="the noise put back is what forward noising would add; the reverse variance is β̃; "
+    "the fraction is one of log-SNR",
+    subject=churn,
+    control=lambda size: churn(1.0 + size),
+    control_size=1e-2,
+    figure=draw,
+)
+def check(churned: Churn) -> Finding:
+    """Coefficients of the composition, orders of the law's error, and the reversed step."""
+
+    def gap(step: Grid, fraction: float) -> float:
+        found = churned(step, fraction).rows[-1]
+        off = [np.append(found, [0.0] * (3 - len(found))) - ddim_and_undo(step, fraction)]
+        off.append(churned(step, 0.5).rows[-1] - METHODS["ddpm"].table(step, "x").rows[-1])
+        return float(np.abs(off).max() / np.hypot(*step[1]))
+
+    composed = for_all(
+        gap,
+        1e-12,
+        unit="of the state's size",
+        derivation="round-off in float64 over √c",
+        step=levels_pairs(),
+        fraction=floats(0.01, 0.95) | st.just(0.0),
+    )
+    steps, orders = (48, 64, 96, 128, 192), {}
+    for c in (0.0, 0.3, 0.5, 0.8):
+        errors = np.array([law_error(churned(regular(*ENDS, n), c)) for n in steps])
+        order, _, _ = fit(np.array(steps, float), errors, np.full(len(steps), 1e-13))
+        orders[f"order of the law's error, churn {c:g}"] = order
+    first = judge(
+        largest(abs(order - 1) for order in orders.values()),
+        SLACK,
+        unit="order",
+        derivation="O(Δ²) a step is order 1; the next term is fitted too",
+    )
+    widths = np.array([0.2, 0.15, 0.1, 0.07, 0.05])
+    law, samples = np.array([reversed_and_noised(w) for w in widths]).T
+    floor = np.full(len(widths), 1e-14)
+    orders["order of the step: law of reversed DDIM"] = fit(1 / widths, law, floor)[0]
+    orders["order of the step: its samples"] = fit(1 / widths, samples, floor)[0]
+    second = judge(
+        largest(
+            abs(orders["order of the step: law of reversed DDIM"] - 2),
+            abs(orders["order of the step: its samples"] - 0.5),
+        ),
+        SLACK,
+        unit="order",
+        derivation="the laws agree to O(Δ²), the samples are the size of the noise, √Δ, apart",
+    )
+    series = _costs(churned) | _pictures()
+    left = dict(zip(CHURNS, series["start left"], strict=True))
+    quantities = orders | {
+        f"share left of an error at the start, churn {c:g}": left[c] for c in (0, 0.5)
+    }
+    for c, error in zip(CHURNS, series["error, 24 steps"], strict=True):
+        if c in (0.0, 0.5, 0.8):
+            quantities[f"relative error of the spread in 24 steps, churn {c:g}"] = error
+    return replace(worst_of(composed, first, second), series=series, quantities=quantities)
+
+
+def _costs(churned: Churn) -> dict[str, list[float]]:
+    """Error of the law and memory of the start, for every churn."""
+    few, many = ([churned(regular(*ENDS, n), c) for c in CHURNS] for n in (24, 96))
+    return {
+        "churn": list(CHURNS),
+        "error, 24 steps": [law_error(table) for table in few],
+        "error, 96 steps": [law_error(table) for table in many],
+        "start left": [start_left(table) for table in few],
+    }
+
+
+def _pictures() -> dict[str, list[float]]:
+    """300 points at λ = 2, carried to λ = 1 in both ways."""
+    rng = np.random.default_rng(35)
+    to, now = regular(1.0, 2.0, 1)
+    z = PLANE.sample_diffused(300, *now, rng)
+    back = trajectory("ddim", PLANE, grid_of([now, to]), z=z).samples
+    scale = to.alpha / now.alpha
+    std = np.sqrt((to.sigma - scale * now.sigma) * (to.sigma + scale * now.sigma))
+    noised = scale * z + std * rng.standard_normal(z.shape)
+    return {
+        f"{name}, {axis}": points[:, i].tolist()
+        for name, points in (("reversed DDIM", back), ("forward noising", noised))
+        for i, axis in enumerate("xy")
+    }

@@ -1,0 +1,144 @@
+"""36. The final sample is a weighted sum of the predictions made on the way, plus noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from dfbench.levels import Array, Grid, Level
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import for_all, row
+from dfbench.outcome import Finding
+from dfbench.samplers import METHODS
+from dfbench.samplers.method import Output
+from dfbench.schedules import Cosine, at_log_snr
+from dfbench.testing import floats, grids
+from dfbench.trajectories import PredictionWeights, prediction_weights
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CHURNS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # DDIM … DDPM
+PREDICTIONS = ("x", "eps", "v", "u")
+
+Weights = Callable[[float, Grid, str], PredictionWeights]  # churn, levels, prediction
+
+
+def rate(churn: float) -> float:
+    """The η of `exponential_sde` that undoes this part of every step (claim 35)."""
+    return float(np.sqrt(churn / (1 - churn)))
+
+
+def weights(error: float = 0.0) -> Weights:
+    """The package's weights; of a churn too large by a relative error."""
+    return lambda churn, grid, prediction: prediction_weights(
+        "exponential_sde", grid, prediction, eta=rate(churn * (1 + error))
+    )
+
+
+def run(churn: float, grid: Grid, prediction: str, z: float, outputs: Array) -> Array:
+    """The sampler's own code: [the sample without noise, and what each draw adds to it]."""
+    k = grid.n_steps
+    calls, drawn = iter(outputs), iter(np.eye(1 + k)[1:])
+
+    def model(state: Array, level: Level) -> Output:
+        return Output(np.append(next(calls), np.zeros(k)), state, level, prediction)
+
+    def noise(start: float | None = None, stop: float | None = None) -> Array:
+        return next(drawn)
+
+    start = np.append(z, np.zeros(k))
+    return np.asarray(METHODS["exponential_sde"](model, start, grid, noise, eta=rate(churn)))
+
+
+def clipped_cosine(steps: int) -> Grid:
+    """Equal steps in t of the cosine schedule, its log-SNR clipped to ±15."""
+    lam = np.clip(Cosine().log_snr(np.linspace(1, 0, steps + 1)), -15.0, 15.0)
+    return Grid(*at_log_snr(lam))
+
+
+def draw(finding: Finding) -> Figure:
+    """The weights against the log-SNR of the evaluation."""
+    import seaborn as sns
+
+    series = finding.series or {}
+    figure, (axis,) = frame("log-SNR λ of the evaluation", "weight of v̂ in the sample")
+    for churn, colour in zip(CHURNS, sns.color_palette("viridis", len(CHURNS)), strict=True):
+        name = {0.0: " (DDIM)", 0.5: " (DDPM)"}.get(churn, "")
+        axis.plot(
+            series["log-SNR"],
+            series[f"churn {churn:g}"],
+            color=colour,
+            label=f"churn {churn:g}{name}",
+        )
+    axis.legend(fontsize=8)
+    return figure
+
+
+@row(
+    36,
+    "The sample is a weighted sum",
+    r"z_0=a\,z_1+\sum_i w_i\,\hat m_i+\text{noise},\qquad\hat m=\hat x:\ "
+    r"w_i=\frac{\sigma_N}{\sigma_{i+1}}\Big(\frac{r_N}{r_{i+1}}\Big)^{\eta^2}\Big(\alpha_{i+1}"
+    r"-\alpha_i\frac{\sigma_{i+1}}{\sigma_i}\Big(\frac{r_{i+1}}{r_i}\Big)^{\eta^2}\Big)",
+    source="GAO",
+    condition="linear samplers: clipping, thresholding and steps chosen on the way are not; "
+    "the weights of ε̂ need α > 0, those of x̂ σ > 0",
+    subject=weights,
+    control=weights,
+    control_size=1e-3,
+    figure=draw,
+)
+def check(found: Weights) -> Finding:
+    """The sum against the sampler's own code with arbitrary outputs, and the closed form."""
+
+    def gap(grid: Grid, churn: float, prediction: str, z: float, seed: int) -> float:
+        outputs = np.random.default_rng(seed).standard_normal(grid.n_steps)
+        sample, *added = run(churn, grid, prediction, z, outputs)
+        w = found(churn, grid, prediction)
+        terms = np.append(w.start * z, w.outputs * outputs)
+        off = [terms.sum() - sample, w.noise - np.linalg.norm(added)]
+        if prediction == "x":
+            off += list(w.outputs - closed_form(grid, churn))
+        return float(np.abs(off).max() / (np.abs(terms).sum() + np.hypot(*grid[-1])))
+
+    finding = for_all(
+        gap,
+        1e-12,
+        unit="of the sum of the terms' sizes",
+        derivation="round-off in float64, of 12 steps and two conversions each",
+        grid=grids(low=-6.0, high=6.0),
+        churn=st.just(0.0) | floats(0.01, 0.5),
+        z=floats(-2.0, 2.0),
+        prediction=st.sampled_from(PREDICTIONS),
+        seed=st.integers(0, 99),
+    )
+    grid = clipped_cosine(100)
+    series = {"log-SNR": grid.log_snr[:-1].tolist()}
+    quantities: dict[str, float] = {}
+    for churn in CHURNS:
+        w = found(churn, grid, "v")
+        size = np.abs(w.outputs)
+        series[f"churn {churn:g}"] = w.outputs.tolist()
+        if churn in (0.0, 0.2, 0.5):
+            name = f"churn {churn:g}, 100 steps of v"
+            quantities |= {
+                f"{name}: weight of the start": w.start,
+                f"{name}: noise left": w.noise,
+                f"{name}: evaluations that count, (Σ|w|)²/Σw²": size.sum() ** 2 / (size @ size),
+                f"{name}: mean log-SNR under |w|": (size @ grid.log_snr[:-1]) / size.sum(),
+            }
+    return replace(
+        finding, series=series, quantities={name: float(v) for name, v in quantities.items()}
+    )
+
+
+def closed_form(grid: Grid, churn: float) -> Array:
+    """The weights of x̂ as the statement has them."""
+    a, s, r, rho = grid.alpha, grid.sigma, grid.ratio, rate(churn) ** 2
+    carried = s[-1] / s[1:] * (r[-1] / r[1:]) ** rho
+    return np.asarray(carried * (a[1:] - a[:-1] * s[1:] / s[:-1] * (r[1:] / r[:-1]) ** rho))

@@ -1,0 +1,106 @@
+"""36. The sample is a weighted sum of the outputs that a trained network really gave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dfbench.grids import regular
+from dfbench.levels import Array, Grid, Level
+from dfbench.literature.c36_sample_is_a_weighted_sum import Weights, rate, weights
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import worst_of
+from dfbench.literature.trained import Lab, trained
+from dfbench.literature.trained_samplers import Converted, rms, rows
+from dfbench.outcome import Finding, judge
+from dfbench.samplers import METHODS
+from dfbench.samplers.method import Output
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CHURNS = (0.0, 0.3, 0.5)
+N, STEPS = 500, 40
+
+
+def run(
+    lab: Lab, grid: Grid, churn: float, kind: str
+) -> tuple[Array, list[Array], list[Array], Array]:
+    """(start, outputs, draws, sample) of the sampler's own code."""
+    network, rng = Converted(lab.network(), kind), np.random.default_rng(36)
+    outputs: list[Array] = []
+    draws: list[Array] = []
+    begin = rng.standard_normal((rows(lab, N), lab.dim))
+
+    def model(z: Array, level: Level) -> Output:
+        outputs.append(np.asarray(network(z, level)))
+        return Output(outputs[-1], z, level, kind)
+
+    def noise(start: float | None = None, stop: float | None = None) -> Array:
+        draws.append(rng.standard_normal(begin.shape))
+        return draws[-1]
+
+    end = METHODS["exponential_sde"](model, begin, grid, noise, eta=rate(churn))
+    return begin, outputs, draws, np.asarray(end)
+
+
+def draw(finding: Finding) -> Figure:
+    """How much of the sample each output is."""
+    import seaborn as sns
+
+    series = finding.series or {}
+    fig, (axis,) = frame("log-SNR λ of the evaluation", "rms of weight · x̂ in the sample")
+    for c, colour in zip(CHURNS, sns.color_palette("colorblind"), strict=False):
+        name = {0.0: " (DDIM)", 0.5: " (DDPM)"}.get(c, "")
+        axis.plot(
+            series["log-SNR"], series[f"churn {c:g}"], color=colour, label=f"churn {c:g}{name}"
+        )
+    axis.legend(fontsize=8)
+    return fig
+
+
+@trained(
+    36,
+    "The sample is a weighted sum",
+    r"z_0=a\,z_1+\sum_iw_i\,\hat m_i+\text{noise}",
+    source="GAO",
+    condition="a sampler that is linear between evaluations, however crooked the network",
+    subject=weights,
+    control=weights,
+    control_size=1e-6,
+    figure=draw,
+)
+def check(weighed: Weights, lab: Lab) -> Finding:
+    """What is left of the samples without the weighted outputs is a sum of the draws."""
+    grid = regular(-8.0, 8.0, STEPS)
+    series: dict[str, list[float]] = {"log-SNR": grid.log_snr[:-1].tolist()}
+    quantities, findings = {}, []
+    for churn in CHURNS:
+        for kind in ("x", "v"):
+            start, outputs, draws, sample = run(lab, grid, churn, kind)
+            w = weighed(churn, grid, kind)
+            parts = [weight * m for weight, m in zip(w.outputs, outputs, strict=True)]
+            left = (sample - w.start * start - np.sum(parts, axis=0)).ravel()
+            noise = 0.0
+            if draws:
+                xi = np.array(draws).reshape(len(draws), -1).T
+                c = np.linalg.lstsq(xi, left, rcond=None)[0]
+                left, noise = left - xi @ c, float(np.linalg.norm(c))
+            gap = rms(left) / rms(sample) + abs(noise - w.noise)
+            where = f"churn {churn:g}, outputs {kind}"
+            findings.append(
+                judge(
+                    gap,
+                    1e-9,
+                    where=where,
+                    unit="of the samples (rms), and of the noise's size",
+                    derivation="round-off in float64, 40 terms and a regression on 40 draws",
+                )
+            )
+            quantities[f"left without outputs and draws, {where}"] = rms(left)
+            quantities[f"size of the noise in the sample, {where}"] = noise
+            if kind == "x":
+                series[f"churn {churn:g}"] = [rms(part) for part in parts]
+    return replace(worst_of(*findings), series=series, quantities=quantities)

@@ -1,0 +1,165 @@
+"""37. The reverse SDE with η: the same marginals for all, DDIM at η = 0 and DDPM at η = 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analytic import reverse_sde_law
+from dfbench.convergence import fit
+from dfbench.grids import uniform_t
+from dfbench.levels import Array, Grid
+from dfbench.literature import oracle_laws
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import largest, row, worst_of
+from dfbench.outcome import Finding, judge
+from dfbench.samplers import METHODS
+from dfbench.schedules import Cosine, FlowMatching
+from dfbench.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ETAS = (0.0, 0.5, 1.0, 2.0)
+STEPS = (64, 96, 128, 192, 256)
+SCHEDULES = {"cosine": Cosine(), "flow matching": FlowMatching()}
+ENDS = (0.9, 0.1)
+VARIANCES = np.geomspace(0.05, 20.0, 9)  # of the data
+SLACK = 0.2
+
+Reverse = Callable[[Grid, float], Table]  # levels and η → the table
+
+
+def euler_maruyama(score: float = 0.0) -> Reverse:
+    """dz = (f z − ½ (1 + η²) g² s) dt + η g dw; with η² too large by a part, in the drift only."""
+
+    def table(grid: Grid, eta: float) -> Table:
+        right = METHODS["reverse_sde"].table(grid, "eps", eta=eta)
+        drift = METHODS["reverse_sde"].table(grid, "eps", eta=eta * np.sqrt(1 + score))
+        # of ε̂ the noise's weights do not depend on those of ε̂
+        rows = np.concatenate([drift.rows[:, : 1 + right.nfe], right.C], axis=1)
+        return replace(right, rows=rows)
+
+    return table
+
+
+def marginal_error(table: Table) -> float:
+    """Largest relative error of the sample's standard deviation over Gaussian data."""
+    level = table.levels[-1]
+    truth = level.alpha**2 * VARIANCES + level.sigma**2
+    return float(np.abs(np.sqrt(table.law(VARIANCES).variance / truth) - 1).max())
+
+
+def law_error(table: Table, eta: float) -> float:
+    """The same, and of the mean, from a start that is not the marginal: against the exact SDE."""
+    mean, var = np.ones_like(VARIANCES), np.full_like(VARIANCES, 2.0)
+    first, last = table.levels[0], table.levels[-1]
+    truth = reverse_sde_law(0 * mean, VARIANCES, first, last, eta, mean, var)
+    law = table.law(VARIANCES, start_mean=mean, start_variance=var)
+    size = np.sqrt(truth[1])
+    return float(np.hypot((law.mean - truth[0]) / size, np.sqrt(law.variance) / size - 1).max())
+
+
+def one_step_gap(reverse: Reverse, eta: float, h: float) -> float:
+    """Of one step from t = ½: from DDIM (η = 0) or DDPM (η = 1) in weights and noise variance."""
+    step = uniform_t(Cosine(), 1, 0.5, 0.5 - h)
+    ours = reverse(step, eta).rows[-1]
+    theirs = METHODS["ddpm" if eta else "ddim"].table(step, "eps").rows[-1]
+    return float(np.abs(np.append(ours[:2] - theirs[:2], ours[2:] ** 2 - theirs[2:] ** 2)).max())
+
+
+def order_of(steps: Array, errors: list[float]) -> float:
+    """The fitted order."""
+    return fit(steps, np.array(errors), np.full(len(errors), 1e-13))[0]
+
+
+def draw(finding: Finding) -> Figure:
+    """Error of the marginal against steps, for every η."""
+    import seaborn as sns
+
+    series = finding.series or {}
+    figure, (axis,) = frame("steps", "relative error of the spread", xscale="log", yscale="log")
+    for eta, colour, mark in zip(ETAS, sns.color_palette("colorblind"), "osD^", strict=False):
+        axis.plot(
+            series["steps"],
+            series[f"η = {eta:g}"],
+            f"{mark}-",
+            ms=4,
+            color=colour,
+            label=f"η = {eta:g}",
+        )
+    first = min(series[f"η = {eta:g}"][0] for eta in ETAS)
+    guide = [0.7 * first * STEPS[0] / n for n in STEPS]
+    axis.plot(series["steps"], guide, ":", color="0.4", label="order 1")
+    axis.set_ylim(top=0.4)
+    axis.legend(fontsize=8)
+    return figure
+
+
+@row(
+    37,
+    "The reverse SDE with η",
+    r"dz=\big(f z-\tfrac12(1+\eta^2)g^2s\big)dt+\eta g\,dw:\quad z_t\sim p_t\text{ for every }"
+    r"\eta;\quad\eta=0:\text{DDIM}+O(\Delta t^2)\text{ a step},\ \eta=1:\text{DDPM}",
+    source="GAO, SDE",
+    condition="the exact score; a run that starts at the marginal (from another start the law "
+    "depends on η)",
+    subject=euler_maruyama,
+    control=euler_maruyama,
+    control_size=0.1,
+    figure=draw,
+)
+def check(reverse: Reverse) -> Finding:
+    """Orders of the law's error for Gaussian data, and of the distance to DDIM and DDPM."""
+    orders: dict[str, float] = {}
+    series: dict[str, list[float]] = {"steps": [float(n) for n in STEPS]}
+    quantities: dict[str, float] = {}
+    count = np.array(STEPS, dtype=float)
+    for name, schedule in SCHEDULES.items():
+        for eta in ETAS:
+            tables = [reverse(uniform_t(schedule, n, *ENDS), eta) for n in STEPS]
+            marginal = [marginal_error(table) for table in tables]
+            other = [law_error(table, eta) for table in tables]
+            orders[f"{name}, η = {eta:g}: order of the marginal"] = order_of(count, marginal)
+            orders[f"{name}, η = {eta:g}: order from a wrong start"] = order_of(count, other)
+            if name == "cosine":
+                series[f"η = {eta:g}"] = marginal
+                quantities[f"cosine, η = {eta:g}, 64 steps: relative error of the spread"] = (
+                    marginal[0]
+                )
+    first = judge(
+        largest(abs(order - 1) for order in orders.values()),
+        SLACK,
+        unit="order",
+        derivation="Euler–Maruyama on a linear SDE has weak order 1; the next term is fitted too",
+    )
+    widths = np.array([0.05, 0.03, 0.02, 0.01, 0.005])
+    steps = {
+        name: order_of(1 / widths, [one_step_gap(reverse, eta, h) for h in widths])
+        for name, eta in (("DDIM", 0.0), ("DDPM", 1.0))
+    }
+    second = judge(
+        largest(abs(order - 2) for order in steps.values()),
+        SLACK,
+        unit="order",
+        derivation="agreement to first order leaves O(Δt²) in weights and noise variance",
+    )
+    quantities |= {f"order of a step's distance to {name}": p for name, p in steps.items()}
+    exact = [
+        oracle_laws.reverse_gap(seed, eta) for seed in range(3) for eta in (0.0, 0.5, 1.0, 1.5)
+    ]
+    closed = [oracle_laws.gaussian_gap(seed) for seed in range(4)]
+    quantities["closed law against its moments' equation"] = largest(exact)
+    quantities["distances of Gaussians against textbook formulas"] = largest(closed)
+    third = judge(
+        largest(*exact, *closed),
+        1e-10,
+        unit="absolute, of order one",
+        derivation="tolerance 1e-12 of the integration; matrices with condition up to 1e2",
+    )
+    decided = worst_of(first, second, third)
+    where = max(orders, key=lambda name: abs(orders[name] - 1)) if decided is first else None
+    return replace(decided, where=where, series=series, quantities=quantities)

@@ -1,0 +1,126 @@
+"""38. The stochastic-interpolant SDE has the same marginals for every ε_t."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from dfbench.grids import uniform_t
+from dfbench.levels import Grid
+from dfbench.literature.c37_reverse_sde_with_eta import SLACK, marginal_error, order_of
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.outcome import Finding, judge
+from dfbench.samplers import METHODS
+from dfbench.schedules import FlowMatching, Schedule
+from dfbench.table import Table
+from dfbench.testing import floats, schedules
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STEPS = (64, 96, 128, 192, 256)
+ENDS = (0.95, 0.1)
+# ε_t, by name: constant, as √t, as √(t(1 − t)), and none
+NOISES: dict[str, Callable[[float], float]] = {
+    "0": lambda t: 0.0,
+    "1": lambda t: 1.0,
+    "√t": lambda t: t**0.5,
+    "2√(t(1−t))": lambda t: 2 * (t * (1 - t)) ** 0.5,
+}
+
+Interpolant = Callable[[Grid, Callable[[float], float]], Table]  # levels and ε_t → the table
+
+
+def euler_maruyama(score: float = 1.0) -> Interpolant:
+    """dz = (u − ½ ε² s) dt + ε dw; with only a part of the score term."""
+
+    def table(grid: Grid, noise: Callable[[float], float]) -> Table:
+        sde = METHODS["interpolant_sde"]
+        right = sde.table(grid, "eps", epsilon=noise)
+        drift = sde.table(grid, "eps", epsilon=lambda t: np.sqrt(score) * noise(t))
+        # of ε̂ the noise's weights do not depend on those of ε̂
+        rows = np.concatenate([drift.rows[:, : 1 + right.nfe], right.C], axis=1)
+        return replace(right, rows=rows)
+
+    return table
+
+
+def draw(finding: Finding) -> Figure:
+    """Error of the marginal against steps, for every ε_t."""
+    import seaborn as sns
+
+    series = finding.series or {}
+    figure, (axis,) = frame("steps", "relative error of the spread", xscale="log", yscale="log")
+    for name, colour, mark in zip(NOISES, sns.color_palette("colorblind"), "osD^", strict=False):
+        axis.plot(
+            series["steps"],
+            series[f"ε = {name}"],
+            f"{mark}-",
+            ms=4,
+            color=colour,
+            label=f"ε = {name}",
+        )
+    first = min(series[f"ε = {name}"][0] for name in NOISES)
+    guide = [0.7 * first * STEPS[0] / n for n in STEPS]
+    axis.plot(series["steps"], guide, ":", color="0.4", label="order 1")
+    axis.legend(fontsize=8)
+    return figure
+
+
+@row(
+    38,
+    "The interpolant SDE",
+    r"dz=\big(u-\tfrac12\varepsilon_t^2s\big)dt+\varepsilon_t\,dw\ \text{(reverse time)}:\quad "
+    r"z_t\sim p_t\text{ for every }\varepsilon_t\ge0;\qquad"
+    r"\varepsilon_t=\eta_tg_t\text{ is the reverse SDE}",
+    source="ALB, GAO",
+    condition="the exact score and velocity, and the score term with the noise that goes with it; "
+    "the paper's ε is ½ ε_t² here",
+    subject=euler_maruyama,
+    control=lambda size: euler_maruyama(1.0 - size),
+    control_size=0.1,
+    figure=draw,
+)
+def check(sde: Interpolant) -> Finding:
+    """Orders of the law's error for Gaussian data, and equality with `reverse_sde`."""
+    series: dict[str, list[float]] = {"steps": [float(n) for n in STEPS]}
+    quantities: dict[str, float] = {}
+    off = 0.0
+    for name, noise in NOISES.items():
+        errors = [marginal_error(sde(uniform_t(FlowMatching(), n, *ENDS), noise)) for n in STEPS]
+        order = order_of(np.array(STEPS, dtype=float), errors)
+        off = largest(off, abs(order - 1))
+        series[f"ε = {name}"] = errors
+        quantities |= {
+            f"ε = {name}: order": order,
+            f"ε = {name}, 64 steps: relative error of the spread": errors[0],
+        }
+    first = judge(
+        off,
+        SLACK,
+        unit="order",
+        derivation="Euler–Maruyama on a linear SDE has weak order 1; the next term is fitted too",
+    )
+
+    def gap(schedule: Schedule, eta: float, n: int) -> float:
+        grid = uniform_t(schedule, n, 0.9, 0.1)
+        reverse = METHODS["reverse_sde"].table(grid, "eps", eta=eta)
+        noise = sde(grid, lambda t: eta * float(schedule.g2(t)) ** 0.5)
+        return float(noise.gaps(reverse).max())
+
+    same = for_all(
+        gap,
+        1e-12,
+        unit="of the state's size",
+        derivation="round-off in float64",
+        examples=20,
+        schedule=schedules(),
+        eta=floats(0.1, 1.5),
+        n=st.integers(1, 6),
+    )
+    return replace(worst_of(first, same), series=series, quantities=quantities)

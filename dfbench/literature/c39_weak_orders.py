@@ -1,0 +1,148 @@
+"""39. Weak orders of stochastic samplers, from the exact law of the output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dfbench.convergence import fit
+from dfbench.grids import uniform_log_snr, uniform_t
+from dfbench.levels import Array, Grid
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import largest, row, worst_of
+from dfbench.outcome import Finding, judge
+from dfbench.samplers import METHODS
+from dfbench.samplers.method import Method, Traits
+from dfbench.schedules import LinearVP
+from dfbench.wasserstein import law, response
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STEPS = np.array([16, 24, 32, 48, 64, 96])
+VARIANCES = np.geomspace(0.05, 20.0, 13)
+SNR = 0.4  # of the corrector at 16 steps
+Entry = tuple[Method, Callable[[int], dict[str, Any]], int]  # method, options at n steps, order
+PC: dict[str, Any] = {"predictor": "reverse_diffusion", "denoise": False}
+
+
+def samplers(noise: float = 1.0) -> dict[str, Entry]:
+    """Methods with their weak orders; the defect is a factor on the noise of all of them."""
+
+    def of(name: str) -> Method:
+        function = METHODS[name].function
+
+        def run(model: Any, z: Any, grid: Grid, draw: Any, **options: Any) -> Any:
+            return function(model, z, grid, lambda *span: noise * draw(*span), **options)
+
+        return Method(name, run, "", lambda **_: Traits(stochastic=True), METHODS[name].defaults)
+
+    def corrected(n: int) -> dict[str, Any]:
+        return {**PC, "snr": SNR * (STEPS[0] / n) ** 0.5}
+
+    return {
+        "Euler–Maruyama": (of("reverse_sde"), lambda n: {}, 1),
+        "exponential, x̂ held": (of("exponential_sde"), lambda n: {"hold": "x"}, 1),
+        "exponential, score held": (of("exponential_sde"), lambda n: {"hold": "score"}, 1),
+        "score held, η = ½": (
+            of("exponential_sde"),
+            lambda n: {"hold": "score", "eta": 0.5},
+            1,
+        ),
+        "ancestral (DDPM)": (of("ddpm"), lambda n: {}, 1),
+        "ancestral, two stages": (of("dpm2_ancestral"), lambda n: {}, 2),
+        "predictor": (of("predictor_corrector"), lambda n: {**PC, "n_corrector": 0}, 1),
+        "predictor–corrector": (of("predictor_corrector"), corrected, 1),
+    }
+
+
+def grid(n: int) -> Grid:
+    """n steps regular in λ on the linear schedule."""
+    return uniform_log_snr(LinearVP(), n, -4.0, 5.0)
+
+
+def weak_error(method: Method, n: int, options: dict[str, Any]) -> float:
+    """Largest W2 between the output's law and the marginal, in standard deviations, over Gaussian
+    data with mean 1."""
+    levels = grid(n)
+    end = levels[-1]
+    truth = end.alpha**2 * VARIANCES + end.sigma**2
+    found = law(method, levels, VARIANCES, mean=1.0, on=("discretisation",), **options)
+    return float((found.wasserstein(end.alpha, truth) / np.sqrt(truth)).max())
+
+
+def corrector_gap(method: Method) -> float:
+    """The corrector's noise is √(2ε), ε = 2 (1 − β) (snr σ)², in a step of variance β (VP)."""
+    levels, snr = uniform_t(LinearVP(), 1, 0.4, 0.2), 0.3
+    beta = 1 - (levels[0].alpha / levels[1].alpha) ** 2
+    run = method.table(levels, "eps", **PC, snr=snr, corrector_first=True)
+    found = run.rows[1, 1 + run.nfe]  # the second evaluation is at the corrected state
+    return float(abs(found / (2 * np.sqrt(1 - beta) * snr * levels[0].sigma) - 1))
+
+
+def draw(finding: Finding) -> Figure:
+    """Errors against steps, and the spectral response at 32 steps."""
+    assert finding.series is not None
+    figure, (left, right) = frame("steps", "largest W₂ / standard deviation", panels=2)
+    for name in samplers():
+        style = "--" if "DDPM" in name else "-"  # lies on "x̂ held", which it is
+        left.plot(finding.series["steps"], finding.series[name], f"o{style}", ms=3, label=name)
+        right.plot(finding.series["data std"], finding.series[f"{name}: response"], style)
+    left.set(xscale="log", yscale="log")
+    left.set_xticks([16, 32, 64], ["16", "32", "64"])
+    left.minorticks_off()
+    right.set(
+        xscale="log", xlabel="standard deviation of the data", ylabel="its relative error, 32 steps"
+    )
+    figure.set_size_inches(6.4, 4.4)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+@row(
+    39,
+    "Weak orders of stochastic samplers",
+    r"W_2(\text{law of the sample},\,p_0)=O(h^q):\ q=1\text{ for Euler–Maruyama, exponential "
+    r"integrator, ancestral, predictor–corrector}",
+    source="SDE",
+    condition="the Langevin corrector's step must vanish with h (snr² ∝ h): at a fixed snr it "
+    "leaves a bias that no number of steps removes",
+    subject=samplers,
+    control=lambda size: samplers(1 + size),
+    control_size=0.02,
+    figure=draw,
+)
+def check(methods: dict[str, Entry]) -> Finding:
+    """Fitted order of each against its own, from exact laws: no Monte Carlo anywhere."""
+    off, width, series = 0.0, 0.0, {"steps": [float(n) for n in STEPS]}
+    quantities: dict[str, float] = {}
+    variances = np.geomspace(1e-3, 1e3, 25)
+    series["data std"] = [float(s) for s in np.sqrt(variances)]
+    for name, (method, options, declared) in methods.items():
+        error: Array = np.array([weak_error(method, int(n), options(int(n))) for n in STEPS])
+        order, half, _ = fit(STEPS.astype(float), error, np.full(len(STEPS), 1e-13))
+        off, width = largest(off, abs(order - declared)), largest(width, half)
+        quantities[f"order: {name}"] = order
+        series[name] = [float(e) for e in error]
+        curve = response(method, grid(32), variances, on=("discretisation",), **options(32))
+        series[f"{name}: response"] = [float(e) for e in curve]
+    for n in (16, 96):
+        fixed = weak_error(METHODS["predictor_corrector"], n, {**PC, "snr": 0.16})
+        quantities[f"predictor–corrector, snr 0.16, {n} steps"] = fixed
+    quantities["widest 95 % interval"] = width
+    quantities["noise of the corrector, relative error"] = gap = corrector_gap(
+        methods["predictor–corrector"][0]
+    )
+    decided = worst_of(
+        judge(
+            off,
+            0.05,
+            unit="of the order",
+            derivation="fifteen times the widest 95 % interval of the fits",
+        ),
+        judge(gap, 1e-12, unit="relative", derivation="round-off in float64"),
+    )
+    return replace(decided, series=series, quantities=quantities)

@@ -1,0 +1,92 @@
+"""45. (f, g, η) and (α, σ, ε) are the same hyper-parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dfbench.grids import uniform_t
+from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.outcome import Finding
+from dfbench.samplers import METHODS
+from dfbench.schedules import Schedule
+from dfbench.testing import floats, schedules
+
+Inverse = Callable[..., Schedule]
+TIMES = np.linspace(0.0, 0.9, 7)
+
+
+def from_sde(size: float = 0.0) -> Inverse:
+    """`Schedule.from_sde`; the defect is a factor on g²."""
+
+    def schedule(f: Any, g2: Any, **start: float) -> Schedule:
+        return Schedule.from_sde(f, lambda t: (1 + size) * g2(t), **start)
+
+    return schedule
+
+
+@row(
+    45,
+    "The two frameworks' hyper-parameters",
+    r"f=\partial_t\log\alpha,\ g^2=2\alpha\sigma\,\partial_t(\sigma/\alpha),\ \eta=\epsilon/g"
+    r"\quad\Longleftrightarrow\quad\alpha=\alpha_0e^{\int f},\ \sigma^2=\alpha^2\Big("
+    r"\frac{\sigma_0^2}{\alpha_0^2}+\int\frac{g^2}{\alpha^2}\Big),\ \epsilon=\eta g",
+    source="GAO",
+    condition="the level at t = 0 comes along: (f, g) alone do not know (α_0, σ_0)",
+    subject=from_sde,
+    control=from_sde,
+    control_size=1e-6,
+)
+def check(inverse: Inverse) -> Finding:
+    """There and back from levels, there and back from f and g², and one sampler either way."""
+
+    def levels(schedule: Schedule) -> float:
+        alpha0, sigma0 = schedule.level(0.0)
+        back = inverse(schedule.f, schedule.g2, alpha0=alpha0, sigma0=sigma0)
+        pairs = [
+            (back.alpha(TIMES), schedule.alpha(TIMES)),
+            (back.sigma(TIMES), schedule.sigma(TIMES)),
+        ]
+        return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+
+    def rates(drift: float, bend: float, noise: float, sigma0: float) -> float:
+        def f(t: Any) -> Any:
+            return -drift - bend * t
+
+        def g2(t: Any) -> Any:
+            return noise * (1 + t) ** 2
+
+        there = inverse(f, g2, alpha0=1.0, sigma0=sigma0)
+        again = Schedule.from_functions(there.alpha, there.sigma, there.alpha_dot, there.sigma_dot)
+        inside = TIMES[1:]
+        return max(
+            float(np.abs(again.f(inside) / f(inside) - 1).max()),
+            float(np.abs(again.g2(inside) / g2(inside) - 1).max()),
+        )
+
+    def samplers(schedule: Schedule, eta: float) -> float:
+        alpha0, sigma0 = schedule.level(0.0)
+        back = inverse(schedule.f, schedule.g2, alpha0=alpha0, sigma0=sigma0)
+        diffusion = METHODS["reverse_sde"].table(uniform_t(schedule, 4, 0.9, 0.1), eta=eta)
+        flow = METHODS["interpolant_sde"].table(
+            uniform_t(back, 4, 0.9, 0.1), epsilon=lambda t: eta * float(schedule.g2(t)) ** 0.5
+        )
+        return float(np.abs(flow.rows - diffusion.rows).max() / np.abs(diffusion.rows).max())
+
+    bound: dict[str, Any] = {"unit": "relative", "derivation": "quadrature of f and g² to 1e-10"}
+    return worst_of(
+        for_all(levels, 1e-9, examples=20, schedule=schedules(), **bound),
+        for_all(
+            rates,
+            1e-9,
+            examples=10,
+            drift=floats(0.1, 2.0),
+            bend=floats(0.0, 5.0),
+            noise=floats(0.1, 5.0),
+            sigma0=floats(0.0, 1.0),
+            **bound,
+        ),
+        for_all(samplers, 1e-8, examples=10, schedule=schedules(), eta=floats(0.1, 1.5), **bound),
+    )

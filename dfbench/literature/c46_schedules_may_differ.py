@@ -1,0 +1,142 @@
+"""46. Sampling and training schedules may differ; the best one depends on the data's law."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analytic import GaussianMixture
+from dfbench.exact import exact_model
+from dfbench.grids import uniform_t
+from dfbench.levels import Array, Level
+from dfbench.literature.drawing import frame
+from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.outcome import Finding, judge
+from dfbench.samplers import METHODS
+from dfbench.schedules import FlowMatching, Schedule, Shifted
+from dfbench.testing import floats, grids, mixtures, schedules
+from dfbench.wasserstein import error
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Network = Callable[[Any, Level], Any]
+Adapter = Callable[[Network, Schedule], Network]
+LAWS = {"wide": 2.0**2, "narrow": 0.1**2}  # data variances
+SHIFTS = np.geomspace(0.05, 20.0, 49)  # 1 is the flow schedule
+N = 12
+
+
+def matched(size: float = 0.0) -> Adapter:
+    """A network of x̂ trained under one schedule, for states of any other: same λ, and the state
+    brought to the scale of training. The defect is a factor on that scale."""
+
+    def adapt(network: Network, trained: Schedule) -> Network:
+        def model(z: Any, level: Level) -> Any:
+            alpha, sigma = trained.level(float(trained.t_of_log_snr(level.log_snr)))
+            return network((1 + size) * alpha / level.alpha * z, Level(alpha, sigma))
+
+        return model
+
+    return adapt
+
+
+def penalties() -> tuple[dict[str, Array], dict[str, float]]:
+    """W2 of DDIM (in data deviations) against the shift for each law; the best shift of each law
+    and what it costs to use that of the other."""
+    curves = {
+        name: np.array(
+            [
+                error(
+                    "ddim",
+                    uniform_t(Shifted(FlowMatching(), float(shift)), N),
+                    v,
+                    on=("discretisation",),
+                )
+                / v**0.5
+                for shift in SHIFTS
+            ]
+        )
+        for name, v in LAWS.items()
+    }
+    best = {name: int(curve.argmin()) for name, curve in curves.items()}
+    quantities = {f"best shift, {name} data": float(SHIFTS[i]) for name, i in best.items()}
+    for name, i in best.items():
+        ratio = float(SHIFTS[i]) / LAWS[name] ** 0.5
+        quantities[f"best shift / standard deviation, {name} data"] = ratio
+    for name, curve in curves.items():
+        other = next(n for n in LAWS if n != name)
+        quantities[f"{name} data: error with the other's shift / with its own"] = float(
+            curve[best[other]] / curve[best[name]]
+        )
+    return curves, quantities
+
+
+def draw(finding: Finding) -> Figure:
+    """Error against the sampling schedule, for two laws of the data."""
+    assert finding.series is not None
+    figure, (axis,) = frame(
+        f"shift of the sampling schedule ({N} steps)",
+        "W₂ / standard deviation of the data",
+        xscale="log",
+        yscale="log",
+    )
+    for name, variance in LAWS.items():
+        curve = finding.series[name]
+        (line,) = axis.plot(finding.series["shift"], curve, label=f"{name}: std {variance**0.5:g}")
+        best = int(np.argmin(curve))
+        axis.plot(finding.series["shift"][best], curve[best], "o", color=line.get_color())
+    axis.legend()
+    return figure
+
+
+@row(
+    46,
+    "Sampling and training schedules may differ",
+    r"\hat x(z;\alpha,\sigma)=\hat x^{\text{train}}\big(\tfrac{\alpha'}{\alpha}z;\alpha',\sigma'"
+    r"\big),\ \lambda'=\lambda;\qquad\operatorname{argmin}_{\text{grid}}W_2\text{ depends on }p",
+    source="GAO",
+    condition="λ of sampling within the range of training, and the state rescaled at the input",
+    subject=matched,
+    control=matched,
+    control_size=1e-3,
+    figure=draw,
+)
+def check(adapter: Adapter) -> Finding:
+    """One sample from a network of another schedule as from a native one; and the schedule that
+    is best for one law against that of another."""
+
+    def gap(target: GaussianMixture, grid: Any, trained: Schedule, start: float) -> float:
+        inside = trained.log_snr(np.array([0.999, 0.001]))
+        if not (grid.log_snr.min() > inside[0] and grid.log_snr.max() < inside[1]):
+            return 0.0
+        table = METHODS["heun"].table(grid, "x")
+        native = exact_model(target, "x")
+        z = np.full((1, 1), start) * np.hypot(*grid[0])
+        one, two = (table.run(m, z) for m in (native, adapter(native, trained)))
+        return float(np.abs(one - two).max() / np.hypot(*grid[-1]))
+
+    same = for_all(
+        gap,
+        1e-9,
+        unit="of the state's size",
+        examples=60,
+        target=mixtures(1, smallest=0.3),
+        grid=grids(2, 5, low=-3.0, high=3.0),
+        trained=schedules(),
+        start=floats(-2.0, 2.0),
+        derivation="round-off and the inverse of λ(t)",
+    )
+    curves, quantities = penalties()
+    cost = min(v for k, v in quantities.items() if "error" in k)
+    depends = judge(
+        1 / cost,
+        0.9,
+        unit="error with its own schedule / with the other's",
+        derivation="a tenth is more than the spacing of the shifts makes",
+    )
+    series = {"shift": SHIFTS.tolist(), **{name: c.tolist() for name, c in curves.items()}}
+    return replace(worst_of(same, depends), series=series, quantities=quantities)

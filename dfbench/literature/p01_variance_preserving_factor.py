@@ -1,0 +1,53 @@
+"""P1. The factor that makes the flow schedule variance preserving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dfbench.literature.forms import on_both
+from dfbench.literature.statement import printed
+from dfbench.outcome import Finding
+from dfbench.schedules import FlowMatching, Shifted
+from dfbench.testing import floats
+
+Factor = Callable[[float], float]
+
+
+def power(exponent: float) -> Factor:
+    """c(t) = [(1−t)² + t²]^(−exponent)."""
+    return lambda t: ((1 - t) ** 2 + t**2) ** -exponent
+
+
+@printed(
+    1,
+    "Variance-preserving scaling of the flow schedule",
+    r"c_t=\frac{1}{(1-t)^2+t^2}",
+    source="GAO",
+    holds=False,
+    corrected=r"c_t=\frac{1}{\sqrt{(1-t)^2+t^2}}",
+    where="at t = 0 and 1, and as a factor on α² and σ²; at t = ½ it gives α² + σ² = 2",
+    subject=lambda: (power(1.0), power(0.5)),
+    control=lambda size: (power(1.0), power(0.5 * (1 + size))),
+    control_size=1e-6,
+)
+def check(pair: tuple[Factor, Factor]) -> Finding:
+    """α² + σ² = 1 for (c (1 − t), c t), which are then the levels that a change of scale gives."""
+    rescaled = Shifted(FlowMatching(), 1.0, "vp")
+
+    def off(c: Factor, t: float) -> float:
+        alpha, sigma = (c(t) * part for part in FlowMatching().level(t))
+        level = rescaled.level(t)
+        gaps = np.hypot(alpha, sigma) - 1, alpha - level.alpha, sigma - level.sigma
+        return float(np.abs(gaps).max())
+
+    return on_both(
+        off,
+        pair,
+        1e-12,
+        holds=False,
+        unit="of √(α² + σ²)",
+        t=floats(0.0, 1.0),
+        derivation="round-off in float64",
+    )

@@ -1,0 +1,134 @@
+"""P8. The flow's derivative, and the likelihood along it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from analytic import GaussianMixture, gaussian_flow_map, log_likelihood
+from dfbench.literature.calculus import derivative, divergence
+from dfbench.literature.forms import on_both
+from dfbench.literature.statement import printed
+from dfbench.outcome import Finding, judge
+from dfbench.schedules import Schedule
+from dfbench.testing import floats, schedules
+
+Path = Callable[[float], float]  # δ → x_{t+δ} on the exact flow
+Velocity = Callable[[Path, float], float]
+
+BOUND = 1e-11  # of the likelihood: Gauss–Legendre with 40 nodes
+
+
+def quotient(path: Path, delta: float) -> float:
+    """(x_{t+δ} − x_t)/δ, the limit left out."""
+    return (path(delta) - path(0.0)) / delta
+
+
+def limit(size: float = 0.0) -> Velocity:
+    """lim_{δ→0} (x_{t+δ} − x_t)/δ, whatever δ; the defect is a δ that stays."""
+    return lambda path, delta: float(derivative(path, size * delta, 2e-3))
+
+
+@printed(
+    8,
+    "Flow and likelihood",
+    r"\frac{dx_t}{dt}=\lim_{\delta\to0}\frac{x_{t+\delta}-x_t}\delta"
+    r"=\frac{\phi_t(x_t)-x_t}\delta=u_t(x_t),\qquad"
+    r"\log p_1(x)=\log p_0(x_0)-\int_0^1(\operatorname{div}u)(x_t)\,dt",
+    source="HE, in lecture form",
+    holds=False,
+    corrected=r"\frac{dx_t}{dt}=\lim_{\delta\to0}\frac{\phi_{t,t+\delta}(x_t)-x_t}\delta=u_t(x_t),"
+    r"\qquad\log p_1(x_1)=\log p_0(x_0)-\int_0^1(\operatorname{div}u_t)(x_t)\,dt",
+    where="the middle term where the limit is taken, or where φ_t is one residual step "
+    "x + δ u_t(x) and not the flow; the likelihood where x is x_1, the end of "
+    "the path that starts at x_0",
+    subject=lambda: (quotient, limit()),
+    control=lambda size: (quotient, limit(size)),
+    control_size=1e-3,
+)
+def check(pair: tuple[Velocity, Velocity]) -> Finding:
+    """u = α̇ E[x|z] + σ̇ E[ε|z] against the exact flow of Gaussians; the density at the end of the
+    path against the integral of the divergence."""
+
+    def off(form: Velocity, schedule: Schedule, variance: float, t: float, delta: float) -> float:
+        data, x = GaussianMixture.isotropic([1.0], [[0.5]], variance), np.array([[1.0]])
+
+        def path(step: float) -> float:
+            levels = schedule.level(t), schedule.level(t + step)
+            return float(gaussian_flow_map(x, [0.5], [variance], *levels)[0, 0])
+
+        u = float(data.velocity(x, *schedule.level(t), *schedule.rates(t))[0, 0])
+        return abs(form(path, delta) - u) / (1 + abs(u))
+
+    finding = on_both(
+        off,
+        pair,
+        1e-11,
+        holds=False,
+        unit="relative",
+        schedule=schedules(),
+        variance=floats(0.2, 4.0),
+        t=floats(0.2, 0.8),
+        delta=floats(0.01, 0.1),
+        derivation="eight-neighbour differences: h⁸ times the ninth derivative",
+    )
+    at_end, at_start = likelihood(Schedule.from_functions(lambda t: 1 - t / 2, lambda t: t + 0.1))
+    if at_end > BOUND:
+        finding = judge(at_end, BOUND, unit="log-density", why="the likelihood fails at x_1")
+    in_the_plane = plane()
+    if finding.verdict == "pass" and not in_the_plane <= 1e-8:
+        finding = judge(in_the_plane, 1e-8, why="divergence or likelihood in the plane")
+    return replace(
+        finding,
+        quantities={
+            **(finding.quantities or {}),
+            "log-likelihood, x = x_1": at_end,
+            "log-likelihood, x = x_0": at_start,
+        },
+    )
+
+
+def plane() -> float:
+    """Divergences of u and s by differences and the likelihood by the ODE, for two ellipses."""
+    ellipses = [[[0.5, 0.2], [0.2, 0.3]], [[0.2, -0.1], [-0.1, 0.6]]]
+    data = GaussianMixture.full([0.3, 0.7], [[-1.0, 0.4], [0.8, 0.1]], ellipses)
+    z, gaps = np.array([[0.3, -0.2], [-1.1, 0.9], [1.6, 0.4]]), []
+    for alpha, sigma in ((1.0, 0.05), (0.8, 0.6), (0.3, 2.0), (0.01, 1.0)):
+        u = partial(data.velocity, alpha=alpha, sigma=sigma, alpha_dot=-0.7, sigma_dot=1.3)
+        s = partial(data.score, alpha=alpha, sigma=sigma)
+        given = (
+            data.velocity_divergence(z, alpha, sigma, -0.7, 1.3),
+            data.score_divergence(z, alpha, sigma),
+        )
+        for field, value in zip((u, s), given, strict=True):
+            true = divergence(field, z, 0.004)
+            gaps.append(float(np.abs((value - true) / (1 + np.abs(true))).max()))
+    for level, stop in (((1.0, 0.0), (0.0, 1.0)), ((1.6, 1.2), (0.0, 3.0))):
+        true = data.log_density(z, *level)
+        found = log_likelihood(data, z, level, stop).log_density
+        gaps.append(float(np.abs(found - true).max()))
+    one = log_likelihood(data, z[0])
+    gaps.append(abs(float(one.log_density) - float(data.log_density(z[:1])[0])))
+    return float(np.max(gaps))  # a NaN stays one
+
+
+def likelihood(schedule: Schedule) -> tuple[float, float]:
+    """|log p_1(x) − log p_0(x_0) + ∫ div u dt| for N(0.5, 2), with x = x_1 and with x = x_0."""
+    data, x0 = GaussianMixture.isotropic([1.0], [[0.5]], 2.0), np.array([[1.0]])
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    start = schedule.level(0.0)
+
+    def at(t: float) -> np.ndarray:
+        return gaussian_flow_map(x0, [0.5], [2.0], start, schedule.level(t))
+
+    total = sum(
+        w / 2 * data.velocity_divergence(at(t), *schedule.level(t), *schedule.rates(t))[0]
+        for t, w in zip((nodes + 1) / 2, weights, strict=True)
+    )
+    rest = data.log_density(x0, *start)[0] - total
+    ends = (data.log_density(x, *schedule.level(1.0))[0] - rest for x in (at(1.0), x0))
+    one, two = (float(abs(gap)) for gap in ends)
+    return one, two

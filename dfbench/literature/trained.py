@@ -1,0 +1,116 @@
+"""What a claim on trained networks is: a claim of the literature, held on what was really trained.
+
+A claim is one file, `t34_….py`, found by its number. Its check gets the formula under test and a
+`Lab` that trains the networks it asks for; its control breaks the formula, or what is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from analytic import GaussianMixture
+from dfbench.errors import Unsupported
+from dfbench.literature.statement import Literature
+from dfbench.outcome import Finding
+from dfbench.training.measure.network import Network
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Trainable(Network, Protocol):
+    """A trained network and its parameters."""
+
+    @property
+    def module(self) -> Any:
+        """F(z, λ), a torch module; its parameters take gradients."""
+
+    def as_prediction(self, kind: str) -> Any:
+        """The network as one of another prediction."""
+
+
+class Lab(Protocol):
+    """Trains networks on one law, and remembers those it has trained."""
+
+    @property
+    def truth(self) -> GaussianMixture:
+        """The law of the data.
+
+        Raises:
+            Unsupported: nobody knows it.
+        """
+
+    @property
+    def dim(self) -> int:
+        """Elements of a point."""
+
+    def network(self, **changes: Any) -> Trainable:
+        """The network of the study, in float64, or one trained with these changes."""
+
+    def where(self, **changes: Any) -> Path:
+        """The folder of a network."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a claim is held on."""
+
+    formula: Any
+    lab: Lab
+
+
+def planar(lab: Lab) -> GaussianMixture:
+    """The law of the data, for checks that integrate over the plane or draw in it.
+
+    Raises:
+        Unsupported: nobody knows it, or it is not in the plane.
+    """
+    truth = lab.truth
+    if truth.dim != 2:
+        raise Unsupported(f"needs data in the plane; these have {truth.dim} dimensions")
+    return truth
+
+
+TRAINED: dict[int, Literature] = {}
+
+
+def trained(
+    number: int,
+    title: str,
+    statement: str,
+    *,
+    source: str,
+    condition: str,
+    subject: Callable[[], Any],
+    control: Callable[[float], Any],
+    control_size: float,
+    figure: Callable[[Finding], Figure] | None = None,
+) -> Callable[[Callable[[Any, Lab], Finding]], Literature]:
+    """Register a check `(formula, lab) → finding`; arguments as of `Literature`."""
+
+    def register(check: Callable[[Any, Lab], Finding]) -> Literature:
+        def on(given: Subject) -> Finding:
+            return check(given.formula, given.lab)
+
+        made = Literature(
+            id=f"T{number}",
+            statement=statement,
+            source=source,
+            rows=(number,),
+            kind="trained network",
+            check=on,
+            control=control,
+            control_size=control_size,
+            number=number,
+            title=title,
+            condition=condition,
+            subject=subject,
+            figure=figure,
+        )
+        TRAINED[number] = made
+        return made
+
+    return register

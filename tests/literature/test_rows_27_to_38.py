@@ -1,0 +1,113 @@
+"""Samplers: checks pass, controls fail, figures draw, and the numbers the claims report."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from dfbench.grids import regular
+from dfbench.literature import ROWS
+from dfbench.literature import c33_straightness as c33
+from dfbench.literature import c35_churn as c35
+from dfbench.samplers import METHODS
+
+NUMBERS = range(27, 39)
+PICTURES = (27, 31, 32, 33, 35, 36, 37, 38)
+
+
+@pytest.fixture(scope="module")
+def findings():
+    made = {}
+
+    def find(number):
+        if number not in made:
+            made[number] = ROWS[number](ROWS[number].subject())
+        return made[number]
+
+    return find
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_holds_with_a_margin(number, findings):
+    finding = findings(number)
+    assert finding.verdict == "pass", (finding.measured, finding.bound, finding.counterexample)
+    assert finding.measured < 0.5 * finding.bound
+    assert finding.derivation
+    assert finding.unit
+    assert all(np.isfinite(v) for v in (finding.quantities or {}).values())
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_control_fails(number):
+    claim = ROWS[number]
+    assert claim(claim.control(claim.control_size)).verdict == "fail"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_figure_draws_from_the_series_alone(number, findings):
+    claim, finding = ROWS[number], findings(number)
+    assert (claim.figure is not None) == (number in PICTURES)
+    if claim.figure is None:
+        return
+    assert finding.series
+    assert all(np.isfinite(values).all() for values in finding.series.values())
+    figure = claim.figure(finding)
+    figure.canvas.draw()
+    assert all(axis.get_xlabel() for axis in figure.axes)
+    assert figure.axes[0].get_ylabel()
+
+
+# What is found beside the verdict -----------------------------------------------------------------
+
+
+def test_euler_on_the_probability_flow_is_exact_for_a_constant_v(findings):
+    """And DDIM is not: that it is exact for a constant output holds for x̂, ε̂ and û."""
+    sizes = findings(30).quantities
+    assert sizes["Euler, constant v̂, 8 steps: error"] < 1e-12
+    assert sizes["DDIM, constant v̂, 8 steps: error"] > 0.05
+
+
+def test_euler_on_two_scales_differs_at_first_order(findings):
+    sizes = findings(31).quantities
+    few, many = (
+        sizes[f"Euler, {n} steps: samples on the two scales differ by (RMS)"] for n in (8, 32)
+    )
+    assert few / many == pytest.approx(4, rel=0.1)
+    assert sizes["DDIM, 8 steps: samples on the two scales differ by (RMS)"] < 1e-13
+
+
+@pytest.mark.parametrize("variance", [0.02, 0.3, 5.0])
+def test_straightness_of_the_flow_path_in_closed_form(variance):
+    def rate2(t):
+        v = (1 - t) ** 2 * variance + t**2
+        return (t - (1 - t) * variance) ** 2 / v
+
+    length, _ = quad(rate2, 0, 1, epsabs=1e-12, limit=200)
+    expected = length - (1 - np.sqrt(variance)) ** 2
+    assert c33.closed_form("flow", variance) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["flow", "vp"])
+def test_wide_data_is_narrow_noise(name):
+    """Data and noise change places under t → 1 − t, so S(s) = s S(1/s)."""
+    assert c33.closed_form(name, 9.0) == pytest.approx(9 * c33.closed_form(name, 1 / 9), rel=1e-8)
+
+
+def test_break_even_variance(findings):
+    edge = findings(33).quantities["break-even variance s*, Gaussian data"]
+    assert c33.of_gaussians(0.9 * edge) > 0 > c33.of_gaussians(1.1 * edge)
+
+
+def test_excess_of_beta_is_the_ratio_of_the_sigmas(findings):
+    levels = regular(0, 0.2, 1)
+    excess = findings(34).quantities["β, 100 steps: noise of a step too large by"]
+    assert excess == pytest.approx(levels.sigma[0] / levels.sigma[1] - 1, rel=1e-12)
+
+
+def test_churn_and_the_eta_of_ddim_agree_at_the_two_ends_only():
+    """0 is DDIM, ½ is DDPM; between them DDIM's own η is another family."""
+    step = regular(0.0, 0.5, 1)
+    for fraction, eta in ((0.0, 0.0), (0.5, 1.0)):
+        ddim = METHODS["ddim"].table(step, "x", eta=eta)
+        np.testing.assert_allclose(c35.churn()(step, fraction).rows, ddim.rows, atol=1e-14)
+    between = METHODS["ddim"].table(step, "x", eta=np.sqrt(0.25 / 0.75))
+    assert np.abs(c35.churn()(step, 0.25).rows - between.rows).max() > 1e-3
