@@ -196,7 +196,7 @@ HAND_PICKED = [
     ("dfbench/predictions.py", "weights", "-sigma", "sigma"),
     ("dfbench/predictions.py", "affine", "-sigma", "sigma"),
     ("dfbench/predictions.py", "_determinant", "alpha + sigma", "alpha - sigma"),
-    ("dfbench/schedules/base.py", "Schedule._g2", "2", "4"),
+    ("dfbench/schedules/schedule.py", "Schedule._g2", "2", "4"),
 ]
 JUDGES = ("claim 1", "claim 7", "claim 16", "claim 23", "claim 34", "claim 36", "claim P4")
 

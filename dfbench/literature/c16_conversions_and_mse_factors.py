@@ -32,9 +32,8 @@ def written(kind: str, level: Level, rates: tuple[float, float], x: Any, eps: An
     alpha, sigma = level
     if kind == "edm":
         ratio = sigma / alpha
-        total = ratio**2 + SIGMA_DATA**2
-        left = x - SIGMA_DATA**2 / total * (x + ratio * eps)
-        return left * total**0.5 / (ratio * SIGMA_DATA)
+        # (D − c_skip z)/c_out with the x of both terms put together: 1 − c_skip = ratio²/total
+        return (ratio * x / SIGMA_DATA - SIGMA_DATA * eps) / (ratio**2 + SIGMA_DATA**2) ** 0.5
     return {
         "eps": eps,
         "x": x,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 Sampler = Callable[[GaussianMixture, Array], Array]  # noise (n, 1) → data (n, 1)
 STEPS = 48
-Z = np.linspace(-8.0, 8.0, 257)[:, None]
+# Between two modes the map is steep: 257 nodes leave 2.5e-5 of the cost, 2049 leave 6e-9.
+Z = np.linspace(-8.0, 8.0, 2049)[:, None]
 MASS = np.exp(-(Z[:, 0] ** 2) / 2) / np.exp(-(Z[:, 0] ** 2) / 2).sum()
 COSTS: dict[str, Callable[[Array], Array]] = {
     "|d|²": lambda d: d**2,

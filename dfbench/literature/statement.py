@@ -13,11 +13,12 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
 from dfbench.levels import Grid, Level
+from dfbench.literature.drawn_cases import STEADY
 from dfbench.outcome import Claim, Finding, judge
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Printed(Claim):
     subject: Callable[[], Any]
     figure: Callable[[Finding], Figure] | None = None
 
+
+SEED = 0  # of all cases: not the text of this file, as Hypothesis would take
 
 ROWS: dict[int, Literature] = {}
 PRINTED: dict[int, Printed] = {}
@@ -182,9 +185,10 @@ def for_all(
     worst: tuple[float, dict[str, Any]] = (0.0, {})
     violation: tuple[float, dict[str, Any]] | None = None
 
+    @seed(SEED)
     @settings(
         max_examples=examples,
-        derandomize=True,
+        backend=STEADY,
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),

@@ -5,23 +5,22 @@ from __future__ import annotations
 import pytest
 
 from dfbench.errors import Unsupported, Unusable
-from dfbench.literature.run import examine
-from dfbench.literature.trained import (
-    TRAINED,
-    Subject,
-    t35_churn,
-    t37_reverse_sde_with_eta,
-    t38_one_network_every_sampler,
+from dfbench.literature import (
+    c35_churn_trained,
+    c37_reverse_sde_with_eta_trained,
+    c38_interpolant_sde_trained,
 )
+from dfbench.literature.run import examine
+from dfbench.literature.trained import TRAINED, Subject
 from dfbench.literature.trained_run import check_trained, named
 
 
 @pytest.fixture(autouse=True)
 def _fewer_steps(monkeypatch):
     """Budgets that a test can afford; what is judged is the last of them."""
-    monkeypatch.setattr(t35_churn, "STEPS", (40,))
-    monkeypatch.setattr(t37_reverse_sde_with_eta, "STEPS", (100,))
-    monkeypatch.setattr(t38_one_network_every_sampler, "STEPS", 60)
+    monkeypatch.setattr(c35_churn_trained, "STEPS", (40,))
+    monkeypatch.setattr(c37_reverse_sde_with_eta_trained, "STEPS", (100,))
+    monkeypatch.setattr(c38_interpolant_sde_trained, "STEPS", 60)
 
 
 @pytest.mark.parametrize("number", sorted(TRAINED))
