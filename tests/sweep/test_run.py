@@ -101,28 +101,30 @@ def _child(out: str) -> None:
     bench(many(), out, workers=1)
 
 
+def _kept(directory: Path) -> int:
+    return len(store.Store(directory).results)
+
+
 def test_killed_at_twenty_moments_and_resumed_the_tables_are_those_of_one_run(tmp_path):
+    """The moments are numbers of cells on the disk: they are the same however slow the machine."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dfbench.sweep.run", "dfbench.sweep.measures", __name__])
-    start = time.monotonic()
-    whole = context.Process(target=_child, args=(str(tmp_path / "whole"),))
-    whole.start()
-    whole.join()
-    assert whole.exitcode == 0
-    # moments over the length of a run, the start of the process counted in
-    length, rng = time.monotonic() - start, random.Random(1)
+    bench(many(), tmp_path / "whole", workers=1)
+    cells, out = _kept(tmp_path / "whole"), tmp_path / "killed"
+    moments = sorted(random.Random(1).sample(range(cells // 2), 20))
     left = []
-    for _ in range(20):
-        child = context.Process(target=_child, args=(str(tmp_path / "killed"),))
+    for moment in moments:
+        child = context.Process(target=_child, args=(str(out),))
         child.start()
-        child.join(length * rng.random() * 0.6)
+        while _kept(out) < moment and child.is_alive():
+            time.sleep(0.002)
         child.kill()
         child.join()
-        left.append(len(store.Store(tmp_path / "killed").results))
+        left.append(_kept(out))
     assert left == sorted(left)  # nothing that was kept is lost
     assert len(set(left)) > 2  # and it is a new beginning each time
-    bench(many(), tmp_path / "killed", workers=1)
-    assert tables(tmp_path / "killed") == tables(tmp_path / "whole")
+    bench(many(), out, workers=1)
+    assert tables(out) == tables(tmp_path / "whole")
 
 
 DYING = """
