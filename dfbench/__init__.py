@@ -10,6 +10,8 @@ The names below are imported on first use, so that `import dfbench` costs nothin
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dfbench._version import __version__
+
 if TYPE_CHECKING:
     from dfbench.certification import certify as certify
     from dfbench.outcome import Certificate as Certificate
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from dfbench.pytest_plugin import parametrize_with_checks as parametrize_with_checks
     from dfbench.sweep.run import bench as bench
     from dfbench.table import Table as Table
-
-__version__ = "0.1.0"
 
 # Where each public name lives. No module here may be called like a public name: importing
 # `dfbench.x` binds the module to the attribute `x` of the package, over whatever was there.

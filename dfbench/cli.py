@@ -150,9 +150,9 @@ class Configs(StrEnum):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        import dfbench
+        from dfbench._version import __version__
 
-        print(f"dfbench {dfbench.__version__}")
+        print(f"dfbench {__version__}")
         raise typer.Exit
 
 

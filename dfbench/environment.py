@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from typing import Any
 
+from dfbench._version import __version__
+
 #: Distributions whose version can change a certificate.
 DISTRIBUTIONS = (
     "numpy",
@@ -52,9 +54,7 @@ def describe(**more: Any) -> dict[str, Any]:
 def version(distribution: str) -> str | None:
     """The installed version of a distribution; None where there is none."""
     if distribution == "dfbench":
-        import dfbench
-
-        return dfbench.__version__
+        return __version__
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-import dfbench
+from dfbench._version import __version__
 from dfbench.levels import Grid, Level
 from dfbench.readout import Call, Network
 from dfbench.samplers import METHODS, Method
@@ -147,7 +147,7 @@ class MethodSampler(Sampler):
         self.call: dict[str, Any] = {}
         self.defect = defect or Defect()
         self.name = f"dfbench:{name}" + (" (broken)" if defect or claimed else "")
-        self.version = dfbench.__version__
+        self.version = __version__
         traits: Traits = self.method.traits_of(**self.config)
         self.traits = replace(traits, **(claimed or {}))
         self.expected = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dfbench._version import __version__
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS, Method
 from dfbench.samplers.method import Output
@@ -116,8 +117,6 @@ def reference(
     Raises:
         ValueError: it does not exist on these levels, with this prediction, or has no such option.
     """
-    from dfbench import __version__
-
     method = chains()[name]
     spent = _evaluations(method, grid, options, prediction)
     drawn = method.traits_of(**options).stochastic
