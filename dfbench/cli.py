@@ -283,7 +283,7 @@ class _progress:
         return self
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        from dfbench.report.labels import clean
+        from dfbench.wording import clean
 
         if self.bar is not None:
             self.bar.update(self.task, description=clean(name), completed=done, total=total)

@@ -18,7 +18,7 @@ from dfbench.literature.run import Claims, Outcome, check_claims
 from dfbench.literature.statement import _plain
 from dfbench.outcome import Finding
 from dfbench.report import literature
-from dfbench.report.literature.formula import math, number, parts, prose
+from dfbench.report.literature.formula import math, parts, prose
 from dfbench.report.literature.page import compact
 from dfbench.report.literature.plain import plain
 from dfbench.schedules import Cosine
@@ -153,23 +153,6 @@ def test_indices_and_powers_in_words():
         "σ<sub>t</sub>² ≤ λ<sub>min</sub>, e<sup>−x</sup> &lt; 10⁻¹³"
     )
     assert str(prose("snake_case and λ = -10")) == "snake_case and λ = −10"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, ""),
-        (0.0, "0"),
-        (0.0593, "0.0593"),
-        (14830.0, "14800"),
-        (1e-13, "10⁻¹³"),
-        (-2.286e-16, "−2.29 × 10⁻¹⁶"),
-        (2.04e13, "2.04 × 10¹³"),
-        (float("inf"), "inf"),
-    ],
-)
-def test_numbers_are_written_as_a_person_writes_them(value, text):
-    assert number(value) == text
 
 
 @pytest.mark.parametrize("row", DRAWN)

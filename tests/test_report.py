@@ -522,30 +522,6 @@ def test_configurations_are_told_from_classes(name, config, expected):
     assert labels.split_name(fake.subject(name, [], config=config)) == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, ""),
-        (0.0, "0"),
-        (3.0, "3"),
-        (1.23456e-7, "1.23e-07"),
-        (math.nan, "nan"),
-        (-math.inf, "-inf"),
-        (2.5e9, "2.5e+09"),
-    ],
-)
-def test_numbers(value, expected):
-    assert labels.number(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0.0123, "0.012 s"), (12.34, "12.3 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
-)
-def test_durations(seconds, expected):
-    assert labels.duration(seconds) == expected
-
-
 # Figures ------------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from dfbench.outcome import Finding
 from dfbench.report.groups import Group, Part, Place, Row
-from dfbench.report.labels import Status, number
+from dfbench.report.labels import Status
 from dfbench.report.svg import Line, line_plot
+from dfbench.wording import number
 
 ROUND_OFF = 1e-16  # relative errors below it are drawn here
 

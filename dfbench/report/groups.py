@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from dfbench import wording
 from dfbench.outcome import Certificate, Finding, SubjectReport
 from dfbench.report import labels
 from dfbench.report.labels import Status
@@ -134,7 +135,7 @@ class Issue:
         """Options of the configurations concerned, where the default is not and they are few."""
         if self.default or self.parts > FEW:
             return ""
-        names = dict.fromkeys(labels.shorten(part.setting, 80) for part, _ in self.places)
+        names = dict.fromkeys(wording.shorten(part.setting, 80) for part, _ in self.places)
         return "; ".join(name for name in names if name)
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 
+from dfbench import wording
 from dfbench.outcome import Certificate, Finding
 from dfbench.report import figures, labels, serial
 from dfbench.report import groups as grouping
@@ -67,7 +68,7 @@ def render(
             headline=headline(certificate),
             verdict=certificate.verdict,
             command=command,
-            environment={key: _text(value) for key, value in environment.items()},
+            environment={key: wording.line(value) for key, value in environment.items()},
             seconds=certificate.seconds,
             excluded=certificate.excluded,
             counts=labels.counts(row.finding for row in rows if not row.blocked),
@@ -108,12 +109,12 @@ def headline(certificate: Certificate) -> str:
         return f"All {total} subjects pass"
     parts = []
     if verdicts["fail"]:
-        verb = "fails" if verdicts["fail"] == 1 else "fail"
+        verb = wording.several(verdicts["fail"], "fails", "fail")
         parts.append(f"{verdicts['fail']} of {total} subjects {verb}")
     if verdicts["inconclusive"]:
         parts.append(f"{verdicts['inconclusive']} of {total} could not be decided")
     if not parts:
-        verb = "passes" if verdicts["pass"] == 1 else "pass"
+        verb = wording.several(verdicts["pass"], "passes", "pass")
         parts.append(f"{verdicts['pass']} of {total} subjects {verb}")
         parts.append(f"{verdicts['skip']} could not be checked")
     return ", ".join(parts)
@@ -146,15 +147,6 @@ def _claims(certificate: Certificate) -> list[Entry]:
     return entries
 
 
-def _text(value: Any) -> str:
-    """A value of the environment on one line."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return "; ".join(_text(item) for item in value)
-    return str(value)
-
-
 def source(name: str) -> str:
     """The text of a template or script."""
     loader = _environment().loader
@@ -175,12 +167,12 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
-        "number": labels.number,
-        "duration": labels.duration,
-        "settings": labels.settings,
+        "number": wording.number,
+        "duration": wording.duration,
+        "settings": wording.settings,
         "evidence": labels.evidence,
         "margin": labels.margin,
-        "shorten": labels.shorten,
+        "shorten": wording.shorten,
         "json": _json,
         "traits": traits,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from dfbench import wording
 from dfbench.outcome import Certificate, Finding, SubjectReport
 from dfbench.report import labels
 
@@ -27,7 +28,7 @@ def _suite(report: SubjectReport) -> ElementTree.Element:
     numbers = labels.counts(report.findings)
     suite = ElementTree.Element(
         "testsuite",
-        name=labels.clean(labels.label(report)),
+        name=wording.clean(labels.label(report)),
         tests=str(len(report.findings)),
         failures=str(numbers["fail"] + numbers["inconclusive"]),
         errors="0",
@@ -42,18 +43,18 @@ def _suite(report: SubjectReport) -> ElementTree.Element:
 def _case(report: SubjectReport, finding: Finding) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
-        classname=labels.clean(labels.label(report)),
-        name=labels.clean(finding.claim),
+        classname=wording.clean(labels.label(report)),
+        name=wording.clean(finding.claim),
         time=f"{finding.seconds:.3f}",
     )
     status = labels.status(finding)
     if status in ("fail", "inconclusive"):
         failure = ElementTree.SubElement(case, "failure", type=status)
-        failure.set("message", labels.clean(finding.why or labels.evidence(finding) or status))
-        failure.text = labels.clean(labels.text(finding))
+        failure.set("message", wording.clean(finding.why or labels.evidence(finding) or status))
+        failure.text = wording.clean(labels.text(finding))
     elif status == "expected":
-        message = labels.clean(f"expected failure: {finding.expected}")
+        message = wording.clean(f"expected failure: {finding.expected}")
         ElementTree.SubElement(case, "skipped", message=message)
     elif status == "skip":
-        ElementTree.SubElement(case, "skipped", message=labels.clean(finding.why or "skip"))
+        ElementTree.SubElement(case, "skipped", message=wording.clean(finding.why or "skip"))
     return case

@@ -1,4 +1,4 @@
-"""The words, symbols and numbers that all reports share."""
+"""Verdicts, their words and symbols, and findings in a line: shared by all reports."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from dfbench.outcome import Finding
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+from dfbench.wording import number, settings
 
 Status = Literal["pass", "fail", "inconclusive", "expected", "skip"]
 
@@ -94,46 +93,11 @@ def tally(numbers: Mapping[Status, int]) -> str:
     )
 
 
-def number(value: float | None) -> str:
-    """Three significant digits; nothing for None."""
-    if value is None:
-        return ""
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
-        return str(int(value))
-    return f"{value:.3g}"
-
-
-def duration(seconds: float) -> str:
-    """0.02 s, 12.3 s, 3 min 20 s, 2 h 5 min."""
-    if not math.isfinite(seconds):
-        return "unknown time"
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def evidence(finding: Finding) -> str:
     """The measured value beside its bound, with their unit; empty where nothing was measured."""
     numbers = {"measured": finding.measured, "bound": finding.bound}
     known = ", ".join(f"{name} {number(n)}" for name, n in numbers.items() if n is not None)
     return f"{known} ({finding.unit})" if known and finding.unit else known
-
-
-def settings(values: Mapping[str, Any]) -> str:
-    """Arguments in one line: "eta=1, clip_sample=False"."""
-    return ", ".join(f"{key}={_short(value)}" for key, value in values.items())
-
-
-def _short(value: Any) -> str:
-    return shorten(str(value), 40)
-
-
-def shorten(text: str, width: int) -> str:
-    """At most that many characters, with an ellipsis where some are left out."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def margin(finding: Finding) -> str:
@@ -175,11 +139,6 @@ def label(report: Named) -> str:
     """The subject's name with its configuration, in one line."""
     group, rest = split_name(report)
     return f"{group} {rest}" if rest else group
-
-
-def clean(text: object) -> str:
-    """Text without control characters, fit for a terminal and for XML."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text))
 
 
 def text(finding: Finding) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dfbench.report import labels
+from dfbench import wording
 from dfbench.report.groups import Group, Issue, Row
 
 KNOWN = (
@@ -127,7 +127,7 @@ def _names(value: Any) -> list[str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return labels.settings(value)
+        return wording.settings(value)
     if isinstance(value, list | tuple):
         return "; ".join(_text(each) for each in value)
     return "" if value is None else str(value)

@@ -10,11 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dfbench import wording
 from dfbench.outcome import Certificate
 from dfbench.report import groups as grouping
 from dfbench.report import labels
 from dfbench.report.groups import Group, Issue, Place
-from dfbench.report.labels import Status, clean
+from dfbench.report.labels import Status
+from dfbench.wording import clean
 
 # Okabe and Ito's colours, which the common kinds of colour blindness leave apart; the symbol and
 # the word say the same.
@@ -60,7 +62,7 @@ def summary(certificate: Certificate, console: Console) -> None:
         _line(console, f"… and {len(wrong) - len(shown)} more; see the report (--report)")
     if blocked:
         console.print()
-        checks = "1 check" if len(blocked) == 1 else f"{len(blocked)} checks"
+        checks = wording.counted(len(blocked), "check")
         reason = labels.broken(blocked[0].finding)
         _line(
             console,
@@ -74,7 +76,7 @@ def summary(certificate: Certificate, console: Console) -> None:
     outcome = Text.assemble(
         badge(verdict, symbols),
         f": {grouping.tally(rows) or 'nothing to check'}; ",
-        f"{total} subject{'' if total == 1 else 's'}, {labels.duration(certificate.seconds)}",
+        f"{wording.counted(total, 'subject')}, {wording.duration(certificate.seconds)}",
     )
     console.print()
     console.print(outcome)
@@ -145,7 +147,7 @@ def _detail(issue: Issue, console: Console, symbols: dict[Status, str]) -> None:
     for fact in (labels.evidence(finding), where, why if why not in where else ""):
         if not fact:
             continue
-        short = labels.shorten(clean(fact), 2 * max(console.width - 6, 20))
+        short = wording.shorten(clean(fact), 2 * max(console.width - 6, 20))
         console.print(Padding(Text(short), (0, 0, 0, 4), expand=False))
 
 
@@ -238,10 +240,10 @@ def _cell(value: Any) -> Text:
         status: Any = value
         return Text(f"{labels.SYMBOLS[status]} {value}", STYLES[status])
     if isinstance(value, float):
-        return Text(labels.number(value))
+        return Text(wording.number(value))
     if isinstance(value, Mapping):
         held = {key: each for key, each in value.items() if each not in (None, "", False)}
-        return Text(clean(labels.settings(held)))
+        return Text(clean(wording.settings(held)))
     if isinstance(value, list | tuple):
         return Text(clean(", ".join(map(str, value))))
     return Text("" if value is None else clean(value))

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from dfbench import wording
 from dfbench.report import figures, labels
 from dfbench.report.groups import Group, Part, Row
 
@@ -83,7 +84,7 @@ class View:
         word = "could not run" if row.blocked else labels.WORDS[row.status]
         total = len(group.parts)
         where = f" in {number} of {total}" if total > 1 else ""
-        known = labels.evidence(row.finding) or labels.shorten(row.finding.why or "", 90)
+        known = labels.evidence(row.finding) or wording.shorten(row.finding.why or "", 90)
         return f"{word}{where}" + (f": {known}" if known else "")
 
     def derivation(self, group: Group, part: Part, row: Row) -> str | None:
@@ -152,4 +153,4 @@ def traits(declared: Mapping[str, Any], all_of_them: bool = False) -> str:
 
 
 def _amount(value: Any) -> str:
-    return f" {labels.number(value)}" if isinstance(value, int | float) else f": {value}"
+    return f" {wording.number(value)}" if isinstance(value, int | float) else f": {value}"

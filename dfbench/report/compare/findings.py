@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from dfbench import wording
 from dfbench.outcome import Certificate, Finding
 from dfbench.report import labels
 
@@ -44,11 +45,11 @@ class FindingChange:
         """The change in a line."""
         before, after = self.verdicts
         told = f"{before} → {after}" if self.decided else after
-        values = [labels.number(f.measured) if f else "" for f in (self.old, self.new)]
+        values = [wording.number(f.measured) if f else "" for f in (self.old, self.new)]
         if values[0] != values[1] and any(values):
             told += f", measured {values[0] or 'nothing'} → {values[1] or 'nothing'}"
         why = self.new and (self.new.where or self.new.why)
-        return f"{told}: {labels.shorten(why, 160)}" if why and self.decided else told
+        return f"{told}: {wording.shorten(why, 160)}" if why and self.decided else told
 
 
 def moved(old: Finding | None, new: Finding | None) -> float:

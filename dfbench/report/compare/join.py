@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfbench import wording
 from dfbench.errors import Unusable
 from dfbench.outcome import Certificate
 from dfbench.report import labels, serial
@@ -202,7 +203,7 @@ def certified(method: str, options: str, version: str) -> list[str]:
             here, wanted = report.version or "unknown", version or "unknown"
             return [f"installed is version {here}, not {wanted}: its checks do not tell"]
         wrong = [
-            f"{f.claim}: fails, {labels.shorten(f.where or f.why or labels.evidence(f), 200)}"
+            f"{f.claim}: fails, {wording.shorten(f.where or f.why or labels.evidence(f), 200)}"
             for f in report.findings
             if f.verdict == "fail"
         ]

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from dfbench.report.compare import words
 from dfbench.report.compare.join import Comparison
-from dfbench.report.labels import clean, number
+from dfbench.wording import clean, number
 
 LINES = 12
 

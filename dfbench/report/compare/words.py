@@ -5,6 +5,7 @@ from __future__ import annotations
 from dfbench.report.compare.join import Comparison
 from dfbench.report.sweep.charts import NAMES
 from dfbench.sweep.compare import Change
+from dfbench.wording import counted, several
 
 
 def headline(found: Comparison) -> str:
@@ -14,35 +15,27 @@ def headline(found: Comparison) -> str:
         decided = sum(each.decided for each in found.findings)
         if not n:
             return "Nothing changed: every claim has the outcome that it had"
-        verdicts = f"{decided} {'verdict' if decided == 1 else 'verdicts'}"
-        return f"{n} {'outcome' if n == 1 else 'outcomes'} changed, {verdicts} among them"
+        verdicts = counted(decided, "verdict")
+        return f"{counted(n, 'outcome')} changed, {verdicts} among them"
     results = found.results
     parts = []
     if found.moved:
-        n = len(found.moved)
         parts.append(
-            f"{n} {'sampler' if n == 1 else 'samplers'} changed, in "
+            f"{counted(len(found.moved), 'sampler')} changed, in "
             f"{len(results.changes)} of {results.compared} measurements"
         )
-    for kind, words in (
-        (results.spent, "spends other evaluations"),
-        (results.broken, "fails now"),
-        (results.mended, "fails no more"),
-        (results.gone, "is gone"),
-        (results.come, "is new"),
+    for kind, verbs, what in (
+        (results.spent, ("spends", "spend"), "other evaluations"),
+        (results.broken, ("fails", "fail"), "now"),
+        (results.mended, ("fails", "fail"), "no more"),
+        (results.gone, ("is", "are"), "gone"),
+        (results.come, ("is", "are"), "new"),
     ):
         if kind:
-            cells = "1 cell" if len(kind) == 1 else f"{len(kind)} cells"
-            plural = words if len(kind) == 1 else _plural(words)
-            parts.append(f"{cells} {plural}")
+            parts.append(f"{counted(len(kind), 'cell')} {several(len(kind), *verbs)} {what}")
     if not parts:
         return f"Nothing changed in {results.compared} measurements"
     return "; ".join(parts)
-
-
-def _plural(words: str) -> str:
-    first, _, rest = words.partition(" ")
-    return f"{ {'is': 'are'}.get(first, first.removesuffix('s')) } {rest}"
 
 
 def where(change: Change) -> str:

@@ -6,6 +6,8 @@ import re
 
 from markupsafe import Markup, escape
 
+from dfbench.wording import printed
+
 OPENING = re.compile(r"\\left(?![a-z])|\\begin\{\w+\}|\{")
 CLOSING = re.compile(r"\\right(?![a-z])|\\end\{\w+\}|\}")
 SPACE = re.compile(r"\\qquad(?![A-Za-z])|\\quad(?![A-Za-z])")
@@ -91,20 +93,4 @@ def prose(text: str) -> Markup:
     html = str(escape(text))
     html = SUBSCRIPT.sub(lambda m: f"{m[1]}<sub>{m[2].strip('{}')}</sub>", html)
     html = SUPERSCRIPT.sub(lambda m: f"<sup>{m[1] or m[2]}</sup>", html)
-    return Markup(MINUS.sub("−", POWER.sub(lambda m: number(float(m[0])), html)))
-
-
-def number(value: float | None) -> str:
-    """Three digits, as a person writes them: 0.0593, 14800, 2.29 × 10⁻¹⁶."""
-    if value is None:
-        return ""
-    size = abs(value)
-    if not size or 1e-3 <= size < 1e6:
-        text = f"{value:.3g}"
-        return (f"{float(text):.0f}" if "e" in text else text).replace("-", "−")
-    if size == float("inf") or value != value:
-        return f"{value:g}".replace("-", "−")
-    digits, power = f"{value:.2e}".split("e")
-    digits = digits.rstrip("0").rstrip(".")
-    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return (f"10{raised}" if digits == "1" else f"{digits} × 10{raised}").replace("-", "−")
+    return Markup(MINUS.sub("−", POWER.sub(lambda m: printed(float(m[0])), html)))

@@ -17,7 +17,8 @@ from dfbench.literature.run import Claims, Outcome
 from dfbench.literature.statement import Printed
 from dfbench.outcome import Finding
 from dfbench.report import labels
-from dfbench.report.literature.formula import math, number, prose
+from dfbench.report.literature.formula import math, prose
+from dfbench.wording import line, printed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +54,7 @@ def render(claims: Claims, *, title: str = "The claims of the literature") -> st
             parts=[(name, outcomes) for name, outcomes in parts if outcomes],
             printed=printed,
             command=environment.pop("command", None),
-            environment={key: _text(value) for key, value in environment.items()},
+            environment={key: line(value) for key, value in environment.items()},
             seconds=claims.seconds,
         )
     )
@@ -68,7 +69,7 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     made.globals |= {"labels": labels, "figure": figure, "data": data, "slider": slider}
-    made.filters |= {"math": math, "number": number, "case": case, "prose": prose}
+    made.filters |= {"math": math, "number": printed, "case": case, "prose": prose}
     return made
 
 
@@ -157,7 +158,7 @@ def slider(outcome: Outcome) -> Markup | None:
             for each, moves in zip(made.curves, moving, strict=True)
         ],
         "readings": {
-            text: [number(value) for value in series[name]] for text, name in made.readings.items()
+            text: [printed(value) for value in series[name]] for text, name in made.readings.items()
         },
     }
     text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
@@ -166,12 +167,4 @@ def slider(outcome: Outcome) -> Markup | None:
 
 def case(value: dict[str, Any] | None) -> str:
     """A counterexample on one line."""
-    return ", ".join(f"{NAMES.get(n, n)} = {_text(each)}" for n, each in (value or {}).items())
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {each}" for key, each in value.items())
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value)
+    return ", ".join(f"{NAMES.get(n, n)} = {line(each)}" for n, each in (value or {}).items())

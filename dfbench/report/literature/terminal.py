@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dfbench import wording
 from dfbench.literature.run import Claims, Outcome
 from dfbench.literature.statement import Printed
 from dfbench.outcome import Finding
-from dfbench.report import labels
 from dfbench.report.literature.plain import plain
 from dfbench.report.terminal import STYLES, badge, symbols_for
 
@@ -47,7 +47,7 @@ def summary(claims: Claims, console: Console, explain: bool = False) -> None:
         Text.assemble(
             badge(claims.verdict, symbols_for(console)),
             f": {passed} of {len(claims.outcomes)} claims hold, every control with them; "
-            f"{labels.duration(claims.seconds)}",
+            f"{wording.duration(claims.seconds)}",
         )
     )
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from dfbench.report.labels import number
 from dfbench.report.svg import Line, line_plot
 from dfbench.report.sweep import ranking
 from dfbench.report.sweep.data import VARIANTS
 from dfbench.report.sweep.ranking import Contest, Result
+from dfbench.wording import number
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
+from dfbench import wording
 from dfbench.report import labels
 from dfbench.report.figures import shade_names
 from dfbench.report.html import source
@@ -109,7 +110,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
     every = table_rows(table, found)
     commands = [each["command"] for each in results.environment if "command" in each]
     return {
-        "title": title or f"Bench: {words.listed(studies) or 'results'}",
+        "title": title or f"Bench: {wording.listed(studies) or 'results'}",
         "purposes": _purposes(results.studies),
         "headline": words.headline(found),
         "sentences": words.by_target(found),
@@ -139,7 +140,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
         "costs": _costs(results),
         "failed": _failed(results.failed),
         "environment": [
-            {key: text(value) for key, value in each.items() if key != "command"}
+            {key: wording.line(value) for key, value in each.items() if key != "command"}
             for each in results.environment
         ],
         "command": command or next(iter(dict.fromkeys(commands)), None),
@@ -234,11 +235,11 @@ def table_rows(table: DataFrame, found: list[ranking.Contest]) -> list[dict[str,
             "config": row.config,
             "nfe": int(row.nfe),
             "steps": int(row.steps) if row.steps == row.steps else None,
-            "value": labels.number(row.value),
+            "value": wording.number(row.value),
             "interval": "exact"
             if row.low == row.high
-            else f"{labels.number(row.low)} – {labels.number(row.high)}",
-            "floor": labels.number(row.floor) if row.floor == row.floor else "",
+            else f"{wording.number(row.low)} – {wording.number(row.high)}",
+            "floor": wording.number(row.floor) if row.floor == row.floor else "",
             "best": (row.target, row.nfe, row.config) in best,
         }
         for row in table.itertuples()
@@ -260,7 +261,7 @@ def _published(rows: DataFrame) -> list[dict[str, Any]]:
                     "lines": lines,
                     "mislabelled": list(wrong.values()),
                     "reproduced": sum(each.reproduced for each in lines),
-                    "targets": words.listed(rows[rows.study == name].target.unique()),
+                    "targets": wording.listed(rows[rows.study == name].target.unique()),
                 }
             )
     return made
@@ -298,7 +299,7 @@ def _sampled(rows: DataFrame) -> list[dict[str, Any]]:
                 "metrics": names,
                 "lines": lines,
                 "floors": [
-                    labels.number(floors[name]) if floors[name] == floors[name] else ""
+                    wording.number(floors[name]) if floors[name] == floors[name] else ""
                     for name in names
                 ],
             }
@@ -311,8 +312,8 @@ def _cell(row: Any) -> tuple[str, str, bool]:
     if row is None:
         return "", "", False
     result = ranking.result(row)
-    spread = "" if result.exact else f"{labels.number(result.low)} – {labels.number(result.high)}"
-    return labels.number(result.value), spread, result.in_noise
+    spread = "" if result.exact else f"{wording.number(result.low)} – {wording.number(result.high)}"
+    return wording.number(result.value), spread, result.in_noise
 
 
 def _costs(results: Results) -> list[dict[str, Any]]:
@@ -339,13 +340,13 @@ def _costs(results: Results) -> list[dict[str, Any]]:
     return [
         {
             "sampler": name,
-            "per_step": labels.number(row.per_step[0])
+            "per_step": wording.number(row.per_step[0])
             if len(row.per_step) == 1
-            else f"{labels.number(row.per_step[0])} – {labels.number(row.per_step[-1])}",
-            "overhead": labels.number(1e3 * row.overhead_seconds)
+            else f"{wording.number(row.per_step[0])} – {wording.number(row.per_step[-1])}",
+            "overhead": wording.number(1e3 * row.overhead_seconds)
             if row.overhead_seconds == row.overhead_seconds
             else "",
-            "memory": labels.number(row.memory_bytes / 8e6)
+            "memory": wording.number(row.memory_bytes / 8e6)
             if row.memory_bytes == row.memory_bytes
             else "",
         }
@@ -369,8 +370,8 @@ def _counts(results: Results, found: list[ranking.Contest]) -> list[tuple[str, i
     """What is told beside the headline: (class, number, word)."""
     rows = results.rows
 
-    def some(n: int, one: str, more: str = "") -> tuple[int, str]:
-        return n, one if n == 1 else more or f"{one}s"
+    def some(n: int, one: str, many: str = "") -> tuple[int, str]:
+        return n, wording.several(n, one, many)
 
     tied = sum(each.winner is None for each in found)
     return [
@@ -384,15 +385,6 @@ def _counts(results: Results, found: list[ranking.Contest]) -> list[tuple[str, i
     ]
 
 
-def text(value: Any) -> str:
-    """A value of the environment on one line."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {text(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return "; ".join(text(item) for item in value)
-    return str(value)
-
-
 def environment_of_templates() -> jinja2.Environment:
     """Where the pages' templates are, and what they may call."""
     made = jinja2.Environment(
@@ -402,5 +394,5 @@ def environment_of_templates() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters |= {"number": labels.number, "factor": words.factor, "shorten": labels.shorten}
+    made.filters |= {"number": wording.number, "factor": wording.factor, "shorten": wording.shorten}
     return made

@@ -10,11 +10,11 @@ import numpy as np
 from markupsafe import Markup
 
 from dfbench.report.figures import heat
-from dfbench.report.labels import number
 from dfbench.report.svg import axis, tick_text
 from dfbench.report.sweep import ranking
 from dfbench.report.sweep.charts import Chart, csv_text
 from dfbench.report.sweep.data import runs
+from dfbench.wording import number
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dfbench.report.labels import clean
 from dfbench.report.sweep import data, ranking
+from dfbench.wording import clean
 
 MOST = 30  # lines; beyond, the page is the place
 WIDE = 110  # characters

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.report.labels import number
 from dfbench.report.sweep import ranking
 from dfbench.report.sweep.charts import NAMES
 from dfbench.report.sweep.data import SEPARATOR, runs
 from dfbench.report.sweep.ranking import Contest, Order
+from dfbench.wording import factor, listed, number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,14 +21,6 @@ FEW = 3  # names in a sentence
 LIMITS = 1.2  # times the discretisation error: what limits a run
 SURE = 0.5  # half an interval of an order that is worth a word
 RISES = 1.02  # an error that grows by less is not worth a word
-
-
-def listed(names: Iterable[str], few: int = FEW) -> str:
-    """ "A, B and C", "A, B, C and 4 more"."""
-    names = list(names)
-    if len(names) > few + 1:
-        return f"{', '.join(names[:few])} and {len(names) - few} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def headline(found: list[Contest]) -> str:
@@ -78,11 +69,6 @@ def _sentence(group: list[Contest]) -> str:
         ahead = f"; next {followers}, × {times}"
     tied = " tied" if len(heads) > 1 else ""
     return f"{where}: {listed(heads)}{tied}, {size}{ahead}"
-
-
-def factor(value: float) -> str:
-    """A ratio in as many digits as tell 1.003 from 1."""
-    return f"{float(f'{value:.2g}'):g}" if not 0.9 < value < 1.1 else f"{value:.4g}"
 
 
 def remarks(

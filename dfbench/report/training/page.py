@@ -16,6 +16,7 @@ from dfbench.literature.run import Outcome
 from dfbench.outcome import Finding
 from dfbench.report.literature.page import chart, link, templates
 from dfbench.training import results
+from dfbench.wording import line
 
 #: Figures in the order of the page: name → (title, what it shows).
 SHOWN = {
@@ -197,8 +198,5 @@ def _png(figure: Any) -> Markup:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
-    if isinstance(value, list):
-        return " × ".join(map(_text, value))
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    """What JSON holds on one line; lists are shapes."""
+    return line(value, " × ")
