@@ -335,7 +335,7 @@ def claims(
     from dfbench.report import literature
 
     with _progress("claims") as progress:
-        found = check_claims(ids, progress=progress)
+        found = check_claims(ids or None, progress=progress)
     found = replace(found, environment=found.environment | {"command": _command(context)})
     try:
         _write(json_file, lambda: literature.dumps(found))
@@ -415,14 +415,14 @@ def train(
     ] = False,
 ) -> int:
     """Train a network as a study says, measure it, and hold it to claims; goes on where it was."""
-    from dfbench.literature.trained_run import named
+    from dfbench.literature.run import named
     from dfbench.report.training.results import wanted
     from dfbench.training import config
     from dfbench.training.loop import Diverged, main_process
     from dfbench.training.study import run
 
     chosen = config.read(study)
-    named(wanted(chosen.claims))
+    named(wanted(chosen.claims), trained=True)
     try:
         with _progress("training", remaining=True, detail=True) as progress:
             run(chosen, out, progress, command=_command(context), profile=profile)

@@ -215,7 +215,7 @@ def test_ddim_stays_where_it_is_and_euler_does_not(outcome):
 
 def test_json_says_the_same(outcome):
     found = json.loads(literature.dumps(outcome))
-    assert found["schema"] == "dfbench.checks/1"
+    assert found["schema"] == "dfbench.claims/1"
     assert found["verdict"] == "pass"
     assert [each["claim"] for each in found["claims"]] == FAST
     for each in found["claims"]:

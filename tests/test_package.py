@@ -13,12 +13,17 @@ import dfbench
 ROOT = Path(__file__).parents[1]
 
 
+def modules_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter has after running `code`."""
+    told = f"import sys; {code}; print('modules:', *sys.modules)"
+    command = [sys.executable, "-c", told]
+    run = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, text=True)
+    return set(run.stdout.rpartition("modules:")[2].split())
+
+
 def imported_by(module: str) -> set[str]:
     """The top-level packages that a fresh interpreter has after importing `module`."""
-    code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, text=True)
-    return set(run.stdout.split())
+    return {name.partition(".")[0] for name in modules_after(f"import {module}")}
 
 
 def test_version_is_that_of_the_metadata():
@@ -36,6 +41,15 @@ def test_the_oracle_needs_neither_torch_nor_dfbench():
 
 def test_importing_dfbench_is_free():
     assert not imported_by("dfbench") & {"matplotlib", "numpy", "pandas", "scipy", "torch"}
+
+
+def test_claims_of_the_literature_need_no_torch_and_are_imported_when_asked_for():
+    assert not imported_by("dfbench.literature") & {"numpy", "torch"}
+    loaded = modules_after("from dfbench.cli import main; main(['claims', '34'])")
+    statements = [name for name in loaded if re.match(r"dfbench\.literature\.[cp]\d", name)]
+    assert [name.split(".")[-1][:4] for name in statements] == ["c34_"]
+    assert "torch" not in loaded
+    assert sum(name.partition(".")[0] in ("analytic", "dfbench") for name in loaded) < 80
 
 
 @pytest.mark.parametrize("name", dfbench.__all__)

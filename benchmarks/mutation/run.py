@@ -134,9 +134,10 @@ def _child(task: Callable[[], Any], write: int, limit: float) -> None:
 
 def _import() -> None:
     """Everything that judges need."""
-    names = ["dfbench.certification", "dfbench.literature.run"]
+    names = ["dfbench.certification"]
     for name in names + ["dfbench.subjects.diffusers"] * ("diffusers" in sys.modules):
         importlib.import_module(name)
+    importlib.import_module("dfbench.literature.run").named()
 
 
 def sources(root: Path) -> list[str]:

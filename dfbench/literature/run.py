@@ -1,16 +1,21 @@
-"""Hold the formulas to the claims of the literature: each check, and its control."""
+"""Hold formulas or trained networks to the claims of the literature: checks and controls."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from dfbench import environment
 from dfbench.errors import Unusable
-from dfbench.literature import PRINTED, ROWS, Literature, Printed
+from dfbench.literature import PRINTED, ROWS, TRAINED, Statements
 from dfbench.outcome import Finding, Verdict, worst
+
+if TYPE_CHECKING:
+    from dfbench.literature.statement import Literature, Printed
+    from dfbench.literature.trained import Lab
 
 Progress = Callable[[str, int, int], None]
 
@@ -39,7 +44,7 @@ class Claims:
     environment: dict[str, Any]
     seconds: float
 
-    SCHEMA = "dfbench.checks/1"
+    SCHEMA = "dfbench.claims/1"
 
     @property
     def verdict(self) -> Verdict:
@@ -47,59 +52,74 @@ class Claims:
         return worst([outcome.verdict for outcome in self.outcomes])
 
 
-def named(ids: list[str] | None = None) -> list[Literature | Printed]:
-    """The claims with these ids ("34", "P6"), in their order; all of them without ids.
+def named(ids: Iterable[str] | None = None, *, trained: bool = False) -> list[Literature | Printed]:
+    """The claims with these ids ("34", "P6"), in the order of the list; all of them for None.
+
+    Args:
+        trained: those on trained networks instead ("T34", or "34").
 
     Raises:
         Unusable: there is no such claim.
     """
-    every: dict[str, Literature | Printed] = {
-        **{str(n): ROWS[n] for n in sorted(ROWS)},
-        **{f"P{n}": PRINTED[n] for n in sorted(PRINTED)},
-    }
-    if not ids:
-        return list(every.values())
-    wanted = [text.upper() for text in ids]
-    unknown = [text for text in wanted if text not in every]
-    if unknown:
-        raise Unusable(f"no claim {', '.join(unknown)}; there are 1 to 47, and P1 to P11")
-    return [every[text] for text in every if text in wanted]
+    of: tuple[Statements[Any], ...] = (TRAINED,) if trained else (ROWS, PRINTED)
+    known = {f"{each.letter}{number}": (each, number) for each in of for number in each}
+
+    def name(text: str) -> str:
+        return text.upper() if text.upper() in known else of[0].letter + text.upper()
+
+    ids = list(known if ids is None else ids)
+    if unknown := [text for text in ids if name(text) not in known]:
+        kind = "claim on trained networks" if trained else "claim"
+        there = ", and ".join(_spans(each) for each in of)
+        raise Unusable(f"no {kind} {', '.join(unknown)}; there are {there}")
+    wanted = set(map(name, ids))
+    return [each[number] for id, (each, number) in known.items() if id in wanted]
 
 
-def check_claims(ids: list[str] | None = None, *, progress: Progress | None = None) -> Claims:
-    """Check claims of the literature on the reference implementations.
+def _spans(of: Statements[Any]) -> str:
+    """The numbers there are: "1 to 47", "T13 to T21, T24"."""
+    runs = [
+        [number for _, number in run] for _, run in groupby(enumerate(of), lambda at: at[1] - at[0])
+    ]
+    ends = ({f"{of.letter}{run[0]}": None, f"{of.letter}{run[-1]}": None} for run in runs)
+    return ", ".join(" to ".join(each) for each in ends)
+
+
+def check_claims(
+    ids: Iterable[str] | None = None, *, lab: Lab | None = None, progress: Progress | None = None
+) -> Claims:
+    """Check claims of the literature on the reference implementations, or on trained networks.
 
     Args:
-        ids: like "34" and "P6"; all by default.
+        ids: as `named` takes them; all by default.
+        lab: trains the networks that the claims on trained networks ask for.
         progress: called as (title, done, total) after each.
 
     Raises:
         Unusable: there is no such claim.
     """
     start = time.perf_counter()
-    claims = named(ids)
+    claims = named(ids, trained=lab is not None)
     outcomes: list[Outcome] = []
     for claim in claims:
-        outcomes.append(examine(claim))
+        outcomes.append(examine(claim, lab))
         if progress:
             progress(claim.title, len(outcomes), len(claims))
     return Claims(tuple(outcomes), environment.describe(), time.perf_counter() - start)
 
 
-def examine(
-    claim: Literature | Printed, on: Callable[[Any], Any] = lambda formula: formula
-) -> Outcome:
-    """Check one claim, and its control; `on` makes a subject of the formula under test."""
-    finding = _held(claim, lambda: on(claim.subject()))
-    control = _held(claim, lambda: on(claim.control(claim.control_size)))
+def examine(claim: Literature | Printed, lab: Lab | None = None) -> Outcome:
+    """Check one claim, and its control."""
+    finding = _held(claim, claim.subject, lab)
+    control = _held(claim, lambda: claim.control(claim.control_size), lab)
     if finding.verdict == "pass" and control.verdict != "fail":
         finding = replace(finding, why="its control does not fail, so that the check shows nothing")
     return Outcome(claim, finding, control)
 
 
-def _held(claim: Literature | Printed, subject: Callable[[], Any]) -> Finding:
+def _held(claim: Literature | Printed, formula: Callable[[], Any], lab: Lab | None) -> Finding:
     try:
-        return claim(subject())
+        return claim(formula() if lab is None else (formula(), lab))
     except Exception as error:  # the check itself broke: say so, and go on with the others
         why = f"the check broke: {type(error).__name__}: {error}"
         return Finding(claim.id, "inconclusive", claim.statement, why=why)

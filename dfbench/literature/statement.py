@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
 from dfbench.levels import Grid, Level
+from dfbench.literature import PARTS
 from dfbench.literature.drawn_cases import STEADY
 from dfbench.outcome import Claim, Finding, judge
 
@@ -32,7 +33,7 @@ class Literature(Claim):
     """A claim of the literature; the statement is LaTeX, z_t = α_t x + σ_t ε, t = 0 data.
 
     Attributes:
-        number: its row, 1 to 47.
+        number: its row.
         title: a few words.
         condition: when it applies, in words; what the control breaks.
         subject: makes the formula under test.
@@ -47,6 +48,11 @@ class Literature(Claim):
     figure: Callable[[Finding], Figure] | None = None
     slider: Slider | None = None
 
+    @property
+    def part(self) -> str:
+        """The part of the list that it stands in."""
+        return [part for part, first in PARTS.items() if first <= self.number][-1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Printed(Claim):
@@ -58,7 +64,7 @@ class Printed(Claim):
     fails; its `quantities` have "printed" and "corrected", the largest deviation of each.
 
     Attributes:
-        number: 1 to 11.
+        number: of the formula.
         title: a few words.
         holds: whether the formula holds as printed.
         corrected: the corrected form, LaTeX; the same where it holds.
@@ -77,9 +83,6 @@ class Printed(Claim):
 
 SEED = 0  # of all cases: not the text of this file, as Hypothesis would take
 
-ROWS: dict[int, Literature] = {}
-PRINTED: dict[int, Printed] = {}
-
 
 def row(
     number: int,
@@ -94,10 +97,10 @@ def row(
     figure: Callable[[Finding], Figure] | None = None,
     slider: Slider | None = None,
 ) -> Callable[[Callable[[Any], Finding]], Literature]:
-    """Register a check as a claim of the literature; see `Literature` for the arguments."""
+    """Make a check a claim of the literature; see `Literature` for the arguments."""
 
     def register(check: Callable[[Any], Finding]) -> Literature:
-        made = Literature(
+        return Literature(
             id=str(number),
             statement=statement,
             source=source,
@@ -113,8 +116,6 @@ def row(
             figure=figure,
             slider=slider,
         )
-        ROWS[number] = made
-        return made
 
     return register
 
@@ -133,10 +134,10 @@ def printed(
     control_size: float,
     figure: Callable[[Finding], Figure] | None = None,
 ) -> Callable[[Callable[[Any], Finding]], Printed]:
-    """Register the check of a formula as printed; see `Printed` for the arguments."""
+    """Make a check one of a formula as printed; see `Printed` for the arguments."""
 
     def register(check: Callable[[Any], Finding]) -> Printed:
-        made = Printed(
+        return Printed(
             id=f"P{number}",
             statement=statement,
             source=source,
@@ -153,8 +154,6 @@ def printed(
             subject=subject,
             figure=figure,
         )
-        PRINTED[number] = made
-        return made
 
     return register
 

@@ -1,13 +1,14 @@
 """What a claim on trained networks is: a claim of the literature, held on what was really trained.
 
-A claim is one file, `t34_….py`, found by its number. Its check gets the formula under test and a
-`Lab` that trains the networks it asks for; its control breaks the formula, or what is trained.
+It is one file, `c34_…_trained.py`, beside the claim on formulas. Its check gets the formula under
+test and a `Lab` that trains the networks it asks for; its control breaks the formula, or what is
+trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,14 +55,6 @@ class Lab(Protocol):
         """The folder of a network."""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What a claim is held on."""
-
-    formula: Any
-    lab: Lab
-
-
 def planar(lab: Lab) -> GaussianMixture:
     """The law of the data, for checks that integrate over the plane or draw in it.
 
@@ -72,9 +65,6 @@ def planar(lab: Lab) -> GaussianMixture:
     if truth.dim != 2:
         raise Unsupported(f"needs data in the plane; these have {truth.dim} dimensions")
     return truth
-
-
-TRAINED: dict[int, Literature] = {}
 
 
 def trained(
@@ -89,13 +79,14 @@ def trained(
     control_size: float,
     figure: Callable[[Finding], Figure] | None = None,
 ) -> Callable[[Callable[[Any, Lab], Finding]], Literature]:
-    """Register a check `(formula, lab) → finding`; arguments as of `Literature`."""
+    """Make a claim of a check `(formula, lab) → finding`; arguments as of `Literature`."""
 
     def register(check: Callable[[Any, Lab], Finding]) -> Literature:
-        def on(given: Subject) -> Finding:
-            return check(given.formula, given.lab)
+        @wraps(check)
+        def on(given: tuple[Any, Lab]) -> Finding:
+            return check(*given)
 
-        made = Literature(
+        return Literature(
             id=f"T{number}",
             statement=statement,
             source=source,
@@ -110,7 +101,5 @@ def trained(
             subject=subject,
             figure=figure,
         )
-        TRAINED[number] = made
-        return made
 
     return register

@@ -6,13 +6,13 @@ import pytest
 
 from dfbench.errors import Unsupported, Unusable
 from dfbench.literature import (
+    ROWS,
+    TRAINED,
     c35_churn_trained,
     c37_reverse_sde_with_eta_trained,
     c38_interpolant_sde_trained,
 )
-from dfbench.literature.run import examine
-from dfbench.literature.trained import TRAINED, Subject
-from dfbench.literature.trained_run import check_trained, named
+from dfbench.literature.run import check_claims, examine, named
 
 
 @pytest.fixture(autouse=True)
@@ -25,23 +25,26 @@ def _fewer_steps(monkeypatch):
 
 @pytest.mark.parametrize("number", sorted(TRAINED))
 def test_a_claim_holds_and_its_control_fails(lab, number):
-    outcome = examine(TRAINED[number], lambda formula: Subject(formula, lab))
+    outcome = examine(TRAINED[number], lab)
     said = f"{outcome.finding.measured} {outcome.finding.unit} {outcome.finding.why}"
     assert outcome.finding.verdict == "pass", said
     assert outcome.control.verdict == "fail", outcome.control
     assert outcome.verdict == "pass"
 
 
-def test_every_row_that_asks_for_trained_networks_has_a_claim():
-    rows = {*range(13, 22), 24, 25, 26, 31, 32, *range(34, 39), 44, 47}
-    assert set(TRAINED) == rows
+def test_each_stands_beside_its_row_and_is_of_its_number():
+    assert set(TRAINED) <= set(ROWS)
+    for number, claim in TRAINED.items():
+        assert claim.number == number
+        beside = claim.check.__module__.removesuffix("_trained")
+        assert beside == ROWS[number].check.__module__
 
 
 def test_claims_are_named_with_or_without_their_letter():
-    assert [claim.id for claim in named(["T34", "16"])] == ["T16", "T34"]
-    assert len(named()) == len(TRAINED)
+    assert [claim.id for claim in named(["T34", "16"], trained=True)] == ["T16", "T34"]
+    assert len(named(trained=True)) == len(TRAINED)
     with pytest.raises(Unusable, match="no claim on trained networks 99"):
-        named(["99"])
+        named(["99"], trained=True)
 
 
 def test_variations_are_trained_once_and_found_again(lab):
@@ -63,6 +66,6 @@ def test_a_claim_that_needs_the_law_of_the_data_is_skipped_without_it():
         def network(self, **changes):
             return None
 
-    found = check_trained(Blind(), ["44"]).outcomes[0]
+    found = check_claims(["44"], lab=Blind()).outcomes[0]
     assert found.finding.verdict == "skip"
     assert "nobody knows" in found.finding.why

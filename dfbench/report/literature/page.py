@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
+from dfbench.literature import PARTS
 from dfbench.literature.run import Claims, Outcome
 from dfbench.literature.statement import Printed
 from dfbench.outcome import Finding
@@ -23,13 +24,6 @@ from dfbench.wording import line, printed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Parts of the list of claims, with the first and last row of each.
-PARTS = (
-    ("Paths, fields and scores", 1, 11),
-    ("Learning targets and losses", 12, 26),
-    ("Samplers", 27, 47),
-)
-
 #: Arguments of checks, as they are written.
 NAMES = {"lam": "λ", "eta": "η", "eps": "ε", "epsilon": "ε", "delta": "δ", "x": "x", "theta": "θ"}
 
@@ -37,10 +31,8 @@ NAMES = {"lam": "λ", "eta": "η", "eps": "ε", "epsilon": "ε", "delta": "δ", 
 def render(claims: Claims, *, title: str = "The claims of the literature") -> str:
     """The page, complete: formulas as MathML, figures as SVG, their data as CSV."""
     printed = [o for o in claims.outcomes if isinstance(o.claim, Printed)]
-    rows = [o for o in claims.outcomes if not isinstance(o.claim, Printed)]
-    parts = [
-        (name, [o for o in rows if first <= o.claim.number <= last]) for name, first, last in PARTS
-    ]
+    rows = [(o.claim.part, o) for o in claims.outcomes if not isinstance(o.claim, Printed)]
+    parts = [(name, [outcome for part, outcome in rows if part == name]) for name in PARTS]
     environment = dict(claims.environment)
     return (
         templates()

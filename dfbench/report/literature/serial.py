@@ -24,7 +24,7 @@ FINDING = (
 
 
 def dumps(claims: Claims) -> str:
-    """JSON text of schema `dfbench.checks/1`."""
+    """JSON text of schema `dfbench.claims/1`."""
     return write(
         {
             "schema": Claims.SCHEMA,

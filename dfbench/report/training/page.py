@@ -82,7 +82,7 @@ def read(folder: Path) -> Study:
 
 def _outcome(content: dict[str, Any]) -> Outcome:
     """A claim with what was found; the words and the figure are the claim's own."""
-    from dfbench.literature.trained import TRAINED
+    from dfbench.literature import TRAINED
 
     claim = TRAINED[int(content["claim"].removeprefix("T"))]
     fields = (

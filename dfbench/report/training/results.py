@@ -40,7 +40,7 @@ def complete(folder: str | Path, progress: Progress | None = None) -> str:
         OSError: a file cannot be written.
     """
     from dfbench.literature.lab import StudyLab, ready
-    from dfbench.literature.trained_run import check_trained, named
+    from dfbench.literature.run import check_claims, named
     from dfbench.training import results
     from dfbench.training.measure.study import LARGE, measure
     from dfbench.training.trained import Trained
@@ -48,7 +48,7 @@ def complete(folder: str | Path, progress: Progress | None = None) -> str:
     folder, start = Path(folder), time.perf_counter()
     trained = Trained.load(folder)
     ids = wanted(trained.config.claims)
-    named(ids)
+    named(ids, trained=True)
     exact = trained.data.truth is not None and trained.dim <= LARGE
     network = ready(trained) if exact else trained
     measured = measure(network, trained.config.seed, progress)
@@ -60,7 +60,7 @@ def complete(folder: str | Path, progress: Progress | None = None) -> str:
     claims = None
     if ids is None or ids:
         lab = StudyLab(trained.config, folder, steps=trained.config.claim_steps, progress=progress)
-        claims = check_trained(lab, ids, progress=progress)
+        claims = check_claims(ids, lab=lab, progress=progress)
         results.save_table(folder, "claims", _table(claims))
         seconds["claims"] = claims.seconds
     verdict = claims.verdict if claims else "pass"
