@@ -161,11 +161,11 @@ class SubjectReport:
     """All findings on one subject."""
 
     name: str
-    kind: str
-    library: str
-    version: str
-    config: dict[str, Any]
-    traits: dict[str, Any]
+    kind: str = ""
+    library: str = ""
+    version: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    traits: dict[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
@@ -188,7 +188,7 @@ class Certificate:
     """
 
     subjects: tuple[SubjectReport, ...]
-    environment: dict[str, Any]
+    environment: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     excluded: dict[str, str] = field(default_factory=dict)
 

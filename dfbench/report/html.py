@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from typing import Any
 
 import jinja2
 
-from dfbench import wording
+from dfbench import jsons, wording
 from dfbench.outcome import Certificate, Finding
-from dfbench.report import figures, labels, serial
+from dfbench.report import figures, labels
 from dfbench.report import groups as grouping
 from dfbench.report.groups import Group
 from dfbench.report.notes import rank
@@ -155,7 +154,7 @@ def source(name: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(serial.plain(value), ensure_ascii=False, indent=1)
+    return jsons.dumps(value, ensure_ascii=False)
 
 
 def _environment() -> jinja2.Environment:

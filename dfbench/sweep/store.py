@@ -16,12 +16,11 @@ import csv
 import hashlib
 import io
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfbench import files
+from dfbench import files, jsons
 from dfbench.errors import Unusable
 from dfbench.sweep.measurement import COLUMNS, COSTS, Column
 
@@ -121,25 +120,17 @@ def write_rows(path: Path, heading: Sequence[str], rows: Iterable[Sequence[Any]]
 
 def dumps(content: Any) -> str:
     """JSON on one line; numbers that are not finite as strings, to be read by `number`."""
-    return json.dumps(_finite(content), sort_keys=True, separators=(",", ":"))
+    return jsons.dumps(content, indent=None, sort_keys=True, separators=(",", ":"))
 
 
 def pretty(content: Any) -> str:
     """JSON for people."""
-    return json.dumps(_finite(content), sort_keys=True, indent=1) + "\n"
+    return jsons.dumps(content, sort_keys=True) + "\n"
 
 
 def number(value: Any) -> float | None:
     """A number out of `dumps`."""
     return None if value is None else float(value)
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, float) and not math.isfinite(content):
-        return str(content)
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    return [_finite(each) for each in content] if isinstance(content, list | tuple) else content
 
 
 def _lines(file: Path) -> list[Result]:

@@ -8,12 +8,12 @@ DIR/results/NAME.csv    tidy; the same as NAME.parquet
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from dfbench import jsons
 from dfbench.errors import Unusable
 from dfbench.files import write, write_with
 
@@ -52,8 +52,7 @@ def update(folder: str | Path, **parts: Any) -> None:
         OSError: it cannot be written.
     """
     content = load(folder) | parts
-    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
-    write(file_of(folder), text + "\n")
+    write(file_of(folder), jsons.dumps(content, ensure_ascii=False) + "\n")
 
 
 def save_table(folder: str | Path, name: str, table: pd.DataFrame) -> None:
@@ -79,15 +78,3 @@ def load_table(folder: str | Path, name: str) -> pd.DataFrame:
         return pd.read_parquet(Path(folder) / "results" / f"{name}.parquet")
     except OSError as error:
         raise Unusable(f"{folder}: has no table {name}") from error
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dfbench import jsons
 from dfbench.literature.run import Claims, Outcome
 from dfbench.literature.statement import Printed
-from dfbench.report.serial import dumps as write
-from dfbench.report.serial import plain
 
 FINDING = (
     "measured",
@@ -25,15 +24,14 @@ FINDING = (
 
 def dumps(claims: Claims) -> str:
     """JSON text of schema `dfbench.claims/1`."""
-    return write(
-        {
-            "schema": Claims.SCHEMA,
-            "verdict": claims.verdict,
-            "claims": [outcome(each) for each in claims.outcomes],
-            "environment": claims.environment,
-            "seconds": claims.seconds,
-        }
-    )
+    content = {
+        "schema": Claims.SCHEMA,
+        "verdict": claims.verdict,
+        "claims": [outcome(each) for each in claims.outcomes],
+        "environment": claims.environment,
+        "seconds": claims.seconds,
+    }
+    return jsons.dumps(content) + "\n"
 
 
 def outcome(outcome: Outcome) -> dict[str, Any]:
@@ -45,12 +43,12 @@ def outcome(outcome: Outcome) -> dict[str, Any]:
         "statement": claim.statement,
         "source": claim.source,
         "verdict": outcome.verdict,
-        **{name: plain(getattr(outcome.finding, name)) for name in FINDING},
+        **{name: jsons.plain(getattr(outcome.finding, name)) for name in FINDING},
         "control": {
             "size": claim.control_size,
             "verdict": outcome.control.verdict,
-            "measured": plain(outcome.control.measured),
-            "counterexample": plain(outcome.control.counterexample),
+            "measured": jsons.plain(outcome.control.measured),
+            "counterexample": jsons.plain(outcome.control.counterexample),
         },
     }
     if isinstance(claim, Printed):
