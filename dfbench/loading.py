@@ -10,7 +10,7 @@ from typing import Any, NewType
 
 from dfbench.errors import Unusable
 
-Reference = NewType("Reference", str)
+CodeName = NewType("CodeName", str)
 """`path/to/file.py:NAME` or `package.module:NAME`."""
 
 

@@ -46,10 +46,11 @@ class Call:
     step: int
 
 
-Network = Callable[[torch.Tensor, Call], torch.Tensor]
+CalledModel = Callable[[torch.Tensor, Call], torch.Tensor]
+"""A model as the code under certification calls it: (state, call) → output, of one shape."""
 
 
-class Session(Protocol):
+class Readable(Protocol):
     """One run of a sampler, ready to go: fixed steps, fixed levels, fresh state.
 
     Attributes:
@@ -66,7 +67,7 @@ class Session(Protocol):
     grid: Grid
 
     def __call__(
-        self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
+        self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         """Run from state z, of shape (rows, …) at the level of the first evaluation."""
         ...
@@ -135,7 +136,7 @@ class TooManyInputs(Exception):
 
 
 def read_out(
-    session: Callable[[], Session],
+    session: Callable[[], Readable],
     *,
     amplitude: float = 1.0,
     dtype: torch.dtype = torch.float64,
@@ -215,7 +216,7 @@ class _Recorder:
             return torch.zeros_like(out)
         return self.shaped(self.new_input("xi", out.dtype), out)
 
-    def read(self, run: Session) -> Reading:
+    def read(self, run: Readable) -> Reading:
         z = self.new_input("z", self.dtype).reshape(-1, 1, 1, 1)
         generator = torch.Generator().manual_seed(SEED)
         mode = GaussianDraws(self.draw, generator, self.batch)

@@ -7,17 +7,17 @@ import torch
 from dfbench.checks.precision import accumulated, unit_roundoff
 from dfbench.errors import SubjectError
 from dfbench.outcome import Finding, claim, inconclusive, judge
-from dfbench.readout import Call, GaussianDraws
-from dfbench.subjects.contract import Sampler
+from dfbench.readout import Call, CalledModel, GaussianDraws
+from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
 
 STEPS = 7
 
 
 def _run(
-    session: object,
+    session: Session,
     z: torch.Tensor,
-    model: object | None = None,
+    model: CalledModel | None = None,
     rows: slice = slice(None),
 ) -> torch.Tensor:
     """A run with fixed noise: draw k of row r is the same numbers in every batch and dtype."""
@@ -34,7 +34,7 @@ def _run(
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad(), GaussianDraws(fixed, generator):
         network = model or (lambda z, call: torch.tanh(1.5 * z) - 0.2 * z)
-        sample: torch.Tensor = session(network, z, generator)  # type: ignore[operator]
+        sample = session(network, z, generator)
     if z.dtype == torch.float64 and not torch.isfinite(sample).all():
         raise SubjectError(f"the sample of {STEPS} steps is not finite")
     return sample

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from dfbench.checks.precision import TABLES, accumulated
+from dfbench.errors import Unsupported
 from dfbench.levels import Array, Level
 from dfbench.outcome import Finding, claim, judge, skip
 from dfbench.readout import Reading
-from dfbench.subjects.contract import Sampler, Unsupported
+from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 from dfbench.table import Table
 
@@ -73,7 +74,7 @@ def bookkeeping_check(subject: Sampler) -> Finding:
         derivation = "round-off of float32 tables carried through the steps (u = 2⁻²⁴)"
         if not subject.traits.exact_on_points:
             # the method itself does not keep the moments exactly: held to its reference
-            reference = subject.reference(session)
+            reference = session.reference()
             if reference is None:
                 return skip("the method does not keep the moments by design; no reference known")
             bound = bound + 1.001 * point_error(reference.table)

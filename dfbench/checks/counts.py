@@ -8,7 +8,7 @@ import torch
 from dfbench.errors import SetupError, SubjectError, Unsupported
 from dfbench.outcome import Finding, claim, judge
 from dfbench.readout import Call
-from dfbench.subjects.contract import Sampler
+from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
 
 STEPS = (1, 2, 3, 4, 5, 7, 10, 13, 19, 37, 50, 61, 101)
@@ -53,7 +53,7 @@ def counts_check(subject: Sampler) -> Finding:
     )
 
 
-def _run(subject: Sampler, session: object, n: int) -> list[str]:
+def _run(subject: Sampler, session: Session, n: int) -> list[str]:
     calls: list[Call] = []
 
     def model(z: torch.Tensor, call: Call) -> torch.Tensor:
@@ -64,7 +64,7 @@ def _run(subject: Sampler, session: object, n: int) -> list[str]:
     generator = torch.Generator().manual_seed(0)
     try:
         with torch.no_grad():
-            sample = session(model, z, generator)  # type: ignore[operator]
+            sample = session(model, z, generator)
     except SubjectError as error:
         return [str(error)]
     problems = []

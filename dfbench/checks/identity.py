@@ -38,7 +38,7 @@ def identity_check(subject: Sampler) -> Finding:
     for n in STEPS:
         try:
             session = subject.session(n)
-            reference = subject.reference(session)
+            reference = session.reference()
         except Unsupported:
             continue
         if reference is None:

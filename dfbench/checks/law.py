@@ -88,7 +88,7 @@ def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) 
     worst: Finding | None = None
     for n in STEPS:
         try:
-            reference = subject.reference(subject.session(n))
+            reference = subject.session(n).reference()
         except Unsupported:
             continue
         if reference is None:

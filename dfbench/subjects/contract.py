@@ -1,4 +1,7 @@
-"""What can be certified, and what a check may ask of it."""
+"""What a check may ask of a subject: a `Sampler`, and a `Session`, one run of it.
+
+An adapter writes what differs: how a run goes, on which levels, and what it knows beyond that.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +9,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from dfbench import readout
-from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported, Unusable
+from dfbench.errors import NotAffine
 from dfbench.levels import Grid, Level
-from dfbench.readout import Call, Reading
+from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
-from dfbench.schedules import Scale
 from dfbench.table import Difference, Table
 
+if TYPE_CHECKING:
+    from dfbench.schedules import Scale
 
-class Session(readout.Session, Protocol):
-    """One run of a subject, with what its adapter knows of it."""
-
-    time_tolerance: float
-    time_derivation: str
-
-    @property
-    def cleanest(self) -> float:
-        """σ/α of the cleanest level that the model is trained at."""
-        ...
-
-    def precision(self, level: Level) -> tuple[float, float]:
-        """Relative precision to which the subject's tables hold α and σ, in units of round-off."""
-        ...
-
-    def again(self) -> Session:
-        """The same object made ready for another run, as a user would."""
-        ...
-
-    def time_gap(self, call: Call) -> float:
-        """Distance between the time told and the time of the state's level, training steps."""
-        ...
+Kept = TypeVar("Kept")
+Companion = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
+"""(x, ε, i) for the i-th step of a run → (what it gives, what it should give)."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +65,59 @@ class Reference:
         return f"{self.method.name}({options})"
 
 
+class Session(ABC):
+    """One run of a subject: fixed steps, fixed levels, fresh state.
+
+    Attributes:
+        n: steps.
+        prediction: what the model must return, a kind of `dfbench.predictions`.
+        sigma_data: σ_data of the "edm" prediction, else None.
+        grid: the N + 1 levels of the steps, on the scale that the network sees; the last is the
+            level that the sampler declares to land at, on the scale of the sample.
+        cleanest: σ/α of the cleanest level that the model is trained at; 0 is data without noise.
+        start: variance of the first state as the subject's users draw it, on the scale that the
+            network sees; None: 1 on variance-preserving levels, σ_T² on others.
+        time_tolerance: how far `time_gap` may be from 0, with its `time_derivation`.
+    """
+
+    n: int
+    prediction: str
+    grid: Grid
+    sigma_data: float | None = None
+    cleanest: float = 0.0
+    start: float | None = None
+    time_tolerance: float = 1e-9
+    time_derivation: str = "the model is told the level itself: λ to round-off"
+
+    @abstractmethod
+    def __call__(
+        self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """The sample, from a state z of shape (rows, …) at the level of the first evaluation."""
+
+    def time_gap(self, call: Call) -> float:
+        """Distance between the time told and the time of the state's level."""
+        return abs(call.told.log_snr - call.own.log_snr)
+
+    def precision(self, level: Level) -> tuple[float, float]:
+        """Relative precision to which the subject's tables hold α and σ, in units of round-off."""
+        return 1.0, 1.0
+
+    def again(self) -> Session:
+        """The same object made ready for another run, as a user would."""
+        return self
+
+    def reference(self) -> Reference | None:
+        """The published method on the levels of this run; None where none is known."""
+        return None
+
+    def companions(self) -> dict[str, Companion]:
+        """Functions beside the sampler that must agree with its levels, by name."""
+        return {}
+
+
 class Sampler(ABC):
     """A sampler under certification.
-
-    An adapter has to provide `session`, and whatever it knows beyond that: the reference method,
-    the predictions it can be configured for, companions, expected failures.
 
     Attributes:
         name, library, version: what it is and where it comes from.
@@ -102,22 +135,21 @@ class Sampler(ABC):
     kind = "sampler"
     name: str
     library: str
-    version: str
-    config: dict[str, Any]
-    call: dict[str, Any]
+    version: str = ""
     traits: Traits
-    predictions: tuple[str, ...]
-    expected: dict[str, str]
+    predictions: tuple[str, ...] = ("eps",)
     scale: Scale = "vp"
     seed: int = 0
     takes_generator: bool = True
     most_steps: int | None = None
     ascending: bool = False
 
-    @property
-    def scales(self) -> dict[str, Sampler]:
-        """The same sampler on every scale of levels that it can visit, by name of the scale."""
-        return {self.scale: self}
+    def __init__(
+        self, config: dict[str, Any] | None = None, call: dict[str, Any] | None = None
+    ) -> None:
+        self.config, self.call = dict(config or {}), dict(call or {})
+        self.expected: dict[str, str] = {}
+        self._kept: dict[Any, Any] = {}
 
     @abstractmethod
     def session(self, n: int, grid: Grid | None = None, prediction: str | None = None) -> Session:
@@ -131,21 +163,14 @@ class Sampler(ABC):
             Unsupported: it cannot be made to visit these levels, or use this prediction.
         """
 
-    def reference(self, session: Any) -> Reference | None:
-        """The published method on the levels of this run; None where none is known."""
-        return None
+    @property
+    def scales(self) -> dict[str, Sampler]:
+        """The same sampler on every scale of levels that it can visit, by name of the scale."""
+        return {self.scale: self}
 
     def without_options(self) -> Sampler:
         """The same without the options of the sampling call."""
         return self
-
-    def companions(self, session: Any) -> dict[str, Callable[..., Any]]:
-        """Functions beside the sampler that must agree with its levels, by name.
-
-        Each takes (x, eps, i) for the i-th time of the run and returns the pair
-        (what it gives, what it should give).
-        """
-        return {}
 
     def snippet(self, claim: str) -> str:
         """Stand-alone Python that reproduces a finding."""
@@ -160,6 +185,17 @@ class Sampler(ABC):
         """Stand-alone Python that prints one coefficient of an n-step run."""
         return None
 
+    def kept(self, key: Any, make: Callable[[], Kept]) -> Kept:
+        """What `make` gave when it was first asked for under this key, until `forget`."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: Kept = self._kept[key]
+        return found
+
+    def forget(self) -> None:
+        """Drop what was kept: readings, levels of runs."""
+        self._kept.clear()
+
     def reading(
         self,
         n: int,
@@ -169,25 +205,21 @@ class Sampler(ABC):
         dtype: torch.dtype = torch.float64,
     ) -> Reading:
         """The table read out of an n-step run, kept for the other checks."""
-        kept: dict[Any, Reading] = self.__dict__.setdefault("_readings", {})
-        key = (n, grid, prediction, amplitude, dtype)
-        if key not in kept:
-            seen = kept.values()
+
+        def read() -> Reading:
+            seen = [each for each in self._kept.values() if isinstance(each, Reading)]
             quiet = any(len(r.calls) >= 8 for r in seen) and not any(
                 r.draws or r.single or r.other_random for r in seen
             )
-            kept[key] = readout.read_out(
+            return readout.read_out(
                 lambda: self.session(n, grid, prediction),
                 amplitude=amplitude,
                 dtype=dtype,
                 seed=self.seed,
                 watch=not quiet,
             )
-        return kept[key]
 
-    def forget(self) -> None:
-        """Drop the readings that were kept."""
-        self.__dict__.pop("_readings", None)
+        return self.kept(("reading", n, grid, prediction, amplitude, dtype), read)
 
     def affine_reading(
         self, n: int, grid: Grid | None = None, prediction: str | None = None
@@ -205,15 +237,3 @@ class Sampler(ABC):
             f"superposition is off by {reading.superposition:.1e} at evaluation "
             f"{reading.violated_at} of {n} steps: no table"
         )
-
-
-__all__ = [
-    "NotAffine",
-    "Reference",
-    "Sampler",
-    "Session",
-    "SubjectError",
-    "Undefined",
-    "Unsupported",
-    "Unusable",
-]

@@ -11,10 +11,10 @@ import torch
 
 from dfbench._version import __version__
 from dfbench.levels import Grid, Level
-from dfbench.readout import Call, Network
+from dfbench.readout import Call, CalledModel
 from dfbench.samplers import METHODS, Method
 from dfbench.samplers.method import Output, Traits
-from dfbench.subjects.contract import Reference, Sampler
+from dfbench.subjects.contract import Reference, Sampler, Session
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,8 @@ class Defect:
     generator: Callable[[torch.Generator | None], torch.Generator | None] = lambda g: g
 
 
-class MethodSession:
+class MethodSession(Session):
     """One run of a reference method on torch tensors."""
-
-    sigma_data: float | None = None
 
     def __init__(
         self, method: Method, options: dict[str, Any], grid: Grid, prediction: str, defect: Defect
@@ -51,7 +49,7 @@ class MethodSession:
         self.evaluations = method.traits_of(**options).evaluations
 
     def __call__(
-        self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
+        self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         calls = draws = 0
         path: Any = None
@@ -96,18 +94,8 @@ class MethodSession:
             t0=0.0, t1=float(span.max()), size=z.shape, dtype=z.dtype, entropy=seed
         )
 
-    cleanest = 0.0  # data without noise, unless the method cannot go there
-    time_tolerance = 1e-9
-    time_derivation = "the model is told the level itself: λ to round-off"
-
-    def precision(self, level: Level) -> tuple[float, float]:
-        return 1.0, 1.0
-
-    def again(self) -> MethodSession:
-        return self
-
-    def time_gap(self, call: Call) -> float:
-        return abs(call.told.log_snr - call.own.log_snr)
+    def reference(self) -> Reference:
+        return Reference(self.method, self.grid, self.prediction, None, self.options)
 
 
 def default_grid(n: int, clean: bool = True) -> Grid:
@@ -142,15 +130,13 @@ class MethodSampler(Sampler):
         defect: Defect | None = None,
         claimed: dict[str, Any] | None = None,
     ) -> None:
+        super().__init__(options)
         self.method = METHODS[name]
-        self.config = dict(options or {})
-        self.call: dict[str, Any] = {}
         self.defect = defect or Defect()
         self.name = f"dfbench:{name}" + (" (broken)" if defect or claimed else "")
         self.version = __version__
         traits: Traits = self.method.traits_of(**self.config)
         self.traits = replace(traits, **(claimed or {}))
-        self.expected = {}
         try:
             self.clean, table = True, self.method.table(default_grid(2), **self.config)
         except ValueError:  # not every method can land at σ = 0
@@ -171,6 +157,3 @@ class MethodSampler(Sampler):
         made = MethodSession(self.method, self.config, levels, kind, self.defect)
         made.cleanest = 0.0 if self.clean else levels[-1].ratio
         return made
-
-    def reference(self, session: Any) -> Reference | None:
-        return Reference(self.method, session.grid, session.prediction, None, self.config)

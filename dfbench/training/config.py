@@ -35,7 +35,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from dfbench.errors import Unusable
 from dfbench.files import write
-from dfbench.loading import Reference
+from dfbench.loading import CodeName
 
 Loss = Literal[
     "prediction",
@@ -350,7 +350,7 @@ def _value(value: Any, hint: Any, where: str) -> Any:
             raise Unusable(f"{where} must be an array of {count}{what}, got {value!r}")
         inner = [kinds[0]] * len(value) if many else kinds
         return tuple(_value(v, k, where) for v, k in zip(value, inner, strict=True))
-    if hint in (Path, Reference):
+    if hint in (Path, CodeName):
         return _located(value, hint, where)
     names = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
     right = isinstance(value, hint) or (hint is float and isinstance(value, int))

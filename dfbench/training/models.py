@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.errors import Unusable
-from dfbench.loading import Reference, load_module
+from dfbench.loading import CodeName, load_module
 from dfbench.training.mixtures import Shape
 
 
@@ -154,7 +154,7 @@ def dit(
     return OfTimesteps(model, class_labels=1)
 
 
-def user(shape: Shape, *, name: Reference, **options: Any) -> nn.Module:
+def user(shape: Shape, *, name: CodeName, **options: Any) -> nn.Module:
     """A user's own: `path/to/file.py:NAME` or `package.module:NAME`.
 
     NAME is a torch.nn.Module, or a class or function that makes one of the options (and of the

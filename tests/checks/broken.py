@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dfbench.levels import Grid
-from dfbench.readout import Call, Network
+from dfbench.readout import Call, CalledModel
 from dfbench.samplers import METHODS
 from dfbench.subjects.reference import MethodSampler, MethodSession
 from dfbench.table import Table
@@ -24,7 +24,7 @@ class EditedSession(MethodSession):
     table: Table
 
     def __call__(
-        self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
+        self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         inputs, e = [z], self.table.nfe
         drawn: list[torch.Tensor] = []

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from dfbench.errors import Unsupported
 from dfbench.levels import Grid, Level
 from dfbench.samplers.ancestral import consistency_scalings, lcm_scalings
-from dfbench.subjects.contract import Unsupported
 from dfbench.subjects.diffusers.catalogue import Entry, Named, Stepper, register
 from dfbench.subjects.diffusers.discrete import DiscreteEntry
 from dfbench.subjects.diffusers.forms import EDM, Discrete, Form

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from dfbench.errors import Unsupported
 from dfbench.levels import Grid, Level
 from dfbench.samplers.ddim import posterior_std
-from dfbench.subjects.contract import Unsupported
 from dfbench.subjects.diffusers.catalogue import Entry, Named, Stepper, register
 from dfbench.subjects.diffusers.forms import Discrete, Form, Inverse, vp
 

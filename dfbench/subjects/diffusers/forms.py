@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from dfbench.errors import Unsupported
 from dfbench.levels import Array, Grid, Level
 from dfbench.schedules import Scale
-from dfbench.subjects.contract import Unsupported
 
 
 def vp(ratio: float) -> Level:

@@ -7,17 +7,17 @@ import copy
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from dfbench.errors import SetupError, SubjectError, Unsupported, Unusable
 from dfbench.levels import Grid, Level, grid_of
-from dfbench.readout import Call, Network, Reading, TooManyInputs
+from dfbench.readout import Call, CalledModel, Reading, TooManyInputs
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
-from dfbench.subjects.contract import Reference, Sampler
+from dfbench.subjects.contract import Companion, Reference, Sampler, Session
 from dfbench.subjects.diffusers import snippet
 from dfbench.subjects.diffusers.catalogue import Entry, entry_of
 from dfbench.subjects.diffusers.forms import Form
@@ -90,7 +90,7 @@ def blamed(what: str) -> Iterator[None]:
         raise SubjectError(f"{what} raises {type(error).__name__}: {error}") from error
 
 
-class SchedulerSession:
+class SchedulerSession(Session):
     """One run of a scheduler, looped over as its documentation says."""
 
     def __init__(
@@ -116,6 +116,7 @@ class SchedulerSession:
         self.sigma_data = (
             float(self.scheduler.config.sigma_data) if self.prediction == "edm" else None
         )
+        self.cleanest = self.form.cleanest
         self.time_tolerance = self.form.time_tolerance
         self.time_derivation = self.form.time_derivation
         if self.calls == 0:
@@ -158,12 +159,19 @@ class SchedulerSession:
         self._prepare()
         return self
 
-    @property
-    def cleanest(self) -> float:
-        return self.form.cleanest
-
     def precision(self, level: Level) -> tuple[float, float]:
         return self.form.precision(level)
+
+    def reference(self) -> Reference | None:
+        entry, config = self.subject.entry, dict(self.scheduler.config)
+        named = entry.method(config, self.subject.call, self)
+        if named is None:
+            return None
+        name, options = named
+        return Reference(METHODS[name], self.grid, self.prediction, self.sigma_data, options)
+
+    def companions(self) -> dict[str, Companion]:
+        return self.subject.entry.companions(self)
 
     def time_gap(self, call: Call) -> float:
         return self.form.gap(call.told, call.own)
@@ -174,7 +182,7 @@ class SchedulerSession:
         return out
 
     def __call__(
-        self, model: Network, z: torch.Tensor, generator: torch.Generator | None = None
+        self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         entry, times = self.subject.entry, self.form.times[: self.calls]
         own, told = self.own, self.told
@@ -216,7 +224,8 @@ class SchedulerSampler(Sampler):
     def __init__(
         self, cls: Any, name: str, config: dict[str, Any], call: dict[str, Any], version: str
     ) -> None:
-        self.cls, self.name, self.config, self.call = cls, name, config, call
+        super().__init__(config, call)
+        self.cls, self.name = cls, name
         self.library, self.version = "diffusers", version
         with quiet():
             try:
@@ -290,15 +299,6 @@ class SchedulerSampler(Sampler):
             raise Unsupported(self.entry.why_fixed)
         return SchedulerSession(self, n, grid, prediction)
 
-    def reference(self, session: Any) -> Reference | None:
-        named = self.entry.method(dict(session.scheduler.config), self.call, session)
-        if named is None:
-            return None
-        name, options = named
-        return Reference(
-            METHODS[name], session.grid, session.prediction, session.sigma_data, options
-        )
-
     @property
     def scales(self) -> dict[str, Sampler]:
         if not self.entry.two_scales or self.settings.get("shift_terminal"):
@@ -318,9 +318,6 @@ class SchedulerSampler(Sampler):
 
     def without_options(self) -> Sampler:
         return SchedulerSampler(self.cls, self.name, self.config, {}, self.version)
-
-    def companions(self, session: Any) -> dict[str, Callable[..., Any]]:
-        return self.entry.companions(session)
 
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         if self.entry.special:
