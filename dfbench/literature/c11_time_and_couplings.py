@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
 from dfbench.levels import Array
-from dfbench.literature import oracle
 from dfbench.literature.statement import for_all, largest, row, worst_of
 from dfbench.literature.transport import BOUND, DERIVATION, Motion
-from dfbench.outcome import Finding, judge
+from dfbench.outcome import Finding
 from dfbench.predictions import convert
 from dfbench.schedules import Schedule
 from dfbench.testing import couplings, floats, mixtures, schedules
@@ -105,16 +104,6 @@ def diffusion_gap(
     return float(largest(*gaps) / size)
 
 
-def ends_gap(law: CoupledMixtures) -> float:
-    """Whatever the coupling: at t = 0 the law of x, at t = 1 that of y, pairs summed up."""
-    worst = 0.0
-    for level, end, axis in (((1.0, 0.0), law.x, 1), ((0.0, 1.0), law.y, 0)):
-        z = end.means + np.sqrt(end.spectra) * np.linspace(-1, 1, end.dim)
-        worst = max(worst, float(np.abs(law.log_density(z, *level) - end.log_density(z)).max()))
-        worst = max(worst, float(np.abs(law.coupling.sum(axis) - end.weights).max()))
-    return worst
-
-
 def figure(finding: Finding) -> Figure:
     """A mixture that becomes another, uncoupled and with its components paired."""
     import seaborn as sns
@@ -171,30 +160,7 @@ def check(field: Interpolant) -> Finding:
             schedule=schedules(),
             t=times,
         ),
-        "laws at t = 0 and 1": for_all(
-            ends_gap,
-            1e-12,
-            examples=20,
-            unit="of log p and of weights",
-            derivation="rounding of exponents up to 10²",
-            law=couplings(),
-        ),
     }
-    coupled = largest(
-        oracle.coupled_gap(seed, *level)
-        for seed in range(3)
-        for level in ((0.6, 0.8), (0.3, -0.9), (1.0, 0.0), (0.0, 1.0))
-    )
-    found["any covariances, against dense inverses"] = judge(
-        largest(coupled, oracle.independent_gap(0)),
-        1e-11,
-        unit="absolute, of order one",
-        derivation="condition up to 1e2",
-    )
-    draws = largest(oracle.pairs_gap(oracle.coupling(seed)[0], seed) for seed in range(2))
-    found["draws of pairs, of the distance allowed at 1e-9"] = judge(
-        draws, 1.0, unit="of the distance allowed", derivation="Kolmogorov–Smirnov, 20000 draws"
-    )
     quantities = {name: f.measured or 0.0 for name, f in found.items()}
     return replace(worst_of(*found.values()), quantities=quantities, series=_picture())
 

@@ -12,7 +12,6 @@ from analytic import reverse_sde_law
 from dfbench.convergence import fit
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid
-from dfbench.literature import oracle_laws
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
@@ -148,18 +147,6 @@ def check(reverse: Reverse) -> Finding:
         derivation="agreement to first order leaves O(Δt²) in weights and noise variance",
     )
     quantities |= {f"order of a step's distance to {name}": p for name, p in steps.items()}
-    exact = [
-        oracle_laws.reverse_gap(seed, eta) for seed in range(3) for eta in (0.0, 0.5, 1.0, 1.5)
-    ]
-    closed = [oracle_laws.gaussian_gap(seed) for seed in range(4)]
-    quantities["closed law against its moments' equation"] = largest(exact)
-    quantities["distances of Gaussians against textbook formulas"] = largest(closed)
-    third = judge(
-        largest(*exact, *closed),
-        1e-10,
-        unit="absolute, of order one",
-        derivation="tolerance 1e-12 of the integration; matrices with condition up to 1e2",
-    )
-    decided = worst_of(first, second, third)
+    decided = worst_of(first, second)
     where = max(orders, key=lambda name: abs(orders[name] - 1)) if decided is first else None
     return replace(decided, where=where, series=series, quantities=quantities)

@@ -10,7 +10,6 @@ import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.levels import Array
-from dfbench.literature import oracle_laws
 from dfbench.literature.statement import for_all, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import LinearVP, Schedule
@@ -123,20 +122,9 @@ def check(field: Field) -> Finding:
         unit="of the order",
         derivation="second term of the expansion; a wrong determinant has order 0",
     )
-    wrong, told = oracle_laws.flow_gap(0)
-    reference = judge(
-        wrong, 1e-11, unit="absolute, of order one", derivation="integration to 5e-14 of every step"
-    )
-    honest = judge(
-        told,
-        1.0,
-        unit="of what an estimated error may be",
-        derivation="at most 1e-10 (1e-9 in log p), and a tenth of the true error at least",
-    )
     return replace(
-        worst_of(agree, limit, reference, honest),
+        worst_of(agree, limit),
         quantities={
-            "reference flow and its log p against closed forms": wrong,
             "order of the residual flow": order,
             **{
                 f"residual flow, {n} steps: error of log p (nats)": e
