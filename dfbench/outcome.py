@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported
 
@@ -68,31 +68,33 @@ def judge(measured: float, bound: float, **details: Any) -> Finding:
     return Finding("", verdict, measured=measured, bound=bound, **details)
 
 
+Check = Callable[[Any], Finding]
+
+
 @dataclass(frozen=True)
 class Claim:
     """A check with a statement and a source.
 
     Attributes:
+        check: holds a subject to it.
         id: short and stable, like "bookkeeping".
         statement: one sentence, in the notation of the field.
         source: paper and equation, or the design rule.
-        rows: the rows of the list of claims that it covers.
-        kind: of subject it applies to.
-        check: holds a subject to it.
         control: makes a subject with a defect of the given relative size, which must fail.
         control_size: the size at which the control is run; `self-test` finds the smallest.
         sized: whether the defect has a size, or is there or not.
+        kind: of subject it applies to.
     """
 
+    check: Check
     id: str
     statement: str
+    _: KW_ONLY
     source: str
-    rows: tuple[int, ...]
-    kind: str
-    check: Callable[[Any], Finding]
     control: Callable[[float], Any]
     control_size: float
     sized: bool = True
+    kind: str = "sampler"
 
     def __call__(self, subject: Any) -> Finding:
         """Check a subject: the finding, complete with statement, time and expectation."""
@@ -127,28 +129,22 @@ class Claim:
             return inconclusive(f"the run breaks: {error}")
 
 
-CLAIMS: dict[str, Claim] = {}
+Fields = ParamSpec("Fields")
+Made = TypeVar("Made", bound=Claim)
 
 
-def claim(
-    id: str,
-    statement: str,
-    *,
-    source: str,
-    control: Callable[[float], Any],
-    control_size: float,
-    sized: bool = True,
-    rows: tuple[int, ...] = (),
-    kind: str = "sampler",
-) -> Callable[[Callable[[Any], Finding]], Claim]:
-    """Register a check as a claim; see `Claim` for the arguments."""
+def decorator(
+    kind: Callable[Concatenate[Check, Fields], Made],
+) -> Callable[Fields, Callable[[Check], Made]]:
+    """Claims of a class made from their checks, with the class's other fields as arguments."""
 
-    def register(check: Callable[[Any], Finding]) -> Claim:
-        made = Claim(id, statement, source, rows, kind, check, control, control_size, sized)
-        CLAIMS[id] = made
-        return made
+    def given(*args: Fields.args, **fields: Fields.kwargs) -> Callable[[Check], Made]:
+        return lambda check: kind(check, *args, **fields)
 
-    return register
+    return given
+
+
+claim = decorator(Claim)
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dfbench.checks import CLAIMS
 from dfbench.errors import Unusable
-from dfbench.outcome import CLAIMS, Claim, Finding
+from dfbench.outcome import Claim, Finding
 from dfbench.pytest_plugin import Check, parametrize_with_checks
 
 
@@ -22,7 +23,13 @@ class Subject:
 
 def claim(finding, name="a-claim", kind="sampler"):
     return Claim(
-        name, "It is so.", "paper", (), kind, lambda subject: finding, lambda size: None, 1
+        lambda subject: finding,
+        name,
+        "It is so.",
+        source="paper",
+        kind=kind,
+        control=lambda size: None,
+        control_size=1,
     )
 
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dfbench import files, jsons
+from dfbench.checks import CLAIMS
 from dfbench.errors import SubjectError, Unusable
-from dfbench.outcome import CLAIMS, Certificate, Finding, SubjectReport
+from dfbench.outcome import Certificate, Finding, SubjectReport
 from dfbench.report import figures, groups, html, junit, labels, serial, svg, terminal
 from tests import fake_certificate as fake
 

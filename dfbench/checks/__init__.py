@@ -1,12 +1,17 @@
-"""The claims, a subject a file; `CLAIMS` has them by id, in the order of a certificate."""
+"""What is asked of a subject, a few claims a file: a file that is added here is known.
+
+`CLAIMS` has the claims by id, in the order of a certificate.
+"""
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
+from pkgutil import iter_modules
 
-from dfbench.outcome import CLAIMS, Claim, Finding
+from dfbench.outcome import Claim
 
-for _name in (
+#: The files whose order matters to a reader; the others follow.
+FIRST = (
     "counts",
     "affine",
     "bookkeeping",
@@ -19,7 +24,12 @@ for _name in (
     "batch",
     "companions",
     "options",
-):
-    importlib.import_module(f"dfbench.checks.{_name}")
+)
+_others = sorted({module.name for module in iter_modules(__path__)} - {*FIRST})
 
-__all__ = ["CLAIMS", "Claim", "Finding"]
+CLAIMS: dict[str, Claim] = {
+    claim.id: claim
+    for name in (*FIRST, *_others)
+    for claim in vars(import_module(f"{__name__}.{name}")).values()
+    if isinstance(claim, Claim)
+}

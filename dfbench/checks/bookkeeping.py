@@ -58,7 +58,6 @@ def describe(reading: Reading, j: int) -> str:
     source="CLAIMS 1, 23, 36; DESIGN: bookkeeping",
     control=_forgetful,
     control_size=1e-2,
-    rows=(1, 23, 36),
 )
 def bookkeeping_check(subject: Sampler) -> Finding:
     """The point response of the table against its levels, at several step counts."""

@@ -35,7 +35,6 @@ def _wrong_add_noise(size: float) -> Sampler:
     source="CLAIMS 1, 16",
     control=_wrong_add_noise,
     control_size=1e-2,
-    rows=(1, 16),
 )
 def companions_check(subject: Sampler) -> Finding:
     """Each companion at every time of a run, against its formula."""

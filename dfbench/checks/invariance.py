@@ -33,7 +33,6 @@ def _scale_dependent(size: float) -> Sampler:
     source="GAO; SONG (CLAIMS 31)",
     control=_scale_dependent,
     control_size=1e-2,
-    rows=(31,),
 )
 def scale_check(subject: Sampler) -> Finding:
     """Canonical tables on the same ratios σ/α at every scale the subject can visit."""
@@ -91,7 +90,6 @@ def _one_form_is_wrong(size: float) -> Sampler:
     source="GAO (CLAIMS 16, 28)",
     control=_one_form_is_wrong,
     control_size=1e-2,
-    rows=(16, 28),
 )
 def prediction_check(subject: Sampler) -> Finding:
     """Tables of all prediction types, converted to x, against each other."""

@@ -44,7 +44,6 @@ def response(table: Table, variance: Array = VARIANCES) -> Array:
     source="CLAIMS 37, 39, 43, 47; PG",
     control=_too_much_noise,
     control_size=1e-1,
-    rows=(37, 39, 43, 47),
 )
 def law_check(subject: Sampler) -> Finding:
     """Error of the output's standard deviation: 64 steps against 8, between two noise levels."""

@@ -60,7 +60,6 @@ def _euler_called_second_order(size: float) -> Sampler:
     source="CLAIMS 27, 39, 42 and the method's paper",
     control=_euler_called_second_order,
     control_size=1.0,
-    rows=(27, 39, 42),
 )
 def order_check(subject: Sampler) -> Finding:
     """Errors over step counts on a λ-regular grid; the fitted order against the declared one."""

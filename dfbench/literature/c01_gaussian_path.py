@@ -67,10 +67,10 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    1,
-    "Gaussian path",
+    "1",
     r"z_t=\alpha_t x+\sigma_t\varepsilon,\ x\sim\sum_k w_k\mathcal N(\mu_k,\Sigma_k)\ \Rightarrow\ "
     r"z_t\sim\sum_k w_k\,\mathcal N(\alpha_t\mu_k,\ \alpha_t^2\Sigma_k+\sigma_t^2 I)",
+    title="Gaussian path",
     source="HE, SU",
     condition="x and ε are independent; the control adds noise of another variance",
     subject=diffuse,

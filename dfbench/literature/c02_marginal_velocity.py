@@ -65,12 +65,12 @@ def marginal_gap(field: Field, target: GaussianMixture, schedule: Schedule, t: f
 
 
 @row(
-    2,
-    "Marginal velocity",
+    "2",
     r"u_t(z|x)=\Big(\dot\alpha_t-\tfrac{\dot\sigma_t\alpha_t}{\sigma_t}\Big)x"
     r"+\tfrac{\dot\sigma_t}{\sigma_t}z,\qquad "
     r"u_t(z)=\mathbb E[u_t(z|x)\,|\,z]=\dot\alpha_t\mathbb E[x|z]"
     r"+\dot\sigma_t\mathbb E[\varepsilon|z]",
+    title="Marginal velocity",
     source="HE, LIP",
     condition="σ_t > 0; the control takes a wrong rate of the noise",
     subject=velocity,

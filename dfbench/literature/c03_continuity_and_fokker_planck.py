@@ -69,10 +69,10 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    3,
-    "Continuity and Fokker–Planck",
+    "3",
     r"\partial_t p_t+\operatorname{div}(p_t u_t)=0,\qquad "
     r"\partial_t p_t=-\operatorname{div}(p_t f_t z)+\tfrac12 g_t^2\,\Delta p_t",
+    title="Continuity and Fokker–Planck",
     source="HE",
     condition="u_t, f_t and g_t are those of the path; a wrong field leaves a residual",
     subject=Fields,

@@ -74,11 +74,11 @@ def in_space(formula: FromScore, target: GaussianMixture, level: Level) -> float
 
 
 @row(
-    4,
-    "Tweedie",
+    "4",
     r"s_t(z)=\mathbb E\Big[-\tfrac{z-\alpha_t x}{\sigma_t^2}\,\Big|\,z\Big],\quad "
     r"\mathbb E[x|z]=\frac{z+\sigma_t^2 s_t}{\alpha_t},\quad "
     r"\operatorname{Cov}[x|z]=\frac{\sigma_t^2}{\alpha_t^2}\big(I+\sigma_t^2\nabla^2\log p_t\big)",
+    title="Tweedie",
     source="HE, SU",
     condition="α_t, σ_t > 0 and Gaussian noise; the control takes another variance of the noise",
     subject=tweedie,

@@ -86,10 +86,10 @@ def _cloud(d: int) -> st.SearchStrategy[Array]:
 
 
 @row(
-    5,
-    "Finitely many points",
+    "5",
     r"\operatorname{argmin}_D\sum_i\mathbb E_\varepsilon|D(\alpha x_i+\sigma\varepsilon)-x_i|^2"
     r"=\sum_i x_i\,\operatorname{softmax}_i\!\Big(-\frac{|z-\alpha x_i|^2}{2\sigma^2}\Big)",
+    title="Finitely many points",
     source="SU",
     condition="the sum is over all points, with their weights; the control counts one more",
     subject=of_mixture,

@@ -97,10 +97,10 @@ def _spans() -> st.SearchStrategy[Spans]:
 
 
 @row(
-    6,
-    "Brownian motion",
+    "6",
     r"\operatorname{Cov}[W_t-W_s,\,W_v-W_u]=\big|[s,t]\cap[u,v]\big|\,I,\qquad "
     r"z_{t+h}=z_t+h\,b(z_t)+g\sqrt{|h|}\,\xi\quad(g=0:\text{ Euler})",
+    title="Brownian motion",
     source="HE",
     condition="increments over disjoint times are independent; the control makes all draws so",
     subject=Noise,

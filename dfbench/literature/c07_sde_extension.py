@@ -86,10 +86,10 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    7,
-    "SDE extension",
+    "7",
     r"dz=\big(u_t\mp\tfrac12\epsilon_t^2 s_t\big)dt+\epsilon_t\,dw\ \text{has the marginals of}\ "
     r"dz=u_t\,dt,\quad\text{any }\epsilon_t\ge0",
+    title="SDE extension",
     source="HE, ALB",
     condition="− in reverse and + in forward time, and the law starts as the marginal; leaving out "
     "the score term spreads it",

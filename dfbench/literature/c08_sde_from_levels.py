@@ -90,10 +90,10 @@ def inverse_gap(sde: SDE, schedule: Schedule, t: float) -> float:
 
 
 @row(
-    8,
-    "SDE from levels, and back",
+    "8",
     r"f_t=\partial_t\log\alpha_t,\quad g_t^2=2\alpha_t\sigma_t\,\partial_t(\sigma_t/\alpha_t);"
     r"\qquad \alpha_t=e^{\int_0^t f},\quad \sigma_t^2=\int_0^t g_s^2\,e^{2\int_s^t f}\,ds",
+    title="SDE from levels, and back",
     source="SU, SDE, GAO",
     condition="α_t > 0, σ_t/α_t rises, and the inverse starts at the level (α_0, σ_0); the control "
     "has another g²",

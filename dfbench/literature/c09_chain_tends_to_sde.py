@@ -100,10 +100,10 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    9,
-    "Chain to SDE",
+    "9",
     r"z_n=\sqrt{1-\beta_n}\,z_{n-1}+\sqrt{\beta_n}\,\xi,\ \beta_n=\beta(t_n)/N:\quad "
     r"\log\bar\alpha_N=-\int_0^1\!\beta\,dt-\frac1{2N}\int_0^1\!\beta^2dt+O(N^{-2})",
+    title="Chain to SDE",
     source="SU",
     condition="β(t) is kept and β_n = β(t_n)/N; the control keeps another β",
     subject=ddpm_chain,

@@ -115,10 +115,10 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    10,
-    "Reverse SDE from Bayes' rule",
+    "10",
     r"p(z_{t-h}\,|\,z_t)=\frac{p(z_t|z_{t-h})\,p_{t-h}(z_{t-h})}{p_t(z_t)}\ \to\ "
     r"\mathcal N\big(z_t-h(f_tz_t-g_t^2s_t),\ g_t^2h\big)",
+    title="Reverse SDE from Bayes' rule",
     source="SU",
     condition="p_t has a density; mean to O(h²), variance to O(h) of itself, law to O(h) in total "
     "variation. The control takes ½ g² s, the drift of the probability flow",

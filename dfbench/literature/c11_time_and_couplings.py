@@ -123,11 +123,11 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    11,
-    "Time conventions and couplings",
+    "11",
     r"z_t=\alpha_tx+\beta_ty,\ (x,y)\sim\pi:\quad u_t=\dot\alpha_t\mathbb E[x|z]"
     r"+\dot\beta_t\mathbb E[y|z],\quad \partial_tp_t+\operatorname{div}(p_tu_t)=0;\qquad "
     r"t\mapsto1-t:\ u\mapsto-u",
+    title="Time conventions and couplings",
     source="HE, ALB",
     condition="any coupling of x and y; z_t has a density. The control takes a wrong rate of y",
     subject=Interpolant,

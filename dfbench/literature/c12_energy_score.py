@@ -98,10 +98,10 @@ def wells(draw: st.DrawFn) -> tuple[Array, Array, Array]:
 
 
 @row(
-    12,
-    "Score of an energy model",
+    "12",
     r"p=\tfrac1Ze^{-E/kT}:\quad \nabla\log p=-\frac{\nabla E}{kT},\qquad \mathbb E[s]=0,\quad "
     r"\mathbb E[x\,s^{\!\top}]=-I,\quad \mathbb E|s|^2=-\mathbb E\operatorname{tr}\nabla s",
+    title="Score of an energy model",
     source="HYV",
     condition="p is smooth and vanishes at infinity; the control is at another temperature",
     subject=score,

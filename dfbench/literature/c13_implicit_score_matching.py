@@ -23,10 +23,10 @@ def broken(size: float) -> Loss:
 
 
 @row(
-    13,
-    "Implicit score matching",
+    "13",
     r"\mathbb E\left[\operatorname{tr}\nabla s+\tfrac12|s|^2\right]"
     r"=\tfrac12\mathbb E|s-\nabla\log p|^2-\tfrac12\mathbb E|\nabla\log p|^2\quad\forall s",
+    title="Implicit score matching",
     source="HYV",
     condition="p s → 0 at infinity; on a bounded support the flux of p s through the boundary "
     "stays (for U(0, 1) it is s(1) − s(0), which depends on s)",

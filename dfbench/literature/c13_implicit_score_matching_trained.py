@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Array, Level
+from dfbench.literature import ROWS
 from dfbench.literature.gradients import as_kind, gradient, plane, relative
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, Trainable, planar, trained
@@ -40,11 +41,9 @@ def gradients(
 
 
 @trained(
-    13,
-    "Implicit score matching",
+    ROWS[13],
     r"\nabla_\theta\mathbb E\big[\operatorname{tr}\nabla s_\theta+\tfrac12|s_\theta|^2\big]="
     r"\nabla_\theta\tfrac12\mathbb E|s_\theta-\nabla\log p|^2",
-    source="HYV",
     condition="a smooth network; the law at a level with noise, so that boundary terms vanish",
     subject=lambda: 1.0,
     control=lambda size: 1.0 + size,

@@ -24,11 +24,11 @@ def broken(size: float) -> Loss:
 
 
 @row(
-    14,
-    "Denoising score matching",
+    "14",
     r"\nabla_\theta\tfrac12\mathbb E|s_\theta(z)+\epsilon/\sigma|^2"
     r"=\nabla_\theta\tfrac12\mathbb E|s_\theta(z)-\nabla\log p(z)|^2,\qquad "
     r"\operatorname{argmin}=\nabla\log p",
+    title="Denoising score matching",
     source="VIN, SU",
     condition="σ > 0, and the score is that of the noised law",
     subject=lambda: denoising_score_matching,

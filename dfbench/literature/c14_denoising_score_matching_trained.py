@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Level
+from dfbench.literature import ROWS
 from dfbench.literature.gradients import biased_target, conditional_and_marginal, relative
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
@@ -42,11 +43,9 @@ def compare(asked: Callable[..., Any], lab: Lab, kind: str) -> Finding:
 
 
 @trained(
-    14,
-    "Denoising score matching",
+    ROWS[14],
     r"\nabla_\theta\mathbb E_{x,\epsilon}\big|s_\theta(z)+\epsilon/\sigma\big|^2="
     r"\nabla_\theta\mathbb E_z\big|s_\theta(z)-\nabla\log p(z)\big|^2",
-    source="VIN, SU",
     condition="both expectations exact: data of finitely many points, the noise by quadrature",
     subject=lambda: conditional_target,
     control=biased_target,

@@ -29,10 +29,10 @@ def broken(size: float) -> Target:
 
 
 @row(
-    15,
-    "Conditional flow matching",
+    "15",
     r"\nabla_\theta\,\mathbb E|v_\theta(z)-u_t(z|x)|^2"
     r"=\nabla_\theta\,\mathbb E|v_\theta(z)-u_t(z)|^2,\qquad u_t(z)=\mathbb E[u_t(z|x)\mid z]",
+    title="Conditional flow matching",
     source="LIP, HE",
     condition="0 < t < 1, where the conditional velocity is finite",
     subject=lambda: velocity,

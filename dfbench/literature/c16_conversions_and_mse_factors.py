@@ -55,11 +55,11 @@ def from_eps(kind: str, level: Level) -> float:
 
 
 @row(
-    16,
-    "Conversions and MSE factors",
+    "16",
     r"|\hat x-x|^2=e^{-\lambda}|\hat\epsilon-\epsilon|^2,\;"
     r"|\hat v-v|^2=\alpha^2(e^{-\lambda}+1)^2|\hat\epsilon-\epsilon|^2,\;"
     r"|\hat u-u|^2=(e^{-\lambda/2}+1)^2|\hat\epsilon-\epsilon|^2",
+    title="Conversions and MSE factors",
     source="GAO",
     condition="α > 0 and σ > 0; on any scale of (α, σ)",
     subject=lambda: mse_factor,

@@ -10,6 +10,7 @@ import numpy as np
 from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Level
+from dfbench.literature import ROWS
 from dfbench.literature.statement import largest, worst_of
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted, noise, rms
@@ -24,12 +25,11 @@ Factor = Callable[..., float]
 
 
 @trained(
-    16,
-    "Conversions of a trained network",
+    ROWS[16],
     r"|\hat x-x|^2=e^{-\lambda}|\hat\epsilon-\epsilon|^2,\quad"
     r"|\hat v-v|^2=\alpha^2(e^{-\lambda}+1)^2|\hat\epsilon-\epsilon|^2,\quad"
     r"|\hat u-u|^2=(e^{-\lambda/2}+1)^2|\hat\epsilon-\epsilon|^2",
-    source="GAO",
+    title="Conversions of a trained network",
     condition="the same state on both sides; a network of ε",
     subject=lambda: mse_factor,
     control=lambda size: lambda *case: (1 + size) * mse_factor(*case),

@@ -55,10 +55,10 @@ def network(target: GaussianMixture, field: Field, kind: str, schedule: Schedule
 
 
 @row(
-    17,
-    "Every loss is a weighting of ε",
+    "17",
     r"\mathbb E_t\left[b(\lambda_t)|\hat m-m|^2\right]=\int w(\lambda)\,"
     r"\mathbb E|\hat\epsilon-\epsilon|^2d\lambda,\qquad w=b\,c_m^2\left|\frac{dt}{d\lambda}\right|",
+    title="Every loss is a weighting of ε",
     source="KG, GAO",
     condition="the prediction determines ε: α > 0 for ε, σ > 0 for x; the network is the same "
     "function of z and λ",

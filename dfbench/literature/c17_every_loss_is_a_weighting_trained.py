@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Array, Level
+from dfbench.literature import ROWS
 from dfbench.literature.gradients import as_kind, gradient, relative
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, Trainable, trained
@@ -21,7 +22,7 @@ from dfbench.weightings import WEIGHTINGS
 KINDS = ("eps", "x", "v", "u", "score")
 NAMES = ("eps_cosine", "elbo", "flow_matching", "sd3", "edm", "sigmoid", "p2", "min_snr")
 LAM = np.linspace(-7.0, 7.0, 15)
-ROWS = 32
+BATCH = 32
 Factor = Callable[..., Any]
 
 
@@ -32,7 +33,7 @@ def slopes(network: Trainable, lab: Lab, kind: str, factor: Factor) -> Array:
     rng, found = np.random.default_rng(17), []
     for lam in LAM:
         level = Level(*at_log_snr(float(lam)))
-        x, eps = lab.truth.sample(ROWS, rng), rng.standard_normal((ROWS, lab.truth.dim))
+        x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
         z = level.alpha * x + level.sigma * eps
         asked = torch.as_tensor(conditional_target(kind, x, eps, level))
         error = as_kind(network, kind, torch.as_tensor(z), level) - asked
@@ -42,11 +43,10 @@ def slopes(network: Trainable, lab: Lab, kind: str, factor: Factor) -> Array:
 
 
 @trained(
-    17,
-    "Every loss is a weighting",
+    ROWS[17],
     r"\nabla_\theta\frac{w(\lambda)}{c_m^2(\lambda)}\mathbb E|\hat m-m|^2=\nabla_\theta\,w(\lambda)"
     r"\,\mathbb E|\hat\epsilon-\epsilon|^2\quad\text{for }m=x,v,u,\nabla\log p",
-    source="KG, GAO",
+    title="Every loss is a weighting",
     condition="the same draws; the factor is that of the prediction whose error is squared",
     subject=lambda: mse_factor,
     control=lambda size: lambda s, t, *level: mse_factor(s, t, *level) ** (1 + size),

@@ -84,11 +84,11 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    18,
-    "Training schedule",
+    "18",
     r"\mathbb E_t\!\left[\frac{w(\lambda_t)}{p(\lambda_t)}|\hat\epsilon-\epsilon|^2\right]"
     r"=\int_{\lambda_{\min}}^{\lambda_{\max}}w\,\mathbb E|\hat\epsilon-\epsilon|^2d\lambda,\qquad"
     r"\min_p\operatorname{Var}\text{ at }p\propto w\,\sqrt{\mathbb E|\hat\epsilon-\epsilon|^4}",
+    title="Training schedule",
     source="KG, GAO",
     condition="same λ_min and λ_max, p > 0 between them. KG's adaptive p ∝ w E|ε̂ − ε|² is the "
     "best one only where E|·|⁴/(E|·|²)² does not depend on λ",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.levels import Array, Level
+from dfbench.literature import ROWS
 from dfbench.literature.drawing import frame
 from dfbench.literature.gradients import gradient
 from dfbench.literature.statement import largest, worst_of
@@ -25,7 +26,7 @@ WIDTH = 0.25
 DRAWS = 1 << 15
 NAMES = ("uniform in λ", "cosine", "flow matching", "linear VP", "EDM", "adaptive")
 WEIGHTED = ("flow_matching", "elbo", "sigmoid", "edm")
-ROWS = 128  # of a batch, for the noise of its gradient
+BATCH = 128  # of a batch, for the noise of its gradient
 Estimator = Callable[[Array, Array], Array]  # w, p at the λ drawn → the factor on the loss
 
 
@@ -70,9 +71,9 @@ def gradient_noise(
     found: dict[str, list[Array]] = {name: [] for name in law}
     for name, p in law.items():
         for _ in range(batches):
-            index = np.sort(rng.choice(len(LAM), ROWS, p=p * WIDTH))
+            index = np.sort(rng.choice(len(LAM), BATCH, p=p * WIDTH))
             alpha, sigma = at_log_snr(LAM[index])
-            x, eps = lab.truth.sample(ROWS, rng), rng.standard_normal((ROWS, lab.truth.dim))
+            x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
             z = torch.as_tensor(alpha[:, None] * x + sigma[:, None] * eps)
             out = network.as_prediction("eps")(z, (alpha, sigma))
             each = ((out - torch.as_tensor(eps)) ** 2).mean(1)
@@ -103,12 +104,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    18,
-    "Training schedule",
+    ROWS[18],
     r"\mathbb E_{\lambda\sim p}\frac{w(\lambda)}{p(\lambda)}|\hat\epsilon-\epsilon|^2\ "
     r"\text{is the same for every }p;\quad\text{its variance is not; }"
     r"p\propto w\,\mathbb E|\hat\epsilon-\epsilon|^2\text{ is near the least, whatever }w",
-    source="KG, GAO",
     condition="the same λ_min and λ_max; p > 0 between them; a fixed schedule that suits the "
     "weighting can be better than the adaptive one",
     subject=importance,

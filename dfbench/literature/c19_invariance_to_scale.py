@@ -26,10 +26,10 @@ def inverse(c: float) -> float:
 
 
 @row(
-    19,
-    "Invariance to scaling",
+    "19",
     r"\mathbb E\left|F_\theta(z/c_t,t)-m\right|^2_{(c\alpha,c\sigma)}"
     r"=\mathbb E\left|F_\theta(z,t)-m\right|^2_{(\alpha,\sigma)}",
+    title="Invariance to scaling",
     source="GAO",
     condition="the target does not scale with the levels (ε, x, u); a loss in v is multiplied by "
     "c², one in the score by 1/c², that is, reweighted",

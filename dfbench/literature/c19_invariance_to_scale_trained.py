@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from dfbench.levels import Array
+from dfbench.literature import ROWS
 from dfbench.literature.gradients import relative
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, trained
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import at_log_snr
 
-STEPS, ROWS = 60, 64
+STEPS, BATCH = 60, 64
 Scale = Callable[[Array], Array]  # λ → c
 SCALES: dict[str, Scale] = {
     "variance exploding": lambda lam: 1 / at_log_snr(lam)[0],
@@ -31,9 +32,9 @@ def trained_further(lab: Lab, scale: Scale, undo: Scale) -> Array:
     module, rng = deepcopy(lab.network().module), np.random.default_rng(19)
     optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
     for _ in range(STEPS):
-        lam = rng.uniform(-6, 6, ROWS)
+        lam = rng.uniform(-6, 6, BATCH)
         alpha, sigma = (scale(lam) * part for part in at_log_snr(lam))
-        x, eps = lab.truth.sample(ROWS, rng), rng.standard_normal((ROWS, lab.truth.dim))
+        x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
         z = (alpha[:, None] * x + sigma[:, None] * eps) / undo(lam)[:, None]
         out = module(torch.as_tensor(z), torch.as_tensor(lam))
         loss = ((out - torch.as_tensor(eps)) ** 2).mean()
@@ -44,11 +45,10 @@ def trained_further(lab: Lab, scale: Scale, undo: Scale) -> Array:
 
 
 @trained(
-    19,
-    "Invariant to scale",
+    ROWS[19],
     r"(\alpha,\sigma)\to c\,(\alpha,\sigma),\ F(z,\lambda)\to F(z/c,\lambda)\;\Rightarrow\;"
     r"\theta_k\text{ unchanged at every step }k",
-    source="GAO",
+    title="Invariant to scale",
     condition="the input is divided by the same c; the network returns ε (x, u), which have no "
     "scale; the same draws",
     subject=lambda: lambda scale: scale,

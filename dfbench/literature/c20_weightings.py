@@ -72,10 +72,10 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    20,
-    "Weightings",
+    "20",
     r"w_{\mathrm{FM}}(\lambda)=\tfrac12e^{-\lambda/2}=\tfrac\pi2\,w_{v,\cos}(\lambda),\qquad"
     r"\tfrac12\int|w_{\mathrm{SD3}}-w_{\mathrm{EDM}}|\,d\lambda\le0.1\text{ (normalised)}",
+    title="Weightings",
     source="KG, GAO",
     condition="SD3 with location 0, scale 1 and no shift, EDM with σ_data = 0.5, at the same λ; "
     "with λ counted from the variance of the data they are further apart",

@@ -8,6 +8,7 @@ from math import pi
 import numpy as np
 
 from dfbench.levels import Array
+from dfbench.literature import ROWS
 from dfbench.literature.gradients import as_kind, gradient, relative
 from dfbench.literature.trained import Lab, Trainable, trained
 from dfbench.losses import conditional_target
@@ -15,7 +16,7 @@ from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching, LinearVP, Schedule
 
 ENDS = (-8.0, 8.0)  # λ
-NODES, ROWS = 160, 32
+NODES, BATCH = 160, 32
 
 
 def slope(network: Trainable, lab: Lab, kind: str, schedule: Schedule, power: float) -> Array:
@@ -23,7 +24,7 @@ def slope(network: Trainable, lab: Lab, kind: str, schedule: Schedule, power: fl
     import torch
 
     rng = np.random.default_rng(20)
-    x, eps = lab.truth.sample(ROWS, rng), rng.standard_normal((ROWS, lab.truth.dim))
+    x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
     start, stop = (float(schedule.t_of_log_snr(lam)) for lam in reversed(ENDS))
     node, weight = np.polynomial.legendre.leggauss(NODES)
     # in u with t = start + (stop − start) sin²(πu/2): the ends of a cosine are resolved
@@ -41,11 +42,10 @@ def slope(network: Trainable, lab: Lab, kind: str, schedule: Schedule, power: fl
 
 
 @trained(
-    20,
-    "Flow matching is v with cosine",
+    ROWS[20],
     r"\nabla_\theta\int\mathbb E|\hat v-v|^2\,dt_{\cos}=\frac2\pi\,"
     r"\nabla_\theta\int\mathbb E|\hat u-u|^2\,dt_{\mathrm{FM}}",
-    source="KG, GAO",
+    title="Flow matching is v with cosine",
     condition="the same range of λ; a network told λ, on the input's own scale",
     subject=lambda: 0.0,
     control=lambda size: size,

@@ -69,11 +69,11 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    21,
-    "Error amplification",
+    "21",
     r"\max\!\left(\frac{|\delta\hat x|}{|\delta\hat m|},\frac{|\delta\hat\epsilon|}"
     r"{|\delta\hat m|}\right)=\begin{cases}e^{\max(0,-\lambda/2)}&m=\epsilon\\"
     r"e^{\max(0,\lambda/2)}&m=x\\\le1&m=v,u\end{cases}",
+    title="Error amplification",
     source="GAO",
     condition="variance preserving, data of unit variance, so that outputs are of comparable size; "
     "what x-prediction amplifies at low noise is ε̂, not the sample x̂",

@@ -10,6 +10,7 @@ import numpy as np
 
 from dfbench.exact import exact_model
 from dfbench.levels import Level
+from dfbench.literature import ROWS
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, trained
@@ -49,12 +50,11 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    21,
-    "Whose errors are amplified",
+    ROWS[21],
     r"|\hat x-x|=e^{-\lambda/2}|\hat\epsilon-\epsilon|:\quad\epsilon\text{-networks err in }\hat x"
     r"\text{ at high noise},\ x\text{-networks in }\hat\epsilon\text{ at low noise},\ "
     r"v\text{ in neither}",
-    source="GAO",
+    title="Whose errors are amplified",
     condition="networks of one size, trained equally long under one weighting; by how much depends "
     "on how well each learns its output (of u, the larger one, a network may learn less)",
     subject=lambda: lambda kind: kind,

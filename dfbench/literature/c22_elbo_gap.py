@@ -90,12 +90,12 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    22,
-    "ELBO and its gap",
+    "22",
     r"-\log p(x)=\mathrm{KL}(z_1)+\tfrac12\int\mathbb E|\hat\epsilon-\epsilon|^2d\lambda"
     r"+\text{rec},\quad\mathbb E\log p>\mathbb E\,\mathrm{ELBO}_T,\quad "
     r"T\,\mathbb E[\log p-\mathrm{ELBO}_T]\to"
     r"\tfrac{\Lambda}{4}\int\mathrm{SNR}^2\,\mathbb E\,|\mathrm{Cov}[x|z]|_F^2\,d\lambda",
+    title="ELBO and its gap",
     source="HE, KG",
     condition="exact denoiser; strict unless the data is one point, and with reverse variance β̃: "
     "for Gaussian data the exact reverse variance makes it an equality at any T",

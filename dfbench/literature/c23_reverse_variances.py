@@ -48,10 +48,10 @@ def reverse_std(variance: float, grid: Grid) -> float:
 
 
 @row(
-    23,
-    "Reverse variances",
+    "23",
     r"\operatorname{Var}[z_s|z_t]=\beta_t\text{ for }x\sim\mathcal N(0,I),\qquad"
     r"\operatorname{Var}[z_s|z_t]=\tilde\beta_t\text{ for }x=x_0",
+    title="Reverse variances",
     source="HO",
     condition="β: variance preserving (α² + σ² = 1) at both ends of the step; β̃: any scale. For "
     "data in between the exact variance is in between",

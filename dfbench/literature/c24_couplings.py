@@ -86,11 +86,11 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    24,
-    "Couplings",
+    "24",
     r"\pi_B\in\Pi(\mathcal N(0,I),p),\quad B\uparrow:\ \mathbb E|x-\epsilon|^2\downarrow,\ "
     r"\mathbb E\operatorname{Var}[\epsilon-x\mid z_t]\downarrow;\qquad "
     r"z_1<z_1'\Rightarrow\varphi_t(z_1)<\varphi_t(z_1')",
+    title="Couplings",
     source="TONG",
     condition="exact optimal transport within each batch; paths cross generically in one "
     "dimension, trajectories of a Lipschitz field in none",

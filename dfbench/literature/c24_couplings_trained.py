@@ -9,6 +9,7 @@ import numpy as np
 
 from dfbench.couplings import minibatch_pairs
 from dfbench.grids import uniform_t
+from dfbench.literature import ROWS
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
@@ -103,12 +104,11 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    24,
-    "Minibatch optimal transport",
+    ROWS[24],
     r"\pi=\operatorname{argmin}\sum|x_{p(i)}-\epsilon_i|^2\text{ in each batch}:\quad"
     r"\text{straighter paths, "
     r"lower }\mathbb E|x-\epsilon|^2,\ \text{a better single step}",
-    source="TONG",
+    title="Minibatch optimal transport",
     condition="exact transport within batches; the marginals of the coupling are what they were. "
     "The map itself may cost no less: that of independent pairs can be near the best already",
     subject=lambda: {"kind": "minibatch_ot", "size": 128},

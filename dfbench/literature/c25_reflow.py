@@ -77,11 +77,11 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    25,
-    "Reflow",
+    "25",
     r"\mathbb E\,c(Z_1-Z_0)\le\mathbb E\,c(X_1-X_0)\ \ \forall c\text{ convex},\qquad"
     r"\mathbb E|X_1-X_0|^2-\mathbb E|Z_1-Z_0|^2="
     r"\int\mathbb E\operatorname{Var}[\dot X_t|X_t]\,dt+\int\mathbb E|\dot Z_t-(Z_1-Z_0)|^2dt",
+    title="Reflow",
     source="LIU, GAO",
     condition="the pairs come from a deterministic sampler that is exact; straight after one round "
     "in one dimension and for one Gaussian, in general S_k ≤ E|X_1 − X_0|²/k for the best of k",

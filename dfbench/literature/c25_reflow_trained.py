@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dfbench.literature import ROWS
 from dfbench.literature.c24_couplings_trained import LEVELS, compare, draw_pair
 from dfbench.literature.trained import Lab, trained
 from dfbench.outcome import Finding
@@ -20,11 +21,9 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    25,
-    "Reflow",
+    ROWS[25],
     r"(\epsilon,x)\to(\epsilon,T(\epsilon)):\quad\text{straighter, no dearer, and one step lands "
     r"where many did}",
-    source="LIU, GAO",
     condition="the pairs are those of a deterministic sampler; the law of the samples is that of "
     "the first network, errors and all",
     subject=lambda: True,

@@ -111,11 +111,11 @@ def figure(finding: Finding) -> Figure:
 
 
 @row(
-    26,
-    "A learned score where data is rare",
+    "26",
     r"\mathbb E|\hat s(x)-\nabla\log p(x)|^2\ \text{large where}\ n\,p(x)\ \text{is small};\qquad"
     r"\sigma\,|\hat s_\sigma-\nabla\log p_\sigma|\ \text{small at every}\ x\ "
     r"\text{for}\ \sigma\gtrsim\text{the gap}",
+    title="A learned score where data is rare",
     source="NCSN",
     condition="finitely many points and a class of functions that tells places apart; the best "
     "score in the class is in closed form, no training",

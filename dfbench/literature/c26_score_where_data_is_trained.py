@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dfbench.levels import Array, Grid, Level
+from dfbench.literature import ROWS
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
@@ -93,11 +94,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    26,
-    "Score error where data is rare",
+    ROWS[26],
     r"\sigma|\hat s-\nabla\log p_\sigma|\ \text{grows where}\ p_\sigma\ \text{is small};\quad"
     r"\text{levels with more noise leave no such places on a sampler's way}",
-    source="NCSN",
+    title="Score error where data is rare",
     condition="a network trained at one small noise level, against one trained at all levels",
     subject=lambda: one_level,
     control=lambda size: uniformly_wrong,

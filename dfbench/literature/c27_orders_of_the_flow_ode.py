@@ -84,9 +84,9 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    27,
-    "Orders of Runge–Kutta",
+    "27",
     r"|z_0^{(N)}-z_0|=O(N^{-p})\quad p=1\text{ (Euler)},\ 2\text{ (Heun)},\ 4\text{ (RK4)}",
+    title="Orders of Runge–Kutta",
     source="HE, SDE",
     condition="smooth fields: between two noise levels; the network is told the time of the stage",
     subject=runge_kutta,

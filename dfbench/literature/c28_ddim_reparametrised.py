@@ -42,12 +42,12 @@ def reparametrised(error: float = 0.0) -> Reparametrised:
 
 
 @row(
-    28,
-    "DDIM in its rescaled form",
+    "28",
     r"z_s=\alpha_s\hat x+\sigma_s\hat\varepsilon\iff\tilde z_s=\tilde z_t+\text{output}\,"
     r"(\eta_s-\eta_t)\quad\text{for }(\hat x:\tfrac z\sigma,\tfrac\alpha\sigma),\ "
     r"(\hat\varepsilon:\tfrac z\alpha,\tfrac\sigma\alpha),\ "
     r"(\hat u:\tfrac z{\alpha+\sigma},\tfrac\sigma{\alpha+\sigma})",
+    title="DDIM in its rescaled form",
     source="SONG, GAO",
     condition="σ > 0 for x̂ and α > 0 for ε̂, where the rescaled state exists",
     subject=reparametrised,

@@ -37,10 +37,10 @@ def gap(schedule: Schedule, times: list[float]) -> float:
 
 
 @row(
-    29,
-    "DDIM is flow-matching Euler",
+    "29",
     r"\alpha_t=1-t,\ \sigma_t=t:\quad z_t+(s-t)(\hat\varepsilon-\hat x)"
     r"=\alpha_s\hat x+\sigma_s\hat\varepsilon",
+    title="DDIM is flow-matching Euler",
     source="GAO",
     condition="the levels are those of the flow schedule; under another, Euler's method for its "
     "own velocity is not DDIM",

@@ -58,9 +58,9 @@ def response(table: Table) -> Array:
 
 
 @row(
-    30,
-    "Exact for a constant output",
+    "30",
     r"\hat m_t\equiv m\;\Rightarrow\;z_s^{\mathrm{DDIM}}=z_s\text{ for any number of steps}",
+    title="Exact for a constant output",
     source="GAO",
     condition="the output is x̂, ε̂ or û (p x̂ + q ε̂ with constant p, q); a constant v̂ is another "
     "matter, and so is the Euler sampler of the probability flow",

@@ -103,10 +103,10 @@ SLIDER = Slider(
 
 
 @row(
-    31,
-    "Invariant to scaling",
+    "31",
     r"(\alpha,\sigma)\to c_t(\alpha,\sigma)\;\Rightarrow\;"
     r"z_t^{\mathrm{DDIM}}\to c_t\,z_t^{\mathrm{DDIM}}",
+    title="Invariant to scaling",
     source="GAO",
     condition="the network is told the log-SNR, and its output (x̂, ε̂, û) does not depend on the "
     "scale; the Euler sampler of the probability flow is not invariant",

@@ -8,6 +8,7 @@ import numpy as np
 
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
+from dfbench.literature import ROWS
 from dfbench.literature.statement import largest
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted, rms, rows
@@ -42,10 +43,9 @@ def samples(lab: Lab, method: str, schedule: Schedule) -> Array:
 
 
 @trained(
-    31,
-    "DDIM at any scaling",
+    ROWS[31],
     r"(\alpha,\sigma)\to c_t(\alpha,\sigma):\quad\text{one network, one noise, the same samples}",
-    source="GAO",
+    title="DDIM at any scaling",
     condition="the network is told λ and given z on its own scale; Euler's method on the "
     "probability flow is the control",
     subject=lambda: "ddim",

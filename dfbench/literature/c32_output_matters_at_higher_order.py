@@ -91,10 +91,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    32,
-    "The output matters at order 2",
+    "32",
     r"\tilde z_s=\tilde z_t+\tfrac12(\eta_s-\eta_t)(\hat m_t+\hat m_s):\quad"
     r"|z^{(\hat x)}-z^{(\hat\varepsilon)}|=\Theta(N^{-2})",
+    title="The output matters at order 2",
     source="GAO",
     condition="a solver of order two or more, data that is not a point; the differences are of "
     "the size of the error itself",

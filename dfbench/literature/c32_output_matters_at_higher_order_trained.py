@@ -9,6 +9,7 @@ import numpy as np
 from dfbench.convergence import fit
 from dfbench.grids import regular
 from dfbench.levels import Array
+from dfbench.literature import ROWS
 from dfbench.literature.c32_output_matters_at_higher_order import (
     OUTPUTS,
     SLACK,
@@ -34,11 +35,7 @@ def samples(solver: Solver, lab: Lab, output: str, steps: int) -> Array:
 
 
 @trained(
-    32,
-    "The output matters at order 2",
-    r"\tilde z_s=\tilde z_t+\tfrac12(\eta_s-\eta_t)(\hat m_t+\hat m_s):\quad"
-    r"|z^{(\hat x)}-z^{(\hat\varepsilon)}|=\Theta(N^{-2})",
-    source="GAO",
+    ROWS[32],
     condition="Heun's method in the variable of the output; at order one (the control) the three "
     "forms are DDIM",
     subject=heun,

@@ -159,11 +159,11 @@ SLIDER = Slider(
 
 
 @row(
-    33,
-    "Straightness",
+    "33",
     r"S=\int_0^1\mathbb E\big|\dot z_t-(z_1-z_0)\big|^2dt:\quad S_{\mathrm{FM}}=0\iff"
     r"\text{a point};\qquad x\sim\mathcal N(0,s):\ S_{\mathrm{FM}}=(2-\tfrac\pi2)\sqrt s,\quad "
     r"S_{\mathrm{VP}}<S_{\mathrm{FM}}\iff s^*<s<1/s^*",
+    title="Straightness",
     source="GAO",
     condition="'wide' means about as wide as the noise: beyond 1/s* the flow path is straighter "
     "again; and the data is centred: a mean μ adds (π²/8 − 1) μ² to the VP path alone",

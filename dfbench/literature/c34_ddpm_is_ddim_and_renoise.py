@@ -32,10 +32,10 @@ def ddim_and_renoise(grid: Grid) -> tuple[np.ndarray, float]:
 
 
 @row(
-    34,
-    "DDPM is DDIM and renoise",
+    "34",
     r"\text{DDPM}_{\lambda\to\lambda+\Delta}=\text{noising}_{\lambda+2\Delta\to\lambda+\Delta}"
     r"\circ\text{DDIM}_{\lambda\to\lambda+2\Delta}\quad\text{with }\tilde\beta",
+    title="DDPM is DDIM and renoise",
     source="GAO",
     condition="the reverse variance is β̃; with β it is not",
     subject=ddpm_step,

@@ -8,6 +8,7 @@ import numpy as np
 
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid
+from dfbench.literature import ROWS
 from dfbench.literature.statement import largest
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted, rms, rows
@@ -35,11 +36,9 @@ def ddim_and_renoise(lab: Lab, grid: Grid, z: Array, draws: list[Array]) -> Arra
 
 
 @trained(
-    34,
-    "DDPM is DDIM and renoise",
+    ROWS[34],
     r"\text{DDPM}_{\lambda\to\lambda+\Delta}=\text{noising}_{\lambda+2\Delta\to\lambda+\Delta}"
     r"\circ\text{DDIM}_{\lambda\to\lambda+2\Delta}\quad\text{sample by sample}",
-    source="GAO",
     condition="the reverse variance is β̃; with β (the control) it is not; the same draws",
     subject=lambda: "beta_tilde",
     control=lambda size: size,  # log-interpolated towards β

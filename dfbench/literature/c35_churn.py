@@ -137,11 +137,11 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    35,
-    "Churn",
+    "35",
     r"\text{noising}_{\lambda+\frac{\Delta}{1-c}\to\lambda+\Delta}\circ"
     r"\text{DDIM}_{\lambda\to\lambda+\frac{\Delta}{1-c}}:\quad p_{\lambda+\Delta}+O(\Delta^2)\ "
     r"\text{a step, for every }c;\quad c=\tfrac12\text{ is DDPM};\quad\eta^2=\tfrac c{1-c}",
+    title="Churn",
     source="GAO, EDM",
     condition="the noise put back is what forward noising would add; the reverse variance is β̃; "
     "the fraction is one of log-SNR",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.grids import regular
+from dfbench.literature import ROWS
 from dfbench.literature.c35_churn import Churn, churn
 from dfbench.literature.drawing import frame
 from dfbench.literature.one_law import Laws
@@ -45,11 +46,9 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    35,
-    "Churn",
+    ROWS[35],
     r"\text{noising}_{\lambda+\frac{\Delta}{1-c}\to\lambda+\Delta}\circ"
     r"\text{DDIM}_{\lambda\to\lambda+\frac{\Delta}{1-c}}:\quad\text{one law for every }c",
-    source="GAO, EDM",
     condition="enough steps, and a network whose error is small: what is left of both is in the "
     "bound; the noise put back is what forward noising adds",
     subject=churn,

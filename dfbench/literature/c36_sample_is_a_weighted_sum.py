@@ -80,11 +80,11 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    36,
-    "The sample is a weighted sum",
+    "36",
     r"z_0=a\,z_1+\sum_i w_i\,\hat m_i+\text{noise},\qquad\hat m=\hat x:\ "
     r"w_i=\frac{\sigma_N}{\sigma_{i+1}}\Big(\frac{r_N}{r_{i+1}}\Big)^{\eta^2}\Big(\alpha_{i+1}"
     r"-\alpha_i\frac{\sigma_{i+1}}{\sigma_i}\Big(\frac{r_{i+1}}{r_i}\Big)^{\eta^2}\Big)",
+    title="The sample is a weighted sum",
     source="GAO",
     condition="linear samplers: clipping, thresholding and steps chosen on the way are not; "
     "the weights of ε̂ need α > 0, those of x̂ σ > 0",

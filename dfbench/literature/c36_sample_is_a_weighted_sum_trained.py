@@ -9,6 +9,7 @@ import numpy as np
 
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level
+from dfbench.literature import ROWS
 from dfbench.literature.c36_sample_is_a_weighted_sum import Weights, rate, weights
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
@@ -62,10 +63,8 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    36,
-    "The sample is a weighted sum",
+    ROWS[36],
     r"z_0=a\,z_1+\sum_iw_i\,\hat m_i+\text{noise}",
-    source="GAO",
     condition="a sampler that is linear between evaluations, however crooked the network",
     subject=weights,
     control=weights,

@@ -99,10 +99,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    37,
-    "The reverse SDE with η",
+    "37",
     r"dz=\big(f z-\tfrac12(1+\eta^2)g^2s\big)dt+\eta g\,dw:\quad z_t\sim p_t\text{ for every }"
     r"\eta;\quad\eta=0:\text{DDIM}+O(\Delta t^2)\text{ a step},\ \eta=1:\text{DDPM}",
+    title="The reverse SDE with η",
     source="GAO, SDE",
     condition="the exact score; a run that starts at the marginal (from another start the law "
     "depends on η)",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.grids import uniform_t
+from dfbench.literature import ROWS
 from dfbench.literature.c37_reverse_sde_with_eta import Reverse, euler_maruyama
 from dfbench.literature.drawing import frame
 from dfbench.literature.one_law import Laws
@@ -45,10 +46,8 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    37,
-    "The reverse SDE with η",
+    ROWS[37],
     r"dz=\big(fz-\tfrac12(1+\eta^2)g^2\hat s\big)dt+\eta g\,dw:\quad\text{one law for every }\eta",
-    source="GAO, SDE",
     condition="small steps, and a network whose error is small: an SDE forgets old errors and "
     "makes new ones, so that laws of a wrong score differ",
     subject=euler_maruyama,

@@ -73,11 +73,11 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    38,
-    "The interpolant SDE",
+    "38",
     r"dz=\big(u-\tfrac12\varepsilon_t^2s\big)dt+\varepsilon_t\,dw\ \text{(reverse time)}:\quad "
     r"z_t\sim p_t\text{ for every }\varepsilon_t\ge0;\qquad"
     r"\varepsilon_t=\eta_tg_t\text{ is the reverse SDE}",
+    title="The interpolant SDE",
     source="ALB, GAO",
     condition="the exact score and velocity, and the score term with the noise that goes with it; "
     "the paper's ε is ½ ε_t² here",

@@ -9,6 +9,7 @@ import numpy as np
 
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
+from dfbench.literature import ROWS
 from dfbench.literature.c24_couplings_trained import LEVELS
 from dfbench.literature.c38_interpolant_sde import Interpolant, euler_maruyama
 from dfbench.literature.drawing import frame
@@ -84,11 +85,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    38,
-    "One network, every sampler",
+    ROWS[38],
     r"dz=\big(\hat u-\tfrac12\varepsilon_t^2\hat s\big)dt+\varepsilon_t\,dw\text{ for any }"
     r"\varepsilon_t;\quad\text{flow-matching networks in diffusion samplers, and the reverse}",
-    source="ALB, GAO",
+    title="One network, every sampler",
     condition="small steps, and networks whose errors are small; both are told λ",
     subject=euler_maruyama,
     control=lambda size: euler_maruyama(1.0 - size),

@@ -103,10 +103,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    39,
-    "Weak orders of stochastic samplers",
+    "39",
     r"W_2(\text{law of the sample},\,p_0)=O(h^q):\ q=1\text{ for Euler–Maruyama, exponential "
     r"integrator, ancestral, predictor–corrector}",
+    title="Weak orders of stochastic samplers",
     source="SDE",
     condition="the Langevin corrector's step must vanish with h (snr² ∝ h): at a fixed snr it "
     "leaves a bias that no number of steps removes",

@@ -52,11 +52,11 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    40,
-    "Langevin dynamics",
+    "40",
     r"x\leftarrow x+\epsilon\,s(x)+\sqrt{2\epsilon}\,\xi:\quad\operatorname{Var}_\infty="
     r"\frac{v}{1-\epsilon/2v}\ \text{for }p=\mathcal N(0,v),\qquad"
     r"\text{gap}\simeq\frac{4\epsilon}{\int_{-m}^{m}dx/p(x)}\propto e^{-\Delta V}",
+    title="Langevin dynamics",
     source="NCSN",
     condition="0 < ε < 2v; modes at least five deviations apart for the second formula",
     subject=langevin,

@@ -68,11 +68,11 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    41,
-    "Annealed Langevin dynamics",
+    "41",
     r"x\leftarrow x+\tfrac12\delta_is_{\sigma_i}(x)+\sqrt{\delta_i}\,\xi,\ \delta_i\propto"
     r"\sigma_i^2:\quad L\to\infty\ \Rightarrow\ dx=\tfrac12\dot\delta\,s\,d\tau+\sqrt{\dot\delta}"
     r"\,dw,\quad\text{the SDE's marginals as }\dot\delta/\sigma^2\to\infty",
+    title="Annealed Langevin dynamics",
     source="NCSN, SDE",
     condition="the Langevin time spent must grow with L: at a fixed time 2k per e-fold of noise "
     "the limit L → ∞ has k/(k−1) times the SDE's variance (the drift of the flow is missing)",

@@ -159,10 +159,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    42,
-    "Orders and coefficients of fast solvers",
+    "42",
     r"\text{error}\sim C h^q:\ q=1,2,3\text{ (DPM-Solver)},\ 2\text{ (EDM Heun, ++2S, ++2M, SDE "
     r"++2M, PNDM)},\ 3\text{ (++3M, UniPC-2, DEIS-3)}",
+    title="Orders and coefficients of fast solvers",
     source="EDM and the papers of each",
     condition="smooth field, between noise levels with σ > 0, no lower order at the end; churn "
     "with S_churn fixed, so that γ ∝ h; the released 3M halves its second derivative, hence "

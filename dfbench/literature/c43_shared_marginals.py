@@ -86,10 +86,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    43,
-    "ODE and SDE share all marginals",
+    "43",
     r"dz=(f z-\tfrac12(1+\eta^2)g^2\nabla\log p_t)\,dt+\eta g\,dw:\quad z_t\sim p_t"
     r"\text{ for all }t\text{ and every }\eta\ge0",
+    title="ODE and SDE share all marginals",
     source="SDE",
     condition="exact score and start from p_T, in the limit of small steps",
     subject=reverse,

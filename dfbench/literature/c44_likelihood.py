@@ -73,10 +73,10 @@ def hutchinson(jacobian: Array) -> tuple[Array, Array, float]:
 
 
 @row(
-    44,
-    "Likelihood along the flow",
+    "44",
     r"\log p_0(z_0)=\log p_1(z_1)+\int_0^1\operatorname{div}u_t(z_t)\,dt=\lim_{K\to\infty}"
     r"\Big[\log p_1(z_K)+\sum_k\log\lvert\det(I+h\,\partial u)\rvert\Big]",
+    title="Likelihood along the flow",
     source="HE",
     condition="u is the exact velocity; a residual step is invertible where h‖∂u‖ < 1",
     subject=flow_field,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.literature import ROWS
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
@@ -36,10 +37,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    44,
-    "Likelihood through the flow",
+    ROWS[44],
     r"\log\hat p(z_0)=\log p_1(z_1)+\int\operatorname{div}\hat u\,dt,\quad\int\hat p\,dz=1,\quad"
     r"\operatorname{div}\hat u=\mathbb E_v\,v^{\mathsf T}\nabla\hat u\,v",
+    title="Likelihood through the flow",
     source="HE, SDE",
     condition="any smooth field gives a density, right or wrong; the signs v are kept on the way",
     subject=lambda: 1.0,

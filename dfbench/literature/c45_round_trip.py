@@ -28,11 +28,11 @@ def from_sde(size: float = 0.0) -> Inverse:
 
 
 @row(
-    45,
-    "The two frameworks' hyper-parameters",
+    "45",
     r"f=\partial_t\log\alpha,\ g^2=2\alpha\sigma\,\partial_t(\sigma/\alpha),\ \eta=\epsilon/g"
     r"\quad\Longleftrightarrow\quad\alpha=\alpha_0e^{\int f},\ \sigma^2=\alpha^2\Big("
     r"\frac{\sigma_0^2}{\alpha_0^2}+\int\frac{g^2}{\alpha^2}\Big),\ \epsilon=\eta g",
+    title="The two frameworks' hyper-parameters",
     source="GAO",
     condition="the level at t = 0 comes along: (f, g) alone do not know (α_0, σ_0)",
     subject=from_sde,

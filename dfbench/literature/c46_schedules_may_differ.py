@@ -94,10 +94,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    46,
-    "Sampling and training schedules may differ",
+    "46",
     r"\hat x(z;\alpha,\sigma)=\hat x^{\text{train}}\big(\tfrac{\alpha'}{\alpha}z;\alpha',\sigma'"
     r"\big),\ \lambda'=\lambda;\qquad\operatorname{argmin}_{\text{grid}}W_2\text{ depends on }p",
+    title="Sampling and training schedules may differ",
     source="GAO",
     condition="λ of sampling within the range of training, and the state rescaled at the input",
     subject=matched,

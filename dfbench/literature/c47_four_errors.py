@@ -85,10 +85,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @row(
-    47,
-    "The four errors of a sampler",
+    "47",
     r"W_2(q_{\text{sample}},p_{\text{data}})\text{ from initialisation, truncation, "
     r"discretisation, score: each alone and together, in closed form for }\mathcal N(\mu,\Sigma)",
+    title="The four errors of a sampler",
     source="PG",
     condition="Gaussian data; the score error is that of a model that learned another spectrum",
     subject=measured,

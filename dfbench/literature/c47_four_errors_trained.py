@@ -13,6 +13,7 @@ from dfbench import wasserstein
 from dfbench.exact import exact_model
 from dfbench.grids import regular, uniform_t
 from dfbench.levels import Array, Grid, Level
+from dfbench.literature import ROWS
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest
 from dfbench.literature.trained import Lab, trained
@@ -123,10 +124,9 @@ def draw(finding: Finding) -> Figure:
 
 
 @trained(
-    47,
-    "The fourth error",
+    ROWS[47],
     r"W_2(q,p)\text{ from initialisation, truncation, discretisation, and a learned score}",
-    source="PG",
+    title="The fourth error",
     condition="Gaussian data and a linear network trained on 300 points: all in closed form from "
     "what it learned; the study's network by simulation",
     subject=lambda: 1.0,

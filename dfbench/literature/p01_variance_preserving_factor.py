@@ -21,9 +21,9 @@ def power(exponent: float) -> Factor:
 
 
 @printed(
-    1,
-    "Variance-preserving scaling of the flow schedule",
+    "P1",
     r"c_t=\frac{1}{(1-t)^2+t^2}",
+    title="Variance-preserving scaling of the flow schedule",
     source="GAO",
     holds=False,
     corrected=r"c_t=\frac{1}{\sqrt{(1-t)^2+t^2}}",

@@ -23,10 +23,10 @@ def rate(factor: float) -> Rate:
 
 
 @printed(
-    2,
-    "The weighted loss",
+    "P2",
     r"\mathcal L_w=\mathbb E_{t\sim U(0,1),\,\epsilon}\Big[w(\lambda_t)\,\frac{d\lambda}{dt}\,"
     r"\lVert\hat\epsilon-\epsilon\rVert^2\Big],\quad w>0",
+    title="The weighted loss",
     source="GAO",
     holds=False,
     corrected=r"\mathcal L_w=\mathbb E_{t,\epsilon}\Big[w(\lambda_t)\Big(-\frac{d\lambda}{dt}\Big)"

@@ -23,10 +23,10 @@ def times_alpha(power: float) -> Sigma:
 
 
 @printed(
-    3,
-    "Diffusion to flow matching",
+    "P3",
     r"\alpha_t=e^{\int_0^t f_s ds},\quad"
     r"\sigma_t=\Big(\int_0^t g_s^2e^{-2\int_0^s f_u du}ds\Big)^{1/2},\quad\epsilon_t=\eta_tg_t",
+    title="Diffusion to flow matching",
     source="GAO",
     holds=False,
     corrected=r"\sigma_t=\alpha_t\Big(\int_0^t g_s^2e^{-2\int_0^s f_u du}ds\Big)^{1/2}"

@@ -32,10 +32,10 @@ def to_diffusion(size: float = 0.0) -> Form:
 
 
 @printed(
-    4,
-    "Flow matching to diffusion",
+    "P4",
     r"f_t=\partial_t\log\alpha_t,\quad g_t^2=2\alpha_t\sigma_t\partial_t(\sigma_t/\alpha_t),\quad"
     r"\eta_t=\epsilon_t/(2\alpha_t\sigma_t\partial_t(\sigma_t/\alpha_t))^{1/2}",
+    title="Flow matching to diffusion",
     source="GAO",
     holds=True,
     corrected=r"\text{as printed}",

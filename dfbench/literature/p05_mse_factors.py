@@ -30,11 +30,11 @@ def factors(size: float = 0.0) -> Factors:
 
 
 @printed(
-    5,
-    "MSE factors of the predictions",
+    "P5",
     r"\lVert\hat x-x\rVert^2=e^{-\lambda}\lVert\hat\epsilon-\epsilon\rVert^2,\quad"
     r"\lVert\hat v-v\rVert^2=\alpha^2(e^{-\lambda}+1)^2\lVert\hat\epsilon-\epsilon\rVert^2,\quad"
     r"\lVert\hat u-u\rVert^2=(e^{-\lambda/2}+1)^2\lVert\hat\epsilon-\epsilon\rVert^2",
+    title="MSE factors of the predictions",
     source="GAO",
     holds=True,
     corrected=r"\text{as printed}",

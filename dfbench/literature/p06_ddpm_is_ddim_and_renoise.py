@@ -21,11 +21,11 @@ from dfbench.testing import levels_pairs
 
 
 @printed(
-    6,
-    "DDPM as DDIM and renoising",
+    "P6",
     r"\text{performing one DDPM sampling step going from }\lambda_t\text{ to }\lambda_t+"
     r"\Delta\lambda\text{ is exactly equivalent to one DDIM step to }\lambda_t+2\Delta\lambda"
     r"\text{ and then renoising to }\lambda_t+\Delta\lambda",
+    title="DDPM as DDIM and renoising",
     source="GAO",
     holds=False,
     corrected=r"\text{with the reverse variance }\tilde\beta\text{, and one model output for the "

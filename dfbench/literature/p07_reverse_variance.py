@@ -35,9 +35,9 @@ def of_data(size: float = 0.0) -> Variance:
 
 
 @printed(
-    7,
-    "The reverse variance of DDPM",
+    "P7",
     r"\sigma_t^2=\beta_t",
+    title="The reverse variance of DDPM",
     source="HO, in lecture form",
     holds=False,
     corrected=r"\sigma_t^2=\beta_t\,V_s/V_t,\quad V=\alpha^2\operatorname{Var}x+\sigma^2",

@@ -32,11 +32,11 @@ def limit(size: float = 0.0) -> Velocity:
 
 
 @printed(
-    8,
-    "Flow and likelihood",
+    "P8",
     r"\frac{dx_t}{dt}=\lim_{\delta\to0}\frac{x_{t+\delta}-x_t}\delta"
     r"=\frac{\phi_t(x_t)-x_t}\delta=u_t(x_t),\qquad"
     r"\log p_1(x)=\log p_0(x_0)-\int_0^1(\operatorname{div}u)(x_t)\,dt",
+    title="Flow and likelihood",
     source="HE, in lecture form",
     holds=False,
     corrected=r"\frac{dx_t}{dt}=\lim_{\delta\to0}\frac{\phi_{t,t+\delta}(x_t)-x_t}\delta=u_t(x_t),"

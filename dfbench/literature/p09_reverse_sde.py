@@ -54,10 +54,10 @@ def residual(
 
 
 @printed(
-    9,
-    "Reverse SDE and probability-flow ODE",
+    "P9",
     r"dx=[f_t(x)-g_t^2\nabla\log p_t(x)]dt+g_tdw,\qquad "
     r"dx=[f_t(x)-\tfrac12g_t^2\nabla\log p_t(x)]dt",
+    title="Reverse SDE and probability-flow ODE",
     source="SU; SDE",
     holds=True,
     corrected=r"\text{as printed, with }dt<0\text{ and }w\text{ a Brownian motion in reverse time}",

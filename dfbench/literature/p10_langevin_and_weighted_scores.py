@@ -22,11 +22,11 @@ def biased(size: float = 0.0) -> Stationary:
 
 
 @printed(
-    10,
-    "Noise-weighted score matching and Langevin sampling",
+    "P10",
     r"\sum_i\lambda(i)\,\mathbb E_{p_{\sigma_i}}\lVert\nabla\log p_{\sigma_i}(x)-s(x,i)\rVert^2,"
     r"\qquad x\leftarrow x+\epsilon\nabla\log p+\sqrt{2\epsilon}\,z\text{ samples }p,\quad "
     r"x_0\sim\mathcal N(0,I)",
+    title="Noise-weighted score matching and Langevin sampling",
     source="NCSN, in lecture form",
     holds=False,
     corrected=r"\text{the chain samples a law of variance }v/(1-\epsilon/2v)\text{ where }p\text{ "

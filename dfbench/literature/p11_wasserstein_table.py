@@ -60,10 +60,10 @@ def draw(finding: Finding) -> Figure:
 
 
 @printed(
-    11,
-    "A table of Wasserstein errors against NFE",
+    "P11",
     r"\text{NFE}=50,250,500,1000\text{ for EM, EI, DDPM, Euler, Heun, RK4 on a grid of }N"
     r"\text{ points from }T=1\text{ to }\varepsilon",
+    title="A table of Wasserstein errors against NFE",
     source="PG, table and released code",
     holds=False,
     corrected=r"\text{NFE}=N-1\text{ (EM, EI, DDPM, Euler)},\ 2(N-1)\text{ (Heun)},\ 4(N/4-1)"

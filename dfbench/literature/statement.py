@@ -20,7 +20,7 @@ from analytic import CoupledMixtures, GaussianMixture
 from dfbench.levels import Grid, Level
 from dfbench.literature import PARTS
 from dfbench.literature.drawn_cases import STEADY
-from dfbench.outcome import Claim, Finding, judge
+from dfbench.outcome import Claim, Finding, decorator, judge
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,23 +29,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Literature(Claim):
-    """A claim of the literature; the statement is LaTeX, z_t = α_t x + σ_t ε, t = 0 data.
+class Statement(Claim):
+    """What the literature says, in LaTeX: z_t = α_t x + σ_t ε, t = 0 data.
 
     Attributes:
-        number: its row.
         title: a few words.
-        condition: when it applies, in words; what the control breaks.
         subject: makes the formula under test.
         figure: draws the finding's series, or None where a table says it all.
+    """
+
+    title: str
+    subject: Callable[[], Any]
+    figure: Callable[[Finding], Figure] | None = None
+    kind: str = "formula"
+
+    @property
+    def number(self) -> int:
+        """That of the id: 34 of "34", "P34" and "T34"."""
+        return int(self.id.lstrip("PT"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Literature(Statement):
+    """A claim of the literature.
+
+    Attributes:
+        condition: when it applies, in words; what the control breaks.
         slider: how the series change with a number that the reader sets, where that says more.
     """
 
-    number: int
-    title: str
     condition: str
-    subject: Callable[[], Any]
-    figure: Callable[[Finding], Figure] | None = None
     slider: Slider | None = None
 
     @property
@@ -55,107 +68,30 @@ class Literature(Claim):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Printed(Claim):
+class Printed(Statement):
     """A formula as its source prints it: does it hold, and if not, what does?
 
-    The statement is the formula as printed (LaTeX). The check's subject is the pair (printed,
+    The statement is the formula as printed. The check's subject is the pair (printed,
     corrected); it passes if the printed form holds or fails as `holds` says, and the corrected
     form holds. The finding's counterexample is the smallest case in which the printed form
     fails; its `quantities` have "printed" and "corrected", the largest deviation of each.
 
     Attributes:
-        number: of the formula.
-        title: a few words.
         holds: whether the formula holds as printed.
         corrected: the corrected form, LaTeX; the same where it holds.
         where: in which case the printed form does hold, or what condition is unstated.
-        subject: makes the pair (printed, corrected).
     """
 
-    number: int
-    title: str
     holds: bool
     corrected: str
     where: str
-    subject: Callable[[], Any]
-    figure: Callable[[Finding], Figure] | None = None
 
 
 SEED = 0  # of all cases: not the text of this file, as Hypothesis would take
 
 
-def row(
-    number: int,
-    title: str,
-    statement: str,
-    *,
-    source: str,
-    condition: str,
-    subject: Callable[[], Any],
-    control: Callable[[float], Any],
-    control_size: float,
-    figure: Callable[[Finding], Figure] | None = None,
-    slider: Slider | None = None,
-) -> Callable[[Callable[[Any], Finding]], Literature]:
-    """Make a check a claim of the literature; see `Literature` for the arguments."""
-
-    def register(check: Callable[[Any], Finding]) -> Literature:
-        return Literature(
-            id=str(number),
-            statement=statement,
-            source=source,
-            rows=(number,),
-            kind="formula",
-            check=check,
-            control=control,
-            control_size=control_size,
-            number=number,
-            title=title,
-            condition=condition,
-            subject=subject,
-            figure=figure,
-            slider=slider,
-        )
-
-    return register
-
-
-def printed(
-    number: int,
-    title: str,
-    statement: str,
-    *,
-    source: str,
-    holds: bool,
-    corrected: str,
-    where: str,
-    subject: Callable[[], Any],
-    control: Callable[[float], Any],
-    control_size: float,
-    figure: Callable[[Finding], Figure] | None = None,
-) -> Callable[[Callable[[Any], Finding]], Printed]:
-    """Make a check one of a formula as printed; see `Printed` for the arguments."""
-
-    def register(check: Callable[[Any], Finding]) -> Printed:
-        return Printed(
-            id=f"P{number}",
-            statement=statement,
-            source=source,
-            rows=(),
-            kind="formula",
-            check=check,
-            control=control,
-            control_size=control_size,
-            number=number,
-            title=title,
-            holds=holds,
-            corrected=corrected,
-            where=where,
-            subject=subject,
-            figure=figure,
-        )
-
-    return register
+row = decorator(Literature)
+printed = decorator(Printed)
 
 
 class _Violated(AssertionError):

@@ -8,18 +8,16 @@ trained.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from analytic import GaussianMixture
 from dfbench.errors import Unsupported
 from dfbench.literature.statement import Literature
 from dfbench.outcome import Finding
 from dfbench.training.measure.network import Network
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Trainable(Network, Protocol):
@@ -68,38 +66,23 @@ def planar(lab: Lab) -> GaussianMixture:
 
 
 def trained(
-    number: int,
-    title: str,
-    statement: str,
-    *,
-    source: str,
-    condition: str,
-    subject: Callable[[], Any],
-    control: Callable[[float], Any],
-    control_size: float,
-    figure: Callable[[Finding], Figure] | None = None,
+    row: Literature, statement: str = "", **changes: Any
 ) -> Callable[[Callable[[Any, Lab], Finding]], Literature]:
-    """Make a claim of a check `(formula, lab) → finding`; arguments as of `Literature`."""
+    """Make a check `(formula, lab) → finding` what a row of the list says of trained networks.
 
-    def register(check: Callable[[Any, Lab], Finding]) -> Literature:
+    Args:
+        row: the claim on formulas.
+        statement: where it is another than the row's.
+        changes: the fields that differ from the row's; a figure is not taken over.
+    """
+
+    def made(check: Callable[[Any, Lab], Finding]) -> Literature:
         @wraps(check)
         def on(given: tuple[Any, Lab]) -> Finding:
             return check(*given)
 
-        return Literature(
-            id=f"T{number}",
-            statement=statement,
-            source=source,
-            rows=(number,),
-            kind="trained network",
-            check=on,
-            control=control,
-            control_size=control_size,
-            number=number,
-            title=title,
-            condition=condition,
-            subject=subject,
-            figure=figure,
-        )
+        changes["statement"] = statement or row.statement
+        own = {"id": f"T{row.number}", "figure": None, "slider": None, "kind": "trained network"}
+        return replace(row, check=on, **own | changes)
 
-    return register
+    return made
