@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.levels import Level
+from dfbench.literature.parts import decided, within
 from dfbench.literature.posterior import moments
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching
 from dfbench.testing import levels, mixtures
@@ -29,6 +29,7 @@ def diffuse(noise: float = 1.0) -> Diffuse:
     return lambda p, level: p.diffused(level.alpha, level.sigma * noise**0.5)
 
 
+@within(1e-12, "of the largest density", "rounding of exponents up to 10², ε · 10²")
 def quadrature_gap(law: Diffuse, target: GaussianMixture, level: Level) -> float:
     """|p(z) − ∫ p(x) N(z; αx, σ²) dx| in units of the largest density of one component."""
     z = level.alpha * np.linspace(-3, 3, 7) + level.sigma * np.array([0, 1, -2, 1, 2, -1, 0])
@@ -37,6 +38,7 @@ def quadrature_gap(law: Diffuse, target: GaussianMixture, level: Level) -> float
     return float(np.abs(gap).max() * np.sqrt(2 * np.pi * found.spectra.min()))
 
 
+@within(1e-13, "of φ(0) = 1", "rounding of phases up to 10²: ε · 10²")
 def characteristic_gap(law: Diffuse, target: GaussianMixture, level: Level) -> float:
     """φ_z(k) against φ_x(αk) e^(−σ²|k|²/2), in any dimension: x and ε are independent."""
 
@@ -80,30 +82,15 @@ def figure(finding: Finding) -> Figure:
 )
 def check(law: Diffuse) -> Finding:
     """By quadrature in one dimension, by characteristic functions in up to three."""
-    line = for_all(
-        lambda target, level: quadrature_gap(law, target, level),
-        1e-12,
-        unit="of the largest density",
-        derivation="rounding of exponents up to 10², ε · 10²",
-        target=mixtures(dim=1),
-        level=levels(-8.0, 8.0),
-    )
-    space = for_all(
-        lambda target, level: characteristic_gap(law, target, level),
-        1e-13,
-        unit="of φ(0) = 1",
-        derivation="rounding of phases up to 10²: ε · 10²",
-        target=mixtures(),
-        level=levels(),
-    )
-    return replace(
-        worst_of(line, space),
-        series=_picture(law),
-        quantities={
-            "density against quadrature, 1D": line.measured or 0.0,
-            "characteristic function, any dimension": space.measured or 0.0,
-        },
-    )
+    parts = {
+        "density against quadrature, 1D": quadrature_gap.for_all(
+            law, target=mixtures(dim=1), level=levels(-8.0, 8.0)
+        ),
+        "characteristic function, any dimension": characteristic_gap.for_all(
+            law, target=mixtures(), level=levels()
+        ),
+    }
+    return decided(parts, series=_picture(law))
 
 
 def _picture(law: Diffuse) -> dict[str, list[float]]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.levels import Array, Level
 from dfbench.literature.calculus import derivative
+from dfbench.literature.parts import decided, within
 from dfbench.literature.posterior import moments, states
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.predictions import convert
 from dfbench.testing import levels, mixtures
@@ -62,6 +63,31 @@ def by_quadrature(formula: FromScore, target: GaussianMixture, level: Level) -> 
     return float(max(np.abs(g).max() for g in gaps) / scale), float(second / scale)
 
 
+by_differences = within(
+    1e-11,
+    "of the noise",
+    "differences of order 8, h = 0.03 of the length: error 1e-13, rounding ε/h · 10² for exponents "
+    "up to 10²",
+)
+
+
+@by_differences
+def first(formula: FromScore, target: GaussianMixture, level: Level) -> float:
+    """The score and E[x|z]."""
+    return by_quadrature(formula, target, level)[0]
+
+
+@by_differences
+def second(formula: FromScore, target: GaussianMixture, level: Level) -> float:
+    """Var[x|z]."""
+    return by_quadrature(formula, target, level)[1]
+
+
+@within(
+    1e-12,
+    "of the noise",
+    "rounding of the terms that cancel, ε (1 + |z|/σ)², and of exponents up to 10²",
+)
 def in_space(formula: FromScore, target: GaussianMixture, level: Level) -> float:
     """E[x|z] and Cov[x|z] = (σ²/α²)(I + σ² ∇² log p), each by its own formula, in any dimension."""
     z, (alpha, sigma) = states(target, level), level
@@ -87,31 +113,12 @@ def in_space(formula: FromScore, target: GaussianMixture, level: Level) -> float
 )
 def check(formula: FromScore) -> Finding:
     """By quadrature over the posterior in one dimension; the closed forms in up to three."""
-    cases = {"target": mixtures(dim=1), "level": levels(-6.0, 6.0)}
-    first, second = (
-        for_all(
-            lambda i=i, **case: by_quadrature(formula, **case)[i],
-            1e-11,
-            examples=25,
-            unit="of the noise",
-            derivation="differences of order 8, h = 0.03 of the length: "
-            "error 1e-13, rounding ε/h · 10² for exponents up to 10²",
-            **cases,
-        )
-        for i in (0, 1)
-    )
-    space = for_all(
-        lambda **case: in_space(formula, **case),
-        1e-12,
-        unit="of the noise",
-        derivation="rounding of the terms that cancel, ε (1 + |z|/σ)², and of exponents up to 10²",
-        target=mixtures(),
-        level=levels(-6.0, 6.0),
-    )
-    names = (
-        "score and mean against differences, 1D",
-        "covariance against differences, 1D",
-        "all three against closed forms in space",
-    )
-    found = dict(zip(names, (f.measured or 0.0 for f in (first, second, space)), strict=True))
-    return replace(worst_of(first, second, space), quantities=found)
+    cases: dict[str, Any] = {"target": mixtures(dim=1), "level": levels(-6.0, 6.0)}
+    parts = {
+        "score and mean against differences, 1D": first.for_all(formula, examples=25, **cases),
+        "covariance against differences, 1D": second.for_all(formula, examples=25, **cases),
+        "all three against closed forms in space": in_space.for_all(
+            formula, target=mixtures(), level=levels(-6.0, 6.0)
+        ),
+    }
+    return decided(parts)

@@ -13,7 +13,8 @@ from scipy.special import softmax
 from analytic import GaussianMixture
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Level
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding
 from dfbench.schedules import at_log_snr
 from dfbench.testing import floats, levels
@@ -42,6 +43,7 @@ def over_all(points: Array, z: Array, level: Level, keep: int | None = None) -> 
     return np.asarray(softmax(-square / (2 * level.sigma**2), axis=1) @ points)
 
 
+@within(1e-14, "of the points · (1 + |z|²/σ²)", "rounding of the exponents: 10² ε")
 def gap(denoise: Denoiser, points: Array, level: Level, seed: int) -> float:
     """The mixture against the softmax, at states that the points diffuse to."""
     rng = np.random.default_rng(seed)
@@ -51,6 +53,7 @@ def gap(denoise: Denoiser, points: Array, level: Level, seed: int) -> float:
     return float(np.abs(denoise(points, z, level) - over_all(points, z, level)).max() / (size or 1))
 
 
+@within(1e-12, "of the points", "rounding of the exponents, up to 10⁴ at λ = 6: ε · 10⁴")
 def slope_of_loss(denoise: Denoiser, points: Array, level: Level) -> float:
     """d/dh E|D(z) + h φ(z) − x|² at h = 0 for some φ: zero for each, where D is the minimiser.
 
@@ -99,23 +102,8 @@ def _cloud(d: int) -> st.SearchStrategy[Array]:
 )
 def check(denoise: Denoiser) -> Finding:
     """The mixture against the softmax in three dimensions, and against the loss itself in one."""
-    same = for_all(
-        lambda **case: gap(denoise, **case),
-        1e-14,
-        unit="of the points · (1 + |z|²/σ²)",
-        derivation="rounding of the exponents: 10² ε",
-        points=_cloud(3),
-        level=levels(),
-        seed=st.integers(0, 99),
-    )
-    least = for_all(
-        lambda **case: slope_of_loss(denoise, **case),
-        1e-12,
-        unit="of the points",
-        derivation="rounding of the exponents, up to 10⁴ at λ = 6: ε · 10⁴",
-        points=_cloud(1),
-        level=levels(-6.0, 6.0),
-    )
+    same = gap.for_all(denoise, points=_cloud(3), level=levels(), seed=st.integers(0, 99))
+    least = slope_of_loss.for_all(denoise, points=_cloud(1), level=levels(-6.0, 6.0))
     series = _picture(denoise)
     at = int(np.argmin(np.abs(np.array(series["log-SNR"]))))
     found = {f"{name}, at log-SNR 0": series[name][at] for name in list(series)[1:]}

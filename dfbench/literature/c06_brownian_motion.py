@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import strategies as st
 
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import brownian_covariance
@@ -47,6 +48,7 @@ def _broken(size: float) -> Noise:
     return Noise(covariance)
 
 
+@within(1e-14, "correlation", "rounding: 10² ε")
 def increments_gap(noise: Noise, spans: Spans) -> float:
     """Covariances of W_t − W_s against those of sums of independent elementary increments.
 
@@ -66,6 +68,7 @@ def increments_gap(noise: Noise, spans: Spans) -> float:
     return float(np.abs(given - truth).max())
 
 
+@within(1e-12, "of the largest coefficient", "rounding of f and g² · 8")
 def euler_gap(noise: Noise, schedule: Schedule, n: int, eta: float) -> float:
     """Two tables: Euler–Maruyama with zero noise, and Euler on the probability-flow ODE."""
     grid = uniform_t(schedule, n, 0.95, 0.05)
@@ -77,6 +80,7 @@ def euler_gap(noise: Noise, schedule: Schedule, n: int, eta: float) -> float:
     return float((maruyama.gaps(euler) / size).max())
 
 
+@within(1e-13, "relative", "rounding of √(g² Δt)")
 def noise_gap(noise: Noise, schedule: Schedule, n: int, eta: float) -> float:
     """The draw of step i has weight η g √|Δt|, and no other state before it: W's increments."""
     grid = uniform_t(schedule, n, 0.95, 0.05)
@@ -110,30 +114,9 @@ def _spans() -> st.SearchStrategy[Spans]:
 def check(noise: Noise) -> Finding:
     """Exact covariances for any intervals; tables of Euler–Maruyama without and with noise."""
     cases = {"schedule": schedules(), "n": st.integers(1, 8), "eta": floats(0.1, 2.0)}
-    found = {
-        "covariance of increments": for_all(
-            lambda spans: increments_gap(noise, spans),
-            1e-14,
-            unit="correlation",
-            derivation="rounding: 10² ε",
-            spans=_spans(),
-        ),
-        "g = 0 against Euler": for_all(
-            lambda **case: euler_gap(noise, **case),
-            1e-12,
-            examples=25,
-            unit="of the largest coefficient",
-            derivation="rounding of f and g² · 8",
-            **cases,
-        ),
-        "size of the noise": for_all(
-            lambda **case: noise_gap(noise, **case),
-            1e-13,
-            examples=25,
-            unit="relative",
-            derivation="rounding of √(g² Δt)",
-            **cases,
-        ),
+    parts = {
+        "covariance of increments": increments_gap.for_all(noise, spans=_spans()),
+        "g = 0 against Euler": euler_gap.for_all(noise, examples=25, **cases),
+        "size of the noise": noise_gap.for_all(noise, examples=25, **cases),
     }
-    quantities = {name: f.measured or 0.0 for name, f in found.items()}
-    return replace(worst_of(*found.values()), quantities=quantities)
+    return decided(parts)

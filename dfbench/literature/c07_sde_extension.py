@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.diffusing import diffusing
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import largest, row
 from dfbench.literature.transport import BOUND, DERIVATION
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
@@ -43,6 +44,7 @@ class Extension:
         return float(sde[0] - 1 / dt), float(c_s), float(fresh**2 * abs(dt))
 
 
+@within(BOUND, "of the largest term", DERIVATION)
 def residual(
     sde: Extension, target: GaussianMixture, schedule: Schedule, t: float, epsilon: float
 ) -> float:
@@ -59,6 +61,7 @@ def residual(
     return largest(drift(0.0), drift(1.0))
 
 
+@within(1e-13, "of the terms added", "rounding of a step of 1/20 divided by it: 20 V · 4 ε, ×10")
 def variance_gap(
     sde: Extension, variance: Array, schedule: Schedule, t: float, epsilon: float
 ) -> float:
@@ -105,29 +108,16 @@ def check(sde: Extension) -> Finding:
         "t": floats(0.1, 0.9),
         "epsilon": floats(0.0, 5.0),
     }
-    law = for_all(
-        lambda **case: residual(sde, **case),
-        BOUND,
-        examples=20,
-        unit="of the largest term",
-        derivation=DERIVATION,
-        target=mixtures(max_components=2, smallest=0.2),
-        **cases,
-    )
-    gauss = for_all(
-        lambda **case: variance_gap(sde, **case),
-        1e-13,
-        unit="of the terms added",
-        derivation="rounding of a step of 1/20 divided by it: 20 V · 4 ε, ×10",
-        variance=spectra(),
-        **cases,
-    )
-    series, spread = _picture(sde)
-    found = {
-        "residual, Fokker–Planck": law.measured or 0.0,
-        "variance of a Gaussian, relative error": gauss.measured or 0.0,
+    parts = {
+        "residual, Fokker–Planck": residual.for_all(
+            sde, examples=20, target=mixtures(max_components=2, smallest=0.2), **cases
+        ),
+        "variance of a Gaussian, relative error": variance_gap.for_all(
+            sde, variance=spectra(), **cases
+        ),
     }
-    return replace(worst_of(law, gauss), quantities=found | spread, series=series)
+    series, spread = _picture(sde)
+    return decided(parts, spread, series)
 
 
 def _picture(sde: Extension) -> tuple[dict[str, list[float]], dict[str, float]]:

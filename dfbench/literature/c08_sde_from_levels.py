@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 
 from dfbench.levels import Array
 from dfbench.literature.calculus import derivative
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.schedules import EDM, VE, Cosine, FlowMatching, LinearVP, Schedule, SubVP
 from dfbench.testing import floats, schedules
@@ -57,14 +57,21 @@ NAMED: dict[str, Schedule] = {
 }
 
 
-def published_gap(sde: SDE, schedule: Schedule) -> float:
+@within(1e-13, "relative", "rounding of exponents up to 10, and of 1 − t: 10² ε")
+def published_gap(sde: SDE, schedule: str) -> float:
     """The formulas against those printed, relative, at 40 times."""
     t = np.linspace(0.02, 0.98, 40)
-    pairs = zip(sde(schedule, t), published(schedule, t), strict=True)
+    pairs = zip(sde(NAMED[schedule], t), published(NAMED[schedule], t), strict=True)
     gaps = [(np.abs(a - b) / np.maximum(np.abs(b), 1e-300)).max() for a, b in pairs]
     return float(np.max(gaps))  # a NaN stays one
 
 
+@within(
+    1e-11,
+    "relative",
+    "differences: h⁸ σ⁽⁹⁾/630 = 6e-14 of σ̇ for σ = √t and σ/α = t/(1−t) in "
+    "[0.1, 0.9], rounding ε/h = 2e-13 of levels good to 10 ε",
+)
 def levels_gap(sde: SDE, schedule: Schedule, t: float) -> float:
     """f = ∂ log α and g² = 2 α σ ∂(σ/α) with the derivatives taken by differences of the levels."""
     at = np.array([t])
@@ -76,6 +83,7 @@ def levels_gap(sde: SDE, schedule: Schedule, t: float) -> float:
     return float(np.max([abs(f - drift) / (1 + abs(drift)), abs(g2 - true) / true]))
 
 
+@within(1e-9, "relative", "the integrals' own tolerance 1e-10, α and σ its exponentials")
 def inverse_gap(sde: SDE, schedule: Schedule, t: float) -> float:
     """The levels that the SDE (f, g²), started at the schedule's own, comes to."""
     start, at = schedule.level(0.0), np.array([t])
@@ -103,34 +111,13 @@ def inverse_gap(sde: SDE, schedule: Schedule, t: float) -> float:
 )
 def check(sde: SDE) -> Finding:
     """Against the printed formulas, differences of the levels, and the levels it leads back to."""
-    gaps = {name: published_gap(sde, schedule) for name, schedule in NAMED.items()}
     cases: dict[str, Any] = {"schedule": schedules(), "t": floats(0.1, 0.9)}
-    found = {
-        "against printed formulas, largest": for_all(
-            lambda schedule: gaps[schedule],
-            1e-13,
-            unit="relative",
-            derivation="rounding of exponents up to 10, and of 1 − t: 10² ε",
-            schedule=st.sampled_from(sorted(NAMED)),
+    parts = {
+        "against printed formulas, largest": published_gap.for_all(
+            sde, schedule=st.sampled_from(sorted(NAMED))
         ),
-        "against differences of the levels": for_all(
-            lambda **case: levels_gap(sde, **case),
-            1e-11,
-            unit="relative",
-            derivation="differences: h⁸ σ⁽⁹⁾/630 = 6e-14 of σ̇ for σ = √t and σ/α = t/(1−t) in "
-            "[0.1, 0.9], rounding ε/h = 2e-13 of levels good to 10 ε",
-            **cases,
-        ),
-        "levels from f and g²": for_all(
-            lambda **case: inverse_gap(sde, **case),
-            1e-9,
-            examples=12,
-            unit="relative",
-            derivation="the integrals' own tolerance 1e-10, α and σ its exponentials",
-            **cases,
-        ),
+        "against differences of the levels": levels_gap.for_all(sde, **cases),
+        "levels from f and g²": inverse_gap.for_all(sde, examples=12, **cases),
     }
-    quantities = {name: f.measured or 0.0 for name, f in found.items()} | {
-        f"against the printed formula, {name}": gap for name, gap in gaps.items()
-    }
-    return replace(worst_of(*found.values()), quantities=quantities)
+    gaps = {f"against the printed formula, {name}": published_gap(sde, name) for name in NAMED}
+    return decided(parts, gaps)

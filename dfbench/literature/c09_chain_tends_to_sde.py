@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dfbench.levels import Array
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding
 from dfbench.schedules import DiscreteSchedule, LinearVP, Schedule
 from dfbench.testing import floats, schedules
@@ -37,6 +37,11 @@ def first_order(low: float, high: float) -> float:
     return -(low**2 + low * high + high**2) / 6
 
 
+@within(
+    2.0,
+    "β_max/N, relative",
+    "the next term, ∫ β³/3N² and the trapezoid's Δβ²/12N², is at most β_max/N of ½ ∫ β²/N; ×2",
+)
 def constant_gap(chain: Chain, low: float, high: float) -> float:
     """How far N (log ᾱ_N − log α²) is from its limit c, relative, in units of β_max/N.
 
@@ -49,6 +54,7 @@ def constant_gap(chain: Chain, low: float, high: float) -> float:
     return largest(*gaps)
 
 
+@within(1e-14, "of 1", "rounding over 64 steps")
 def variance_gap(chain: Chain, low: float, high: float) -> float:
     """z_n = √(1−β_n) z_{n−1} + √β_n ξ run through: its variance is 1 − ᾱ_n, exactly."""
     table = chain(64, low, high).alphas_cumprod
@@ -70,6 +76,7 @@ def euler_chain(schedule: Schedule, n: int) -> Array:
     return np.array([alpha * after[0], sigma**2 * after[0] ** 2 + noise])
 
 
+@within(0.05, "order", "c₂/(2 N c₁ log 2) at N = 4096, c₂/c₁ up to 10² where rates are 20")
 def order_gap(schedule: Schedule) -> float:
     """|measured order − 1| of that chain, from N to 2N steps."""
     level = schedule.level(0.9)
@@ -114,37 +121,13 @@ def figure(finding: Finding) -> Figure:
 def check(chain: Chain) -> Finding:
     """The first-order term of DDPM's chain; the order of Euler–Maruyama on any schedule."""
     betas: dict[str, Any] = {"low": floats(0.05, 1.0), "high": floats(1.0, 20.0)}
-    found = {
-        "first-order term: error / (β_max/N)": for_all(
-            lambda **case: constant_gap(chain, **case),
-            2.0,
-            unit="β_max/N, relative",
-            derivation="the next term, ∫ β³/3N² and the trapezoid's Δβ²/12N², is at most β_max/N "
-            "of ½ ∫ β²/N; ×2",
-            **betas,
-        ),
-        "ᾱ + variance − 1": for_all(
-            lambda **case: variance_gap(chain, **case),
-            1e-14,
-            examples=10,
-            unit="of 1",
-            derivation="rounding over 64 steps",
-            **betas,
-        ),
-        "order of Euler–Maruyama − 1": for_all(
-            lambda schedule: order_gap(schedule),
-            0.05,
-            examples=25,
-            unit="order",
-            derivation="c₂/(2 N c₁ log 2) at N = 4096, c₂/c₁ up to 10² where rates are 20",
-            schedule=schedules(),
-        ),
+    parts = {
+        "first-order term: error / (β_max/N)": constant_gap.for_all(chain, **betas),
+        "ᾱ + variance − 1": variance_gap.for_all(chain, examples=10, **betas),
+        "order of Euler–Maruyama − 1": order_gap.for_all(examples=25, schedule=schedules()),
     }
-    quantities = {name: f.measured or 0.0 for name, f in found.items()}
-    quantities["relative error of α² at DDPM's N = 1000"] = float(
-        np.expm1(log_signal_error(chain, 1000, 0.1, 20.0))
-    )
-    return replace(worst_of(*found.values()), quantities=quantities, series=_picture(chain))
+    lost = float(np.expm1(log_signal_error(chain, 1000, 0.1, 20.0)))
+    return decided(parts, {"relative error of α² at DDPM's N = 1000": lost}, _picture(chain))
 
 
 def _picture(chain: Chain) -> dict[str, list[float]]:

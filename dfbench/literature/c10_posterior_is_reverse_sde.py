@@ -12,7 +12,8 @@ from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.calculus import order
-from dfbench.literature.statement import for_all, largest, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import FlowMatching, Schedule
@@ -80,6 +81,12 @@ def errors(
 ORDERS = {"mean": 2.0, "variance": 1.0, "total variation": 1.0}
 
 
+@within(
+    0.1,
+    "order",
+    "h/2 of the next term, at h = 1/500 of the shortest time: 1e-2, where the "
+    "leading one is not small by accident: ×10",
+)
 def order_gap(step: Step, target: GaussianMixture, schedule: Schedule, t: float) -> float:
     """The largest |measured order − stated order| of the three errors."""
     (alpha, sigma), rates = schedule.level(t), schedule.rates(t)
@@ -129,13 +136,9 @@ def figure(finding: Finding) -> Figure:
 )
 def check(step: Step) -> Finding:
     """Orders of one step's errors against the exact posterior, for drawn mixtures."""
-    finding = for_all(
-        lambda **case: order_gap(step, **case),
-        0.1,
+    finding = order_gap.for_all(
+        step,
         examples=25,
-        unit="order",
-        derivation="h/2 of the next term, at h = 1/500 of the shortest time: 1e-2, where the "
-        "leading one is not small by accident: ×10",
         target=mixtures(dim=1, max_components=2, smallest=0.3),
         schedule=schedules(),
         t=floats(0.1, 0.9),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
 from dfbench.levels import Array
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import largest, row
 from dfbench.literature.transport import BOUND, DERIVATION, Motion
 from dfbench.outcome import Finding
 from dfbench.predictions import convert
@@ -66,6 +67,7 @@ def moving(law: CoupledMixtures, path: Path, t: float) -> Motion:
     )
 
 
+@within(BOUND, "of the largest term", DERIVATION)
 def residual(field: Interpolant, law: CoupledMixtures, path: str, t: float, noise: float) -> float:
     """Continuity of u, and Fokker–Planck of the SDE u + ½ ε² s with noise ε."""
     motion, chosen = moving(law, PATHS[path], t), PATHS[path]
@@ -79,6 +81,7 @@ def residual(field: Interpolant, law: CoupledMixtures, path: str, t: float, nois
     return largest(motion.residual(drift(eps2), eps2) for eps2 in (0.0, noise**2))
 
 
+@within(1e-12, "of the terms added", "rounding of exponents up to 10², and of 1 − t")
 def diffusion_gap(
     field: Interpolant, target: GaussianMixture, schedule: Schedule, t: float
 ) -> float:
@@ -138,31 +141,24 @@ def figure(finding: Finding) -> Figure:
 def check(field: Interpolant) -> Finding:
     """Differences of the density for coupled mixtures; diffusion is the case y ~ N(0, I)."""
     times = floats(0.1, 0.9)
-    found = {
-        "residual, continuity": for_all(
-            lambda **case: residual(field, **case),
-            BOUND,
+    parts = {
+        "residual, continuity": residual.for_all(
+            field,
             examples=20,
-            unit="of the largest term",
-            derivation=DERIVATION,
             law=couplings(),
             path=st.sampled_from(sorted(PATHS)),
             t=times,
             noise=floats(0.0, 2.0),
         ),
-        "y ~ N(0, I) against the diffusion path": for_all(
-            lambda **case: diffusion_gap(field, **case),
-            1e-12,
+        "y ~ N(0, I) against the diffusion path": diffusion_gap.for_all(
+            field,
             examples=30,
-            unit="of the terms added",
-            derivation="rounding of exponents up to 10², and of 1 − t",
             target=mixtures(max_components=2, smallest=0.2),
             schedule=schedules(),
             t=times,
         ),
     }
-    quantities = {name: f.measured or 0.0 for name, f in found.items()}
-    return replace(worst_of(*found.values()), quantities=quantities, series=_picture())
+    return decided(parts, series=_picture())
 
 
 def _picture() -> dict[str, list[float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,11 +13,13 @@ from analytic import GaussianMixture
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Level
 from dfbench.literature.calculus import derivative
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding
 from dfbench.testing import floats
 
 Score = Callable[[GaussianMixture, Array, Level], Array]
+Wells = tuple[Array, Array, Array]  # depths (k,) in kT, centres (k, d) and widths (k,)
 
 _LEVEL = Level(1.0, 0.25)  # the wells as given are those of the diffused law
 
@@ -45,19 +46,23 @@ def boltzmann(depths: Array, centres: Array, widths: Array) -> GaussianMixture:
     return GaussianMixture.isotropic(weight / weight.sum(), centres, widths**2 - _LEVEL.sigma**2)
 
 
-def gradient_gap(
-    given: Score, depths: Array, centres: Array, widths: Array, kT: float, offset: float
-) -> float:
+@within(
+    1e-13,
+    "of the energy, (1 + |offset|/kT)/h",
+    "differences: h⁹ He₉/630 = 5e-15 within 4 widths; rounding of E/kT: 10 ε",
+)
+def gradient_gap(given: Score, well: Wells, kT: float, offset: float) -> float:
     """s against −∇E/kT by differences, in units of 1/width; kT, offset and Z drop out."""
-    target, h = boltzmann(depths, centres, widths), 0.02 * float(widths.min())
+    _, centres, widths = well
+    target, h = boltzmann(*well), 0.02 * float(widths.min())
     x = (centres[:, None] + widths[:, None, None] * np.linspace(-2, 2, 4)[:, None]).reshape(
         -1, centres.shape[1]
     )
-    here = energy(depths, centres, widths, kT, offset, x)
+    here = energy(*well, kT, offset, x)
 
     def boltzmann_factor(along: Array, s: float) -> Array:
         """e^(−(E(x + s e) − E(x))/kT): as smooth as a Gaussian, which E is not between wells."""
-        there = energy(depths, centres, widths, kT, offset, x + s * along)
+        there = energy(*well, kT, offset, x + s * along)
         return np.asarray(np.exp((here - there) / kT))
 
     axes = np.eye(x.shape[1])
@@ -67,13 +72,17 @@ def gradient_gap(
     return float(np.abs(given(target, x, _LEVEL) - np.stack(slopes, 1)).max() / size)
 
 
-def moments_gap(
-    given: Score, depths: Array, centres: Array, widths: Array, kT: float, offset: float
-) -> float:
+@within(
+    1e-12,
+    "of 1 + |offset|/kT",
+    "rounding of weights with exponents up to 10², and of their sum: 10³ ε",
+)
+def moments_gap(given: Score, well: Wells, kT: float, offset: float) -> float:
     """E[s] = 0, E[x s'] = −I (the virial theorem), E|s|² = −E tr ∇s, over e^(−E/kT)/Z in 1-D.
 
     Weights and Z come from the energy alone, by the trapezoid rule, exact to rounding.
     """
+    depths, centres, widths = well
     centres = centres[:, :1]
     h, edge = 0.2 * float(widths.min()), 10 * float(widths.max())
     x = np.arange(centres.min() - edge, centres.max() + edge, h)[:, None]
@@ -89,7 +98,7 @@ def moments_gap(
 
 
 @st.composite
-def wells(draw: st.DrawFn) -> tuple[Array, Array, Array]:
+def wells(draw: st.DrawFn) -> Wells:
     """Depths (in kT), centres and widths of one to three wells in up to three dimensions."""
     k, d = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     depths = np.array([draw(floats(-3, 3)) for _ in range(k)])
@@ -116,25 +125,8 @@ def check(given: Score) -> Finding:
         "offset": floats(-100.0, 100.0),
     }
 
-    def on(measure: Callable[..., float]) -> Callable[..., float]:
-        return lambda well, kT, offset: measure(given, *well, kT, offset)
-
-    found = {
-        "score against differences of the energy": for_all(
-            on(gradient_gap),
-            1e-13,
-            unit="of the energy, (1 + |offset|/kT)/h",
-            derivation="differences: h⁹ He₉/630 = 5e-15 within 4 widths; rounding of E/kT: 10 ε",
-            **cases,
-        ),
-        "the three averages": for_all(
-            on(moments_gap),
-            1e-12,
-            examples=30,
-            unit="of 1 + |offset|/kT",
-            derivation="rounding of weights with exponents up to 10², and of their sum: 10³ ε",
-            **cases,
-        ),
+    parts = {
+        "score against differences of the energy": gradient_gap.for_all(given, **cases),
+        "the three averages": moments_gap.for_all(given, examples=30, **cases),
     }
-    quantities = {name: f.measured or 0.0 for name, f in found.items()}
-    return replace(worst_of(*found.values()), quantities=quantities)
+    return decided(parts)

@@ -9,7 +9,8 @@ import numpy as np
 
 from analytic import GaussianMixture
 from analytic.information import expectation
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.losses import explicit_score_matching, implicit_score_matching
 from dfbench.outcome import Finding
 from dfbench.testing import Field, fields, mixtures
@@ -36,7 +37,9 @@ def broken(size: float) -> Loss:
 )
 def check(loss: Loss) -> Finding:
     """One and two dimensions, any s, whether it is a gradient or not."""
+    derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
 
+    @within(1e-10, "of 1 + E|∇ log p|²/2", derivation)
     def gap(target: GaussianMixture, s: Field) -> float:
         def terms(z: np.ndarray) -> np.ndarray:
             value, true = s(z), target.score(z)
@@ -48,23 +51,7 @@ def check(loss: Loss) -> Finding:
         difference, size = expectation(target, terms)
         return float(abs(difference) / (1 + size))
 
-    derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
-    line = for_all(
-        gap,
-        1e-10,
-        unit="of 1 + E|∇ log p|²/2",
-        derivation=derivation,
-        examples=25,
-        target=mixtures(dim=1),
-        s=fields(),
+    return worst_of(
+        gap.for_all(examples=25, target=mixtures(dim=1), s=fields()),
+        gap.for_all(examples=5, target=mixtures(dim=2, smallest=0.7), s=fields()),
     )
-    plane = for_all(
-        gap,
-        1e-10,
-        unit="of 1 + E|∇ log p|²/2",
-        derivation=derivation,
-        examples=5,
-        target=mixtures(dim=2, smallest=0.7),
-        s=fields(),
-    )
-    return worst_of(line, plane)

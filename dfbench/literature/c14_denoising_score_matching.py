@@ -10,7 +10,8 @@ import numpy as np
 from analytic import GaussianMixture
 from analytic.information import expectation, joint
 from dfbench.levels import Level
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.losses import denoising_score_matching, explicit_score_matching
 from dfbench.outcome import Finding
 from dfbench.testing import Field, fields, levels, mixtures
@@ -37,7 +38,9 @@ def broken(size: float) -> Loss:
 )
 def check(loss: Loss) -> Finding:
     """Both losses are quadratic, so J(s + φ) − J(s − φ) is twice the derivative along φ."""
+    derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
 
+    @within(1e-9, "of the gradient's size", derivation)
     def gradients(target: GaussianMixture, level: Level, s: Field, along: Field) -> float:
         def terms(pair: np.ndarray) -> np.ndarray:
             x, eps = pair[:, :1], pair[:, 1:]
@@ -53,6 +56,7 @@ def check(loss: Loss) -> Finding:
         size = np.sqrt(of_step * (of_value + of_true)) * max(1, 1 / level.sigma)
         return float(abs(gap) / (1e-6 + size))
 
+    @within(1e-9, "of the least loss's slope", derivation)
     def minimum(target: GaussianMixture, level: Level, along: Field) -> float:
         """J(s* + φ) − J(s* − φ) vanishes for every φ."""
 
@@ -68,23 +72,6 @@ def check(loss: Loss) -> Finding:
 
     line = mixtures(dim=1, smallest=0.3)
     cases: dict[str, Any] = {"target": line, "level": levels(-3, 3), "along": fields()}
-    derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
     return worst_of(
-        for_all(
-            gradients,
-            1e-9,
-            unit="of the gradient's size",
-            derivation=derivation,
-            examples=12,
-            s=fields(),
-            **cases,
-        ),
-        for_all(
-            minimum,
-            1e-9,
-            unit="of the least loss's slope",
-            derivation=derivation,
-            examples=8,
-            **cases,
-        ),
+        gradients.for_all(examples=12, s=fields(), **cases), minimum.for_all(examples=8, **cases)
     )

@@ -9,7 +9,8 @@ import numpy as np
 from analytic import GaussianMixture
 from analytic.information import expectation, joint
 from dfbench.levels import Array, Level
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.losses import conditional_target, squared_error
 from dfbench.outcome import Finding
 from dfbench.schedules import Schedule
@@ -42,6 +43,11 @@ def broken(size: float) -> Target:
 def check(conditional: Target) -> Finding:
     """Both losses are quadratic, so J(v + φ) − J(v − φ) is twice the derivative along φ."""
 
+    @within(
+        1e-9,
+        "of the gradient's size",
+        "quadrature to 1e-11 of the integral of the size of the integrand",
+    )
     def gap(target: GaussianMixture, schedule: Schedule, t: float, v: Field, along: Field) -> float:
         level, rates = schedule.level(t), schedule.rates(t)
         size = np.hypot(*level)
@@ -62,12 +68,8 @@ def check(conditional: Target) -> Finding:
         difference, of_step, of_rest = expectation(joint(target), terms)
         return float(abs(difference) / (1e-6 * speed**2 + np.sqrt(of_step * of_rest)))
 
-    return for_all(
-        gap,
-        1e-9,
-        unit="of the gradient's size",
+    return gap.for_all(
         examples=15,
-        derivation="quadrature to 1e-11 of the integral of the size of the integrand",
         target=mixtures(dim=1, smallest=0.3),
         schedule=schedules(),
         t=floats(0.1, 0.9),

@@ -11,7 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dfbench.levels import Level
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.predictions import affine, convert, mse_factor, weights
 from dfbench.testing import floats, levels
@@ -68,7 +69,9 @@ def from_eps(kind: str, level: Level) -> float:
 )
 def check(factor: Factor) -> Finding:
     """All 56 ordered pairs, from x and ε that are written down."""
+    derivation = "round-off in float64: a few dozen operations"
 
+    @within(1e-14, "relative", derivation)
     def conversion(level: Level, pair: tuple[str, str], x: float, eps: float) -> float:
         rates = (-level.sigma, 1.5 * level.alpha)
         z = level.alpha * x + level.sigma * eps
@@ -86,6 +89,7 @@ def check(factor: Factor) -> Finding:
         size += abs(c_m) * (abs(p * x) + abs(q * eps))
         return float(abs(found - true) / (1e-300 + size))
 
+    @within(1e-13, "relative", derivation)
     def error(level: Level, pair: tuple[str, str]) -> float:
         """x + σ d and ε − α d share z; their predictions differ by (p σ − q α) d."""
         rates = (-level.sigma, 1.5 * level.alpha)
@@ -99,29 +103,14 @@ def check(factor: Factor) -> Finding:
     def ends(kind: str, level: Level, rates: tuple[float, float]) -> tuple[float, float]:
         return written(kind, level, rates, 1.0, 0.0), written(kind, level, rates, 0.0, 1.0)
 
+    @within(1e-13, "relative", derivation)
     def stated(level: Level, kind: str) -> float:
         return float(abs(factor("eps", kind, *level) / from_eps(kind, level) - 1))
 
-    derivation = "round-off in float64: a few dozen operations"
     cases: dict[str, Any] = {"level": levels(), "pair": st.sampled_from(PAIRS)}
     numbers: dict[str, Any] = {"x": floats(-3, 3), "eps": floats(-3, 3)}
     return worst_of(
-        for_all(
-            conversion,
-            1e-14,
-            unit="relative",
-            examples=200,
-            derivation=derivation,
-            **cases,
-            **numbers,
-        ),
-        for_all(error, 1e-13, unit="relative", examples=200, derivation=derivation, **cases),
-        for_all(
-            stated,
-            1e-13,
-            unit="relative",
-            derivation=derivation,
-            level=levels(),
-            kind=st.sampled_from(["x", "v", "u"]),
-        ),
+        conversion.for_all(examples=200, **cases, **numbers),
+        error.for_all(examples=200, **cases),
+        stated.for_all(level=levels(), kind=st.sampled_from(["x", "v", "u"])),
     )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.levels import Array, Level
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.losses import training_loss, weighted_loss
 from dfbench.outcome import Finding
 from dfbench.predictions import affine
@@ -68,7 +69,9 @@ def network(target: GaussianMixture, field: Field, kind: str, schedule: Schedule
 )
 def check(weight: Weight) -> Finding:
     """Losses in t under any schedule and prediction, against the integral over λ."""
+    derivation = "14 Gauss–Legendre nodes over |λ| ≤ 2: their error is below 1e-7"
 
+    @within(1e-6, "of the loss", derivation)
     def loss(target: GaussianMixture, schedule: Schedule, kind: str, field: Field) -> float:
         times, lams = spans(schedule)
         model = network(target, field, kind, schedule)
@@ -77,6 +80,7 @@ def check(weight: Weight) -> Finding:
         in_lam = weighted_loss(eps, target, weight(kind, schedule, None), lams)
         return abs(in_t / in_lam - 1)
 
+    @within(1e-6, "of the loss", derivation)
     def gradient(
         target: GaussianMixture, schedule: Schedule, kind: str, field: Field, other: Field
     ) -> float:
@@ -92,20 +96,11 @@ def check(weight: Weight) -> Finding:
             in_lam.append(weighted_loss(eps, target, sigmoid, lams))
         return abs((in_t[1] - in_t[0]) - (in_lam[1] - in_lam[0])) / max(in_lam)
 
-    derivation = "14 Gauss–Legendre nodes over |λ| ≤ 2: their error is below 1e-7"
     line = mixtures(dim=1, smallest=0.3)
     cases: dict[str, Any] = {"target": line, "schedule": schedules(), "kind": KINDS}
     cases["field"] = fields()
-    losses = for_all(loss, 1e-6, unit="of the loss", derivation=derivation, examples=8, **cases)
+    losses = loss.for_all(examples=8, **cases)
     if losses.verdict != "pass":
         return losses
-    gradients = for_all(
-        gradient,
-        1e-6,
-        unit="of the loss",
-        derivation=derivation,
-        examples=2,
-        other=fields(),
-        **cases,
-    )
+    gradients = gradient.for_all(examples=2, other=fields(), **cases)
     return worst_of(losses, gradients)

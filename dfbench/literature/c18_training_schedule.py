@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from analytic import GaussianMixture
 from analytic.information import eps_mmse
 from dfbench.levels import Array
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.schedules import VE, Cosine, FlowMatching, LinearVP, Schedule
 from dfbench.testing import schedules, spectra
@@ -100,6 +101,7 @@ def figure(finding: Finding) -> Figure:
 def check(density: Density) -> Finding:
     """The loss under any schedule, and that no schedule's estimate varies less than the best."""
 
+    @within(1e-8, "of the loss", "128 Gauss–Legendre nodes")
     def loss(schedule: Schedule, spectrum: Array, weight: str) -> float:
         low, high = max(-4.0, schedule.log_snr(1.0)), min(4.0, schedule.log_snr(0.0))
         w = WEIGHTINGS[weight]()
@@ -111,6 +113,7 @@ def check(density: Density) -> Finding:
         value = panel @ (w(lam) / density(schedule, lam) * error(spectrum, lam))
         return float(abs(value / true - 1))
 
+    @within(1e-12, derivation="Cauchy–Schwarz; round-off")
     def excess(spectrum: Array, weight: str) -> float:
         """Least variance over that of each other density, minus one."""
         found = variances(spectrum, WEIGHTINGS[weight](), -6.0, 6.0)
@@ -119,18 +122,8 @@ def check(density: Density) -> Finding:
 
     smooth = st.sampled_from(["elbo", "flow_matching", "sd3", "edm", "sigmoid", "indi"])
     found = worst_of(
-        for_all(
-            loss,
-            1e-8,
-            unit="of the loss",
-            derivation="128 Gauss–Legendre nodes",
-            schedule=schedules(),
-            spectrum=spectra(),
-            weight=smooth,
-        ),
-        for_all(
-            excess, 1e-12, derivation="Cauchy–Schwarz; round-off", spectrum=spectra(), weight=smooth
-        ),
+        loss.for_all(schedule=schedules(), spectrum=spectra(), weight=smooth),
+        excess.for_all(spectrum=spectra(), weight=smooth),
     )
     # A spectrum like that of images, in which the variance falls with frequency squared.
     image = 1 / np.arange(1, 65) ** 2.0

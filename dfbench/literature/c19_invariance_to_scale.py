@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.levels import Array, Level
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.losses import expected_loss
 from dfbench.outcome import Finding
 from dfbench.schedules import Schedule
@@ -40,6 +41,7 @@ def inverse(c: float) -> float:
 def check(scaling: Scaling) -> Finding:
     """The loss of one network, and the weighting, under a schedule and under its multiple."""
 
+    @within(1e-10, "of the loss", "quadrature to 1e-11 on both sides")
     def loss(
         target: GaussianMixture, schedule: Schedule, t: float, c: float, kind: str, network: Field
     ) -> float:
@@ -55,6 +57,7 @@ def check(scaling: Scaling) -> Finding:
         one = expected_loss(plain, target, kind, before)
         return abs(expected_loss(scaled, target, kind, after) / one - 1)
 
+    @within(1e-10, "of the weight", "round-off in float64")
     def weighting(schedule: Schedule, t: float, c: float, kind: str) -> float:
         """w is unchanged, but for c² where the target is v and 1/c² where it is the score."""
         other = schedule.scaled(lambda t: c * np.exp(t), lambda t: c * np.exp(t))
@@ -66,12 +69,8 @@ def check(scaling: Scaling) -> Finding:
     invariant = st.sampled_from(["eps", "x", "u"])
     scales = st.one_of(floats(0.2, 0.8), floats(1.25, 5.0))
     found = worst_of(
-        for_all(
-            loss,
-            1e-10,
-            unit="of the loss",
+        loss.for_all(
             examples=25,
-            derivation="quadrature to 1e-11 on both sides",
             target=mixtures(dim=1),
             schedule=schedules(),
             t=floats(0.1, 0.9),
@@ -79,11 +78,7 @@ def check(scaling: Scaling) -> Finding:
             kind=invariant,
             network=fields(),
         ),
-        for_all(
-            weighting,
-            1e-10,
-            unit="of the weight",
-            derivation="round-off in float64",
+        weighting.for_all(
             schedule=schedules(),
             t=floats(0.1, 0.9),
             c=scales,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dfbench.grids import regular
 from dfbench.levels import Level
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding
 from dfbench.predictions import affine
 from dfbench.samplers import METHODS
@@ -85,31 +86,18 @@ def figure(finding: Finding) -> Figure:
 def check(convert: Affine) -> Finding:
     """The size of each at any level, and that v and u never exceed 1."""
 
+    @within(1e-13, "relative", "round-off in float64")
     def off(kind: str, lam: float) -> float:
         level = Level(*at_log_snr(lam))
         return float(abs(amplification(convert, kind, level) / stated(kind, lam) - 1))
 
+    @within(1e-13, "above 1", "round-off in float64")
     def beyond(kind: str, lam: float) -> float:
         return amplification(convert, kind, Level(*at_log_snr(lam))) - 1
 
     found = worst_of(
-        for_all(
-            off,
-            1e-13,
-            unit="relative",
-            examples=100,
-            derivation="round-off in float64",
-            kind=st.sampled_from(list(KINDS)),
-            lam=floats(-20, 20),
-        ),
-        for_all(
-            beyond,
-            1e-13,
-            unit="above 1",
-            derivation="round-off in float64",
-            kind=st.sampled_from(["v", "u"]),
-            lam=floats(-40, 40),
-        ),
+        off.for_all(examples=100, kind=st.sampled_from(list(KINDS)), lam=floats(-20, 20)),
+        beyond.for_all(kind=st.sampled_from(["v", "u"]), lam=floats(-40, 40)),
     )
     lam = np.linspace(-12, 12, 49)
     levels = [Level(*at_log_snr(float(at))) for at in lam]

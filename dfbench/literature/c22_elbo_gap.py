@@ -17,7 +17,8 @@ from analytic.information import (
     point_information,
 )
 from dfbench.levels import Array, Grid
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import at_log_snr
@@ -107,23 +108,27 @@ def figure(finding: Finding) -> Figure:
 def check(steps: Steps) -> Finding:
     """Continuous time pointwise (I-MMSE), the gap's sign on any grid, and its limit."""
 
+    @within(1e-9, "nats", "quadrature to 1e-11 in z, 8 Gauss–Legendre nodes per unit of λ")
     def equality(target: GaussianMixture, low: float) -> float:
         """½ ∫ E|ε̂ − ε|² dλ = I(λ_max) − I(λ_min)."""
         ends = mutual_information(target, [low, low + 4])
         return float(abs(diffusion_loss(target, low, low + 4) - np.diff(ends)[0]))
 
+    @within(1e-8, "nats", "the same")
     def pointwise(target: GaussianMixture, low: float, u: float) -> float:
         """The same at one x: KL(q(z_0|x) | p) − KL(q(z_1|x) | p)."""
         x = target.means[0] + u
         ends = [point_information(target, x, at) for at in (low, low + 2)]
         return abs(diffusion_loss(target, low, low + 2, x) - (ends[1] - ends[0]))
 
+    @within(0.0, "nats", "an upper sum of a falling integrand")
     def slack(target: GaussianMixture, grid: Grid) -> float:
         """−gap: negative on every grid."""
         lam = grid.log_snr
         loss = divergences(steps(grid), target).sum()
         return float(diffusion_loss(target, lam[0], lam[-1]) / loss - 1)
 
+    @within(1e-3, "of the limit", "the next term, O(1/T²), with |Δλ| ≤ 0.06")
     def limit(target: GaussianMixture) -> float:
         """T · gap at T = 150 and 300, extrapolated, over its limit."""
         true = diffusion_loss(target, -4.0, 4.0)
@@ -134,42 +139,10 @@ def check(steps: Steps) -> Finding:
     line = mixtures(dim=1, smallest=0.2)
     one = mixtures(max_components=1)
     found = worst_of(
-        for_all(
-            equality,
-            1e-9,
-            unit="nats",
-            examples=10,
-            derivation="quadrature to 1e-11 in z, 8 Gauss–Legendre nodes per unit of λ",
-            target=line,
-            low=floats(-5, 3),
-        ),
-        for_all(
-            pointwise,
-            1e-8,
-            unit="nats",
-            examples=4,
-            derivation="the same",
-            target=line,
-            low=floats(-3, 2),
-            u=floats(-1, 1),
-        ),
-        for_all(
-            slack,
-            0.0,
-            unit="nats",
-            derivation="an upper sum of a falling integrand",
-            examples=12,
-            target=line,
-            grid=grids(2, 6, -5, 5),
-        ),
-        for_all(
-            limit,
-            1e-3,
-            unit="of the limit",
-            examples=10,
-            derivation="the next term, O(1/T²), with |Δλ| ≤ 0.06",
-            target=one,
-        ),
+        equality.for_all(examples=10, target=line, low=floats(-5, 3)),
+        pointwise.for_all(examples=4, target=line, low=floats(-3, 2), u=floats(-1, 1)),
+        slack.for_all(examples=12, target=line, grid=grids(2, 6, -5, 5)),
+        limit.for_all(examples=10, target=one),
     )
     return replace(found, **_example(steps))
 

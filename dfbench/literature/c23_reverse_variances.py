@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dfbench.levels import Grid
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import at_log_snr
@@ -61,28 +62,31 @@ def reverse_std(variance: float, grid: Grid) -> float:
 )
 def check(noise: Noise) -> Finding:
     """What the steps draw, against the conditional law."""
+    exact = within(
+        1e-12, "relative", "round-off in float64, a difference of levels a step of 0.1 apart"
+    )
 
+    @exact
     def normal(low: float, step: float) -> float:
         grid = Grid(*at_log_snr(np.array([low, low + step])))
         return abs(noise("beta", grid) / reverse_std(1.0, grid) - 1)
 
+    @exact
     def point(grid: Grid) -> float:
         return abs(noise("beta_tilde", grid) / reverse_std(0.0, grid) - 1)
 
+    @exact
     def between(low: float, step: float, variance: float) -> float:
         """By how much the exact variance is outside the two."""
         grid = Grid(*at_log_snr(np.array([low, low + step])))
-        exact = reverse_std(variance, grid)
-        return largest(exact / noise("beta", grid), noise("beta_tilde", grid) / exact) - 1
+        true = reverse_std(variance, grid)
+        return largest(true / noise("beta", grid), noise("beta_tilde", grid) / true) - 1
 
-    derivation = "round-off in float64, a difference of levels a step of 0.1 apart"
     steps: dict[str, Any] = {"low": floats(-8, 6), "step": floats(0.1, 2)}
     found = worst_of(
-        for_all(normal, 1e-12, unit="relative", derivation=derivation, **steps),
-        for_all(point, 1e-12, unit="relative", derivation=derivation, grid=levels_pairs()),
-        for_all(
-            between, 1e-12, unit="relative", derivation=derivation, variance=floats(0, 1), **steps
-        ),
+        normal.for_all(**steps),
+        point.for_all(grid=levels_pairs()),
+        between.for_all(variance=floats(0, 1), **steps),
     )
     quantities = {}
     for lam in (-4.0, 0.0, 4.0):

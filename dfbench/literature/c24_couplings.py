@@ -15,7 +15,8 @@ from analytic import GaussianMixture, flow_map, quantile_flow
 from analytic.information import mmse
 from dfbench.couplings import Permutation, crossing_fraction, minibatch_pairs
 from dfbench.levels import Array
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.testing import mixtures
 
@@ -102,6 +103,7 @@ def figure(finding: Finding) -> Figure:
 def check(couple: Coupling) -> Finding:
     """Permutations; the cost against its closed form; and the order of trajectories."""
 
+    @within(0.0, "points", "counting")
     def lost(n: int, d: int, batch: int, seed: int) -> float:
         """Points that are used twice, and a batch whose pairs cost more than they did."""
         noise, data = np.random.default_rng(seed).standard_normal((2, n, d))
@@ -109,6 +111,7 @@ def check(couple: Coupling) -> Finding:
         dearer = ((data[pairs] - noise) ** 2).sum() > ((data - noise) ** 2).sum() * (1 + 1e-12)
         return float(n - len(np.unique(pairs)) + dearer)
 
+    @within(0.0, "neighbours", "counting")
     def order(target: GaussianMixture) -> float:
         """Neighbours that trade places on the way to the data."""
         z = np.linspace(-3.0, 3.0, 13)[:, None]
@@ -138,24 +141,13 @@ def check(couple: Coupling) -> Finding:
         for earlier, later in pairwise(found[name].values())
     )
     decided = worst_of(
-        for_all(
-            lost,
-            0.0,
-            unit="points",
-            derivation="counting",
+        lost.for_all(
             n=st.integers(2, 40),
             d=st.integers(1, 3),
             batch=st.integers(1, 12),
             seed=st.integers(0, 99),
         ),
-        for_all(
-            order,
-            0.0,
-            unit="neighbours",
-            derivation="counting",
-            examples=5,
-            target=mixtures(dim=1, smallest=0.3),
-        ),
+        order.for_all(examples=5, target=mixtures(dim=1, smallest=0.3)),
         judge(
             largest(*scores),
             6.0,

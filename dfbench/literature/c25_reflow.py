@@ -14,7 +14,8 @@ from analytic.information import expectation, mmse
 from dfbench.exact import exact_model
 from dfbench.grids import quadratic
 from dfbench.levels import Array
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import FlowMatching
@@ -97,11 +98,13 @@ def check(run: Sampler) -> Finding:
     s = (1 + node) / 2
     times, dt = s**2 * (3 - 2 * s), weight / 2 * 6 * s * (1 - s)
 
+    @within(1e-5, "probability", f"RK4 with {STEPS} quadratic steps: fourth order")
     def marginal(target: GaussianMixture) -> float:
         """P(Z_0 ≤ T(z)) − P(Z_1 ≤ z)."""
         z = Z[np.abs(Z[:, 0]) <= 4]
         return float(np.abs(target.cdf(run(target, z)) - np.exp(log_ndtr(z))).max())
 
+    @within(1e-5, "of the cost", "the same, and 20 nodes in t")
     def balance(target: GaussianMixture) -> float:
         """Transport cost before − after − variance of the target − bend of the path."""
         chord = Z[:, 0] - run(target, Z)[:, 0]
@@ -112,6 +115,7 @@ def check(run: Sampler) -> Finding:
         before = float(target.covariance[0, 0] + target.mean[0] ** 2 + 1)
         return float(abs(before - MASS @ chord**2 - variance - bend) / before)
 
+    @within(0.0, derivation="Jensen's inequality")
     def dearer(target: GaussianMixture) -> float:
         """Largest relative rise of a convex cost; x − ε of independent pairs is again a mixture."""
         moved = Z - run(target, Z)
@@ -120,30 +124,17 @@ def check(run: Sampler) -> Finding:
         after = [float(MASS @ c(moved)[:, 0]) for c in COSTS.values()]
         return float(np.max(after / before - 1))
 
+    @within(0.0, "pairs", "counting")
     def crossing(target: GaussianMixture) -> float:
         """Lines from T(z) to z that cross: then the reflowed field would not be their slope."""
         return float((np.diff(run(target, Z)[:, 0]) <= 0).sum())
 
     line = mixtures(dim=1, smallest=0.3)
     found = worst_of(
-        for_all(
-            marginal,
-            1e-5,
-            unit="probability",
-            examples=10,
-            target=line,
-            derivation=f"RK4 with {STEPS} quadratic steps: fourth order",
-        ),
-        for_all(
-            balance,
-            1e-5,
-            unit="of the cost",
-            examples=10,
-            target=line,
-            derivation="the same, and 20 nodes in t",
-        ),
-        for_all(dearer, 0.0, examples=10, target=line, derivation="Jensen's inequality"),
-        for_all(crossing, 0.0, unit="pairs", examples=10, target=line, derivation="counting"),
+        marginal.for_all(examples=10, target=line),
+        balance.for_all(examples=10, target=line),
+        dearer.for_all(examples=10, target=line),
+        crossing.for_all(examples=10, target=line),
     )
     return replace(found, **_example(run))
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Method, Model, Noise, Traits
@@ -57,14 +58,9 @@ def reparametrised(error: float = 0.0) -> Reparametrised:
 def check(rescaled: Reparametrised) -> Finding:
     """Coefficients of each of the three forms against DDIM's, in terms of the same output x̂."""
 
+    @within(1e-12, "of the state's size", "round-off in float64, amplified by σ/α ≤ e³ at the ends")
     def gap(grid: Grid) -> float:
         ddim = METHODS["ddim"].table(grid, "x").canonical()
         return max(float(rescaled(output, grid).canonical().gaps(ddim).max()) for output in FRAMES)
 
-    return for_all(
-        gap,
-        1e-12,
-        unit="of the state's size",
-        grid=grids(low=-6.0, high=6.0),
-        derivation="round-off in float64, amplified by σ/α ≤ e³ at the ends",
-    )
+    return gap.for_all(grid=grids(low=-6.0, high=6.0))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid, grid_of
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine, FlowMatching, Schedule
@@ -51,17 +52,12 @@ def gap(schedule: Schedule, times: list[float]) -> float:
 def check(schedule: Schedule) -> Finding:
     """Equality of the two tables at any times, from pure noise to data."""
 
+    @within(1e-12, "of the state's size", "round-off in float64")
     def measure(inner: list[float]) -> float:
         times = sorted({0.0, 1.0, *(round(t, 3) for t in inner)}, reverse=True)
         return gap(schedule, times)
 
-    finding = for_all(
-        measure,
-        1e-12,
-        unit="of the state's size",
-        derivation="round-off in float64",
-        inner=st.lists(floats(0.01, 0.99), max_size=12),
-    )
+    finding = measure.for_all(inner=st.lists(floats(0.01, 0.99), max_size=12))
     cosine = uniform_t(Cosine(), 10, 0.99, 0.01)
     assert cosine.t is not None
     elsewhere = gap(Cosine(), [float(t) for t in cosine.t])

@@ -11,7 +11,8 @@ from scipy.integrate import solve_ivp
 
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine, Schedule
@@ -71,17 +72,14 @@ def response(table: Table) -> Array:
 def check(sampler: Sampler) -> Finding:
     """The table's response to a constant output against the integrated ODE."""
 
+    @within(1e-10, "of the weight", "the reference integration, relative tolerance 1e-13 a step")
     def gap(schedule: Schedule, output: str, t: float, length: float, n: int) -> float:
         grid = uniform_t(schedule, n, t, t - length)
         found, truth = response(sampler(grid, output)), exact(schedule, output, t, t - length)
         return float((np.abs(found - truth) / (1 + np.abs(truth))).max())
 
-    finding = for_all(
-        gap,
-        1e-10,
+    finding = gap.for_all(
         examples=60,
-        unit="of the weight",
-        derivation="the reference integration, relative tolerance 1e-13 a step",
         schedule=schedules(),
         output=st.sampled_from(sorted(OUTPUTS)),
         t=floats(0.5, 0.9),

@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
-from dfbench.literature.c30_ddim_exact_for_constant_output import (
-    Sampler,
-    ddim_towards_euler,
-)
+from dfbench.literature.c30_ddim_exact_for_constant_output import Sampler, ddim_towards_euler
 from dfbench.literature.drawing import Curves, Slider, frame
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching, Schedule
 from dfbench.testing import floats, schedules
@@ -119,6 +117,7 @@ SLIDER = Slider(
 def check(sampler: Sampler) -> Finding:
     """Coefficients on a schedule and on the same schedule scaled, both brought to α = 1."""
 
+    @within(1e-12, "of the state's size", "round-off in float64")
     def gap(schedule: Schedule, slope: float, wave: float, n: int) -> float:
         def c(t: Array) -> Array:
             return np.asarray(np.exp(slope * t + wave * np.sin(5 * t)))
@@ -129,15 +128,8 @@ def check(sampler: Sampler) -> Finding:
         )
         return float(two.gaps(one).max())
 
-    finding = for_all(
-        gap,
-        1e-12,
-        unit="of the state's size",
-        derivation="round-off in float64",
-        schedule=schedules(),
-        slope=floats(-2.0, 2.0),
-        wave=floats(0.0, 1.0),
-        n=st.integers(1, 12),
+    finding = gap.for_all(
+        schedule=schedules(), slope=floats(-2.0, 2.0), wave=floats(0.0, 1.0), n=st.integers(1, 12)
     )
     return replace(finding, series=_pictures(sampler), quantities=_sizes(sampler))
 

@@ -16,7 +16,8 @@ from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.literature.c31_ddim_is_invariant_to_scaling import towards_vp
 from dfbench.literature.drawing import Curves, Slider, frame
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching, Schedule
 from dfbench.testing import floats
@@ -177,16 +178,15 @@ def check(measured: Straightness) -> Finding:
     """Straightness of exact trajectories against closed forms; which is smaller on which side."""
     h = 1 / INTERVALS
 
+    @within(
+        2.0, "h²/√s", "chords of length h for the velocity: h²/12 ∫m̈² dt ≤ (0.65 + 0.25 μ²) h²/√s"
+    )
     def gap(name: str, variance: float, mean: float) -> float:
         error = abs(measured(name, variance, mean) - closed_form(name, variance, mean))
         return error * float(np.sqrt(variance)) / h**2
 
-    exact = for_all(
-        gap,
-        2.0,
+    exact = gap.for_all(
         examples=10,
-        unit="h²/√s",
-        derivation="chords of length h for the velocity: h²/12 ∫m̈² dt ≤ (0.65 + 0.25 μ²) h²/√s",
         name=st.sampled_from(["flow", "vp"]),
         variance=floats(0.01, 1.0),
         mean=floats(-2.0, 2.0),

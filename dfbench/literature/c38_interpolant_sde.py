@@ -13,7 +13,8 @@ from dfbench.grids import uniform_t
 from dfbench.levels import Grid
 from dfbench.literature.c37_reverse_sde_with_eta import SLACK, marginal_error, order_of
 from dfbench.literature.drawing import frame
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.schedules import FlowMatching, Schedule
@@ -107,20 +108,12 @@ def check(sde: Interpolant) -> Finding:
         derivation="Euler–Maruyama on a linear SDE has weak order 1; the next term is fitted too",
     )
 
+    @within(1e-12, "of the state's size", "round-off in float64")
     def gap(schedule: Schedule, eta: float, n: int) -> float:
         grid = uniform_t(schedule, n, 0.9, 0.1)
         reverse = METHODS["reverse_sde"].table(grid, "eps", eta=eta)
         noise = sde(grid, lambda t: eta * float(schedule.g2(t)) ** 0.5)
         return float(noise.gaps(reverse).max())
 
-    same = for_all(
-        gap,
-        1e-12,
-        unit="of the state's size",
-        derivation="round-off in float64",
-        examples=20,
-        schedule=schedules(),
-        eta=floats(0.1, 1.5),
-        n=st.integers(1, 6),
-    )
+    same = gap.for_all(examples=20, schedule=schedules(), eta=floats(0.1, 1.5), n=st.integers(1, 6))
     return replace(worst_of(first, same), series=series, quantities=quantities)

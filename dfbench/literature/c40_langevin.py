@@ -12,7 +12,8 @@ from analytic import GaussianMixture
 from dfbench.levels import Grid
 from dfbench.literature.drawing import frame
 from dfbench.literature.mixing import SIGMA, barrier_rate, spectral_gap, two_modes
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Method, Traits
@@ -68,6 +69,7 @@ def check(chain: Method) -> Finding:
     """The law after n steps in closed form; the spectral gap by quadrature: exactly ε/v for a
     Gaussian, and the rate across the barrier between modes."""
 
+    @within(1e-11, "relative, of the variance", "round-off, 2n steps")
     def bias(variance: float, step: float, start: float, n: int) -> float:
         eps = step * variance
         table = chain.table(Grid.from_ratios([SIGMA, SIGMA]), "eps", step=2 * eps, n_steps=n)
@@ -75,11 +77,7 @@ def check(chain: Method) -> Finding:
         limit, kept = variance / (1 - step / 2), (1 - step) ** (4 * n)  # 2n steps, squared
         return float(abs(found / (limit + kept * (start - limit)) - 1))
 
-    exact = for_all(
-        bias,
-        1e-11,
-        unit="relative, of the variance",
-        derivation="round-off, 2n steps",
+    exact = bias.for_all(
         variance=floats(0.1, 10.0),
         step=floats(0.01, 1.8),
         start=floats(0.0, 10.0),

@@ -11,7 +11,8 @@ import numpy as np
 
 from dfbench.grids import exponential
 from dfbench.literature.drawing import frame
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.table import Table
@@ -83,22 +84,19 @@ def draw(finding: Finding) -> Figure:
 )
 def check(chain: Chain) -> Finding:
     """Extrapolated from L = 101, 201, 401, against the closed form of the limit for Gaussians."""
+    spacing = log(HIGH / LOW) / (LEVELS[0] - 1)
 
+    @within(
+        (TIME * spacing) ** 3,
+        "relative, of the variance for L → ∞",
+        "extrapolated from three L: the third power of the Langevin time a level",
+    )
     def off(variance: float, k: float) -> float:
         exact = limit(variance, k, variance + HIGH**2)
         found = [chain(n, k).law(variance).variance[0] for n in LEVELS]
         return float(abs(np.dot([1 / 3, -2, 8 / 3], found) / exact - 1))  # no 1/L, no 1/L²
 
-    spacing = log(HIGH / LOW) / (LEVELS[0] - 1)
-    finding = for_all(
-        off,
-        (TIME * spacing) ** 3,
-        unit="relative, of the variance for L → ∞",
-        examples=15,
-        variance=floats(0.5, 4.0),
-        k=floats(1.5, TIME),
-        derivation="extrapolated from three L: the third power of the Langevin time a level",
-    )
+    finding = off.for_all(examples=15, variance=floats(0.5, 4.0), k=floats(1.5, TIME))
     counts = np.unique(np.geomspace(25, 400, 7).astype(int))
     series = {f"k = {k:g}": [excess(chain, int(n), k) for n in counts] for k in (2.0, 4.0, 8.0)}
     growing = [excess(chain, int(n), n**0.5 / 2) for n in counts]

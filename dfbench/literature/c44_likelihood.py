@@ -10,7 +10,8 @@ import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.levels import Array
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import LinearVP, Schedule
 from dfbench.testing import floats, mixtures
@@ -90,6 +91,7 @@ def check(field: Field) -> Finding:
     first, last = schedule.level(START), schedule.level(STOP)
     stated = 0.0
 
+    @within(1e-6, "of log p", f"RK4 with {STEPS[-1]} steps: h⁴ times the fifth derivative")
     def off(target: GaussianMixture, shift: float) -> float:
         nonlocal stated
         z = target.means * first.alpha + shift * np.sqrt(target.spectra[:, :1] + first.sigma**2)
@@ -100,15 +102,7 @@ def check(field: Field) -> Finding:
         trace = np.trace(jacobian, axis1=1, axis2=2)
         return max(float(np.abs(exact - trace).max()), float(np.abs(mean - trace).max()), wrong)
 
-    agree = for_all(
-        off,
-        1e-6,
-        examples=6,
-        unit="of log p",
-        target=mixtures(2, smallest=0.4),
-        shift=floats(-1.5, 1.5),
-        derivation=f"RK4 with {STEPS[-1]} steps: h⁴ times the fifth derivative",
-    )
+    agree = off.for_all(examples=6, target=mixtures(2, smallest=0.4), shift=floats(-1.5, 1.5))
     target = GaussianMixture.isotropic([0.4, 0.6], [[-1.0, 0.2], [0.8, -0.5]], [0.3, 0.5])
     z = target.sample_diffused(8, *first, np.random.default_rng(5))
     exact, errors = target.log_density(z, *first), []

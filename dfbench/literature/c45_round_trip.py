@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dfbench.grids import uniform_t
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import Schedule
@@ -41,7 +42,9 @@ def from_sde(size: float = 0.0) -> Inverse:
 )
 def check(inverse: Inverse) -> Finding:
     """There and back from levels, there and back from f and g², and one sampler either way."""
+    derivation = "quadrature of f and g² to 1e-10"
 
+    @within(1e-9, "relative", derivation)
     def levels(schedule: Schedule) -> float:
         alpha0, sigma0 = schedule.level(0.0)
         back = inverse(schedule.f, schedule.g2, alpha0=alpha0, sigma0=sigma0)
@@ -51,6 +54,7 @@ def check(inverse: Inverse) -> Finding:
         ]
         return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
 
+    @within(1e-9, "relative", derivation)
     def rates(drift: float, bend: float, noise: float, sigma0: float) -> float:
         def f(t: Any) -> Any:
             return -drift - bend * t
@@ -66,6 +70,7 @@ def check(inverse: Inverse) -> Finding:
             float(np.abs(again.g2(inside) / g2(inside) - 1).max()),
         )
 
+    @within(1e-8, "relative", derivation)
     def samplers(schedule: Schedule, eta: float) -> float:
         alpha0, sigma0 = schedule.level(0.0)
         back = inverse(schedule.f, schedule.g2, alpha0=alpha0, sigma0=sigma0)
@@ -75,18 +80,14 @@ def check(inverse: Inverse) -> Finding:
         )
         return float(np.abs(flow.rows - diffusion.rows).max() / np.abs(diffusion.rows).max())
 
-    bound: dict[str, Any] = {"unit": "relative", "derivation": "quadrature of f and g² to 1e-10"}
     return worst_of(
-        for_all(levels, 1e-9, examples=20, schedule=schedules(), **bound),
-        for_all(
-            rates,
-            1e-9,
+        levels.for_all(examples=20, schedule=schedules()),
+        rates.for_all(
             examples=10,
             drift=floats(0.1, 2.0),
             bend=floats(0.0, 5.0),
             noise=floats(0.1, 5.0),
             sigma0=floats(0.0, 1.0),
-            **bound,
         ),
-        for_all(samplers, 1e-8, examples=10, schedule=schedules(), eta=floats(0.1, 1.5), **bound),
+        samplers.for_all(examples=10, schedule=schedules(), eta=floats(0.1, 1.5)),
     )

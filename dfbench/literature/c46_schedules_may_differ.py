@@ -13,7 +13,8 @@ from dfbench.exact import exact_model
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Level
 from dfbench.literature.drawing import frame
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.schedules import FlowMatching, Schedule, Shifted
@@ -109,6 +110,7 @@ def check(adapter: Adapter) -> Finding:
     """One sample from a network of another schedule as from a native one; and the schedule that
     is best for one law against that of another."""
 
+    @within(1e-9, "of the state's size", "round-off and the inverse of λ(t)")
     def gap(target: GaussianMixture, grid: Any, trained: Schedule, start: float) -> float:
         inside = trained.log_snr(np.array([0.999, 0.001]))
         if not (grid.log_snr.min() > inside[0] and grid.log_snr.max() < inside[1]):
@@ -119,16 +121,12 @@ def check(adapter: Adapter) -> Finding:
         one, two = (table.run(m, z) for m in (native, adapter(native, trained)))
         return float(np.abs(one - two).max() / np.hypot(*grid[-1]))
 
-    same = for_all(
-        gap,
-        1e-9,
-        unit="of the state's size",
+    same = gap.for_all(
         examples=60,
         target=mixtures(1, smallest=0.3),
         grid=grids(2, 5, low=-3.0, high=3.0),
         trained=schedules(),
         start=floats(-2.0, 2.0),
-        derivation="round-off and the inverse of λ(t)",
     )
     curves, quantities = penalties()
     cost = min(v for k, v in quantities.items() if "error" in k)

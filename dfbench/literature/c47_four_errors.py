@@ -14,7 +14,8 @@ from dfbench import wasserstein
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid
 from dfbench.literature.drawing import frame
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.schedules import LinearVP
 from dfbench.testing import floats, spectra
@@ -99,6 +100,9 @@ def draw(finding: Finding) -> Figure:
 def check(error: Error) -> Finding:
     """Every subset of the errors against first principles; then their sizes on a power law."""
 
+    @within(
+        1e-11, "of the data's size", "round-off over 40 steps, which data of variance 1e4 amplify"
+    )
     def off(
         spectrum: Array, learned: float, mean: float, on: set[str], eta: float, n: int
     ) -> float:
@@ -109,10 +113,7 @@ def check(error: Error) -> Finding:
         size = float(np.sqrt(spectrum.sum())) + abs(mean) + exact
         return abs(found - exact) / size
 
-    finding = for_all(
-        off,
-        1e-11,
-        unit="of the data's size",
+    finding = off.for_all(
         examples=60,
         spectrum=spectra(),
         learned=floats(0.5, 2.0),
@@ -120,7 +121,6 @@ def check(error: Error) -> Finding:
         on=st.sets(st.sampled_from(SOURCES)),
         eta=st.sampled_from([0.0, 0.5, 1.0]),
         n=st.integers(1, 40),
-        derivation="round-off over 40 steps, which data of variance 1e4 amplify",
     )
     series: dict[str, list[float]] = {"steps": [float(n) for n in STEPS]}
     quantities: dict[str, float] = {}

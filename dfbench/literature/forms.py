@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from math import inf
 from typing import Any
 
 from hypothesis import strategies as st
 
-from dfbench.literature.statement import for_all
+from dfbench.literature.parts import Deviation
 from dfbench.outcome import Finding
 
 
 def on_both(
-    measure: Callable[..., float],
+    deviation: Deviation[...],
     pair: tuple[Any, Any],
-    bound: float,
     *,
     holds: bool,
-    unit: str | None = None,
-    derivation: str | None = None,
     examples: int = 40,
+    quantities: Mapping[str, float] | None = None,
     **cases: st.SearchStrategy[Any],
 ) -> Finding:
     """Pass if the corrected form holds, and the printed one does exactly if `holds`.
 
     Args:
-        measure: (form, **case) → deviation from the truth.
+        deviation: (form, **case) → deviation from the truth.
         pair: (printed, corrected).
-        bound, unit, derivation, examples, cases: as in `for_all`.
+        quantities: what else is reported.
+        examples, cases: as in `Deviation.for_all`.
     """
-    rest: dict[str, Any] = {**cases, "unit": unit, "derivation": derivation, "examples": examples}
-    printed, corrected = (for_all(partial(measure, form), bound, **rest) for form in pair)
-    largest = for_all(partial(measure, pair[0]), inf, **rest).measured or 0.0
-    quantities = {"printed": largest, "corrected": corrected.measured or 0.0}
+    printed, corrected = (deviation.for_all(form, examples=examples, **cases) for form in pair)
+    largest = replace(deviation, bound=inf).for_all(pair[0], examples=examples, **cases).measured
+    found = {"printed": largest or 0.0, "corrected": corrected.measured or 0.0}
+    found |= quantities or {}
     if corrected.verdict != "pass":
-        return replace(corrected, why="the corrected form does not hold", quantities=quantities)
+        return replace(corrected, why="the corrected form does not hold", quantities=found)
     if (printed.verdict == "pass") != holds:
         why = f"as printed it {'does not hold' if holds else 'holds'}"
-        return replace(printed, verdict="fail", why=why, quantities=quantities)
-    return replace(corrected, counterexample=printed.counterexample, quantities=quantities)
+        return replace(printed, verdict="fail", why=why, quantities=found)
+    return replace(corrected, counterexample=printed.counterexample, quantities=found)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching, Shifted
@@ -36,18 +37,11 @@ def check(pair: tuple[Factor, Factor]) -> Finding:
     """α² + σ² = 1 for (c (1 − t), c t), which are then the levels that a change of scale gives."""
     rescaled = Shifted(FlowMatching(), 1.0, "vp")
 
+    @within(1e-12, "of √(α² + σ²)", "round-off in float64")
     def off(c: Factor, t: float) -> float:
         alpha, sigma = (c(t) * part for part in FlowMatching().level(t))
         level = rescaled.level(t)
         gaps = np.hypot(alpha, sigma) - 1, alpha - level.alpha, sigma - level.sigma
         return float(np.abs(gaps).max())
 
-    return on_both(
-        off,
-        pair,
-        1e-12,
-        holds=False,
-        unit="of √(α² + σ²)",
-        t=floats(0.0, 1.0),
-        derivation="round-off in float64",
-    )
+    return on_both(off, pair, holds=False, t=floats(0.0, 1.0))

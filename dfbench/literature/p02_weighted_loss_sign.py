@@ -8,6 +8,7 @@ import numpy as np
 
 from dfbench.levels import Array
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
 from dfbench.schedules import Schedule
@@ -46,6 +47,7 @@ def check(pair: tuple[Rate, Rate]) -> Finding:
     t = START + (STOP - START) * (nodes + 1) / 2
     weights = weights * (STOP - START) / 2
 
+    @within(1e-12, "relative", "Gauss–Legendre with 80 nodes: below round-off here")
     def off(form: Rate, schedule: Schedule, variance: float) -> float:
         left = variance * np.exp(schedule.log_snr(t))
         loss = weights @ (form(schedule, t) * left / (1 + left))
@@ -53,13 +55,4 @@ def check(pair: tuple[Rate, Rate]) -> Finding:
         high, low = np.logaddexp(0, ends)
         return float(abs(loss / (high - low) - 1))
 
-    return on_both(
-        off,
-        pair,
-        1e-12,
-        holds=False,
-        unit="relative",
-        schedule=schedules(),
-        variance=floats(0.1, 10.0),
-        derivation="Gauss–Legendre with 80 nodes: below round-off here",
-    )
+    return on_both(off, pair, holds=False, schedule=schedules(), variance=floats(0.1, 10.0))

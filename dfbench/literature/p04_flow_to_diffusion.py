@@ -9,6 +9,7 @@ import numpy as np
 from dfbench.grids import uniform_t
 from dfbench.literature.calculus import derivative
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import largest, printed
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
@@ -49,6 +50,7 @@ def check(pair: tuple[Form, Form]) -> Finding:
     """f and g² against the moments of the SDE, α̇ = f α and (σ²)˙ = 2 f σ² + g² by differences;
     η by the tables of the two reverse SDEs, which are one."""
 
+    @within(1e-11, "relative", "eight-neighbour differences: h⁸ times the ninth derivative")
     def off(form: Form, schedule: Schedule, t: float, eps: float) -> float:
         f, g2, eta = form(schedule, t, eps)
         alpha, sigma = schedule.level(t)
@@ -65,13 +67,5 @@ def check(pair: tuple[Form, Form]) -> Finding:
         return largest(moments, apart)
 
     return on_both(
-        off,
-        pair,
-        1e-11,
-        holds=True,
-        unit="relative",
-        schedule=schedules(),
-        t=floats(0.1, 0.9),
-        eps=floats(0.1, 3.0),
-        derivation="eight-neighbour differences: h⁸ times the ninth derivative",
+        off, pair, holds=True, schedule=schedules(), t=floats(0.1, 0.9), eps=floats(0.1, 3.0)
     )

@@ -7,6 +7,7 @@ from math import exp
 
 from dfbench.levels import Level
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import largest, printed
 from dfbench.outcome import Finding
 from dfbench.predictions import mse_factor
@@ -46,6 +47,7 @@ def factors(size: float = 0.0) -> Factors:
 def check(pair: tuple[Factors, Factors]) -> Finding:
     """From the definitions with ε̂ = ε + 1 at one z, and from the package's conversions."""
 
+    @within(1e-12, "relative", "round-off in float64")
     def off(form: Factors, level: Level) -> float:
         alpha, sigma = level
         x = -sigma / alpha  # x̂ − x: z = α x̂ + σ ε̂ does not move
@@ -56,12 +58,4 @@ def check(pair: tuple[Factors, Factors]) -> Finding:
             for other in (change[kind] ** 2, mse_factor("eps", kind, alpha, sigma))
         )
 
-    return on_both(
-        off,
-        pair,
-        1e-12,
-        holds=True,
-        unit="relative",
-        level=levels(),
-        derivation="round-off in float64",
-    )
+    return on_both(off, pair, holds=True, level=levels())

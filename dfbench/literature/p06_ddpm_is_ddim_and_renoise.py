@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from dfbench.grids import regular
 from dfbench.levels import Grid
-from dfbench.literature.c34_ddpm_is_ddim_and_renoise import (
-    Step,
-    ddim_and_renoise,
-    ddpm_step,
-)
+from dfbench.literature.c34_ddpm_is_ddim_and_renoise import Step, ddim_and_renoise, ddpm_step
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
@@ -39,24 +34,15 @@ from dfbench.testing import levels_pairs
 def check(pair: tuple[Step, Step]) -> Finding:
     """Weights of z and of the output, and the noise, of one step on any scale."""
 
+    @within(1e-12, "of the state's size", "round-off in float64")
     def gap(step: Step, grid: Grid) -> float:
         table = step(grid)
         weights, noise = ddim_and_renoise(grid)
         both = np.append(table.rows[-1][:2] - weights, abs(table.rows[-1][2]) - noise)
         return float(np.abs(both).max() / np.hypot(*grid[1]))
 
-    finding = on_both(
-        gap,
-        pair,
-        1e-12,
-        holds=False,
-        unit="of the state's size",
-        grid=levels_pairs(),
-        derivation="round-off in float64",
-    )
-    return replace(
-        finding, quantities={**(finding.quantities or {}), "with two outputs": evaluated_twice()}
-    )
+    twice = {"with two outputs": evaluated_twice()}
+    return on_both(gap, pair, holds=False, quantities=twice, grid=levels_pairs())
 
 
 def evaluated_twice() -> float:

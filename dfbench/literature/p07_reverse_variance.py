@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from dfbench.grids import regular
 from dfbench.levels import Grid
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
@@ -51,6 +51,7 @@ def check(pair: tuple[Variance, Variance]) -> Finding:
     """Against the conditional variance of z_s given z_t, by the Schur complement of their joint
     covariance for data N(0, s)."""
 
+    @within(1e-10, "relative", "cancellation in the Schur complement, ε V_t/β < 1e-12")
     def off(form: Variance, grid: Grid, variance: float) -> float:
         t, s = grid[0], grid[1]
         a = t.alpha / s.alpha
@@ -59,25 +60,18 @@ def check(pair: tuple[Variance, Variance]) -> Finding:
         exact = joint[0, 0] - joint[0, 1] ** 2 / joint[1, 1]
         return float(abs(form(grid, variance) / exact - 1))
 
-    finding = on_both(
-        off,
-        pair,
-        1e-10,
-        holds=False,
-        unit="relative",
-        grid=grids(1, 1, low=-4.0, high=4.0),
-        variance=floats(0.0, 4.0),
-        derivation="cancellation in the Schur complement, ε V_t/β < 1e-12",
-    )
     grid = regular(-1.0, 0.0, 1)
     tilde = METHODS["ddpm"].table(grid, "x").C[-1, 0] ** 2
     large = METHODS["ddpm"].table(grid, "x", variance="beta").C[-1, 0] ** 2
-    return replace(
-        finding,
+    return on_both(
+        off,
+        pair,
+        holds=False,
         quantities={
-            **(finding.quantities or {}),
             "printed, data N(0, I)": off(lambda g, s: large, grid, 1.0),
             "β̃, data at a point": off(lambda g, s: tilde, grid, 0.0),
             "printed, data at a point": off(lambda g, s: large, grid, 0.0),
         },
+        grid=grids(1, 1, low=-4.0, high=4.0),
+        variance=floats(0.0, 4.0),
     )

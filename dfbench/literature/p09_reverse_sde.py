@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from analytic import GaussianMixture
 from dfbench.literature.calculus import derivative
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
 from dfbench.schedules import Schedule
@@ -24,6 +24,7 @@ def drift(size: float = 0.0) -> Weights:
     return lambda noise: ((0.5 + 0.5 * noise) * (1 + size), noise)
 
 
+@within(1e-10, "of the terms", "eight-neighbour differences: h⁸ times the ninth derivative")
 def residual(
     form: Weights,
     target: GaussianMixture,
@@ -69,26 +70,20 @@ def residual(
 )
 def check(pair: tuple[Weights, Weights]) -> Finding:
     """The Fokker–Planck equation of each, on mixtures."""
-    finding = on_both(
+    one = GaussianMixture.isotropic([1.0], [[0.0]], 1.0)
+    flow = Schedule.from_functions(lambda t: 1 - t, lambda t: t)
+    forwards = {
+        f"{name} run forwards": residual(pair[0], one, flow, 0.5, noise, direction=1.0)
+        for name, noise in (("SDE", 1.0), ("ODE", 0.0))
+    }
+    return on_both(
         residual,
         pair,
-        1e-10,
         holds=True,
-        unit="of the terms",
         examples=60,
+        quantities=forwards,
         target=mixtures(1, smallest=0.3),
         schedule=schedules(),
         t=floats(0.2, 0.8),
         noise=floats(0.0, 1.0).map(round),
-        derivation="eight-neighbour differences: h⁸ times the ninth derivative",
-    )
-    one = GaussianMixture.isotropic([1.0], [[0.0]], 1.0)
-    flow = Schedule.from_functions(lambda t: 1 - t, lambda t: t)
-    return replace(
-        finding,
-        quantities={
-            **(finding.quantities or {}),
-            "SDE run forwards": residual(pair[0], one, flow, 0.5, 1.0, direction=1.0),
-            "ODE run forwards": residual(pair[0], one, flow, 0.5, 0.0, direction=1.0),
-        },
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from dfbench.levels import Grid
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
@@ -41,6 +41,7 @@ def biased(size: float = 0.0) -> Stationary:
 def check(pair: tuple[Stationary, Stationary]) -> Finding:
     """A stationary variance is one that a step does not change: the table of two steps."""
 
+    @within(1e-12, "relative change of the variance", "round-off in float64")
     def moved(form: Stationary, variance: float, step: float) -> float:
         grid = Grid.from_ratios([SIGMA, SIGMA])  # the score of N(0, v − σ²) noised by σ
         eps = step * variance
@@ -49,15 +50,12 @@ def check(pair: tuple[Stationary, Stationary]) -> Finding:
         after = table.law(variance - SIGMA**2, start_variance=before).variance[0]
         return float(abs(after / before - 1))
 
-    finding = on_both(
+    excess = {f"excess variance at ε = {r:g} v": 1 / (1 - r / 2) - 1 for r in (0.01, 0.1, 1.0)}
+    return on_both(
         moved,
         pair,
-        1e-12,
         holds=False,
-        unit="relative change of the variance",
+        quantities=excess,
         variance=floats(0.1, 10.0),
         step=floats(0.01, 1.8),
-        derivation="round-off in float64",
     )
-    excess = {f"excess variance at ε = {r:g} v": 1 / (1 - r / 2) - 1 for r in (0.01, 0.1, 1.0)}
-    return replace(finding, quantities={**(finding.quantities or {}), **excess})

@@ -14,6 +14,7 @@ from dfbench.grids import uniform_t
 from dfbench.levels import Grid
 from dfbench.literature.drawing import frame
 from dfbench.literature.forms import on_both
+from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
 from dfbench.schedules import LinearVP
@@ -78,27 +79,26 @@ def draw(finding: Finding) -> Figure:
 def check(pair: tuple[Spent, Spent]) -> Finding:
     """Evaluations counted while each scheme runs; and the errors, from a power-law spectrum."""
 
+    @within(1e-9, "evaluations", "a count")
     def off(form: Spent, scheme: str, label: int) -> float:
         return abs(form(scheme, label) - measured(scheme, label)[0])
 
-    finding = on_both(
-        off,
-        pair,
-        1e-9,
-        holds=False,
-        unit="evaluations",
-        derivation="a count",
-        scheme=st.sampled_from(list(SCHEMES)),
-        label=st.sampled_from(LABELS),
-        examples=24,
-    )
-    quantities, series = dict(finding.quantities or {}), {"label": [float(n) for n in LABELS]}
+    quantities, series = {}, {"label": [float(n) for n in LABELS]}
     for name in SCHEMES:
         spent, w2 = zip(*(measured(name, n) for n in LABELS), strict=True)
         series |= {f"{name}: evaluations": list(spent), f"{name}: W2": list(w2)}
         quantities[f"{name}: evaluations for “50”"] = spent[0]
         quantities[f"{name}: evaluations for “1000”"] = spent[-1]
-    return replace(finding, quantities=quantities, series=series)
+    finding = on_both(
+        off,
+        pair,
+        holds=False,
+        examples=24,
+        quantities=quantities,
+        scheme=st.sampled_from(list(SCHEMES)),
+        label=st.sampled_from(LABELS),
+    )
+    return replace(finding, series=series)
 
 
 @cache

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import strategies as st
 
+from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import for_all, largest
 
 
@@ -23,3 +24,26 @@ def test_a_case_that_is_not_a_number_is_a_counterexample():
     finding = for_all(lambda n: math.nan if n > 3 else 0.0, 1.0, n=st.integers(0, 100))
     assert finding.verdict == "fail"
     assert finding.counterexample == {"n": 4}
+
+
+@within(3.0, "steps", "counting")
+def far(start, n):
+    return abs(n - start)
+
+
+def test_a_deviation_is_its_measure_and_is_held_to_its_bound():
+    assert far(2, n=7) == 5
+    finding = far.for_all(2, n=st.integers(0, 5))
+    assert (finding.verdict, finding.measured, finding.bound) == ("pass", 3.0, 3.0)
+    assert (finding.unit, finding.derivation) == ("steps", "counting")
+    assert far.for_all(2, n=st.integers(0, 100)).counterexample == {"n": 6}
+
+
+def test_the_part_closest_to_its_bound_decides_and_each_says_what_it_measured():
+    close, apart = (far.for_all(0, n=st.integers(0, most)) for most in (1, 2))
+    finding = decided({"close": close, "apart": apart}, {"more": 7.0}, {"x": [0.0]})
+    assert finding.measured == 2.0
+    assert finding.quantities == {"close": 1.0, "apart": 2.0, "more": 7.0}
+    assert finding.series == {"x": [0.0]}
+    broken = far.for_all(0, n=st.integers(0, 9))
+    assert decided({"close": close, "broken": broken}).verdict == "fail"
