@@ -25,3 +25,7 @@ class NotAffine(Exception):
 
 class Undefined(ValueError):
     """A prediction does not exist at a level (noise at σ = 0, data at α = 0)."""
+
+
+class OffSchedule(ValueError):
+    """A log-SNR that a schedule does not reach."""

@@ -33,8 +33,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-Kind = Literal["eps", "x", "v", "u", "velocity", "score", "denoised", "edm"]
-KINDS: tuple[str, ...] = get_args(Kind)
+Prediction = Literal["eps", "x", "v", "u", "velocity", "score", "denoised", "edm"]
+KINDS: tuple[str, ...] = get_args(Prediction)
 
 
 def weights(

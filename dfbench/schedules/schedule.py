@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from dfbench.errors import OffSchedule
 from dfbench.levels import Level
 from dfbench.schedules.numerics import Array, Function, Vectorised, bisect_falling, derivative
 
@@ -117,13 +118,13 @@ class Schedule(ABC):
         """The time at which log(α²/σ²) = λ, the inverse of `log_snr`.
 
         Raises:
-            ValueError: λ is NaN or outside the schedule's range [λ(1), λ(0)].
+            OffSchedule: λ is NaN or outside the schedule's range [λ(1), λ(0)].
         """
         noise, data = self.log_snr(1.0), self.log_snr(0.0)
         lam_ = np.asarray(lam, dtype=np.float64)
         slack = 1e-12 * (1 + np.abs(np.where(np.isfinite(lam_), lam_, 0)))
         if not np.all((lam_ >= noise - slack) & (lam_ <= data + slack)):
-            raise ValueError(f"log-SNR must be in [{noise:.6g}, {data:.6g}], got {lam!r}")
+            raise OffSchedule(f"log-SNR must be in [{noise:.6g}, {data:.6g}], got {lam!r}")
         with np.errstate(all="ignore"):
             t = self._t_of_log_snr(np.clip(lam_, noise, data))
         return _like(lam, np.clip(t, 0.0, 1.0))

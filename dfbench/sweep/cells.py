@@ -25,7 +25,8 @@ OWN = "own"  # the schedule and the grid of a third party
 #: Parts of dfbench that cannot change a result.
 APART = (
     "report",
-    "claims",
+    "literature",
+    "checks",
     "cli.py",
     "certification.py",
     "self_test.py",
@@ -36,7 +37,7 @@ APART = (
     "sweep/run.py",
     "sweep/study.py",
     "sweep/entries.py",
-    "sweep/reading.py",
+    "reading.py",
     "sweep/compare.py",
     "sweep/published",
     "sweep/studies",
@@ -235,7 +236,7 @@ def _combinations(study: Study) -> Iterator[Tried]:
                 if not wanted or (grid and not grid.wants("schedules", schedule)):
                     continue
                 for prediction in [OWN] if own else study.predictions:
-                    for kind, number in study.budgets:
+                    for kind, number in study.budgets.pairs:
                         way = Way(sampler, schedule, grid, prediction, number)
                         yield Tried(kind, number, way)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from dfbench.errors import Unusable
+from pydantic import Field, ValidationInfo
+
+from dfbench.errors import OffSchedule
+from dfbench.reading import Open, Section, Several, Some, Text, Wrong, arguments, at, called, one_of
 from dfbench.schedules import SCHEDULES, LinearVP
 from dfbench.sweep import data, spacing
 from dfbench.sweep.laws import FILES, TARGETS
-from dfbench.sweep.reading import Section, called, hint, one_of, refuse
 from dfbench.sweep.samplers import chains
 
 
@@ -60,141 +62,163 @@ class Entry:
         return f"{Path(path).name}{colon}{name}" if path in self.files else self.name
 
 
-ONLY = {
-    "targets": ("samplers", "schedules", "grids", "metrics"),
-    "samplers": ("schedules", "grids"),
-    "schedules": (),
-    "grids": ("schedules",),
-}
+class _Written(Section):
+    """An entry as a study writes it; with `vary` it stands for several."""
+
+    ONLY: ClassVar[tuple[str, ...]] = ()
+    label: Text | None = None
+    vary: dict[str, Several[Any]] = Field({})
+
+    def entry(self, varied: dict[str, Any], base: Path) -> Entry:
+        """The one with these options.
+
+        Raises:
+            Wrong: it does not exist.
+        """
+        raise NotImplementedError
+
+    def entries(self, base: Path) -> list[Entry]:
+        """All that it stands for."""
+        combinations = itertools.product(*self.vary.values())
+        only = {key: getattr(self, key) for key in self.ONLY if getattr(self, key)}
+        made = (self.entry(dict(zip(self.vary, one, strict=True)), base) for one in combinations)
+        return [replace(one, only=only) for one in made]
+
+    def labelled(self, name: str, options: Mapping[str, Any], varied: Mapping[str, Any]) -> str:
+        """The label that is given, or the name; with the options that tell it from its like."""
+        shown = {k: v for k, v in options.items() if not self.label or k in varied}
+        inner = ", ".join(f"{key}={_short(value)}" for key, value in shown.items())
+        return f"{self.label or name} ({inner})" if inner else self.label or name
 
 
-def read(top: Section, key: str, base: Path, optional: bool = False) -> tuple[Entry, ...]:
-    """The entries of a list of the study.
+class WrittenTarget(_Written, Open):
+    """Data: a kind of `TARGETS`, with its parameters."""
+
+    ONLY = ("samplers", "schedules", "grids", "metrics")
+    kind: str
+    samplers: Some[str] = ()
+    schedules: Some[str] = ()
+    grids: Some[str] = ()
+    metrics: Some[str] = ()
+
+    def entry(self, varied: dict[str, Any], base: Path) -> Entry:
+        with at("kind"):
+            kind = one_of(self.kind, TARGETS, "kind of target")
+        options, files = {**self.options, **varied}, {}
+        key = FILES.get(kind, "")
+        if isinstance(options.get(key), str) and options[key] != data.DIGITS:
+            options[key] = str(_absolute(base, options[key]))
+            with at(key):
+                files[options[key]] = data.digest(options[key])
+        called(TARGETS[kind], options)
+        return Entry(self.labelled(kind, options, varied), kind, options, files)
+
+
+class WrittenSchedule(_Written, Open):
+    """A schedule of `SCHEDULES`, with its parameters."""
+
+    name: str
+
+    def entry(self, varied: dict[str, Any], base: Path) -> Entry:
+        with at("name"):
+            name = one_of(self.name, SCHEDULES, "schedule")
+        options = {**self.options, **varied}
+        called(SCHEDULES[name], options)
+        return Entry(self.labelled(name, options, varied), name, options)
+
+
+class WrittenGrid(_Written, Open):
+    """A spacing of `spacing.GRIDS`, with its parameters and ends."""
+
+    ONLY = ("schedules",)
+    name: str
+    schedules: Some[str] = ()
+
+    def entry(self, varied: dict[str, Any], base: Path) -> Entry:
+        with at("name"):
+            name = one_of(self.name, spacing.GRIDS, "grid")
+        options = {**self.options, **varied}
+        arguments(spacing.make, spacing.GRIDS[name]).of(options)
+        with at(), suppress(OffSchedule):  # which the schedule decides, when cells are made
+            spacing.make(name, LinearVP(), 4, **options)
+        return Entry(self.labelled(name, options, varied), name, options)
+
+
+class WrittenSampler(_Written):
+    """A reference method, with its options; or a third party's sampler, as it is resolved."""
+
+    ONLY = ("schedules", "grids")
+    name: Text
+    schedules: Some[str] = ()
+    grids: Some[str] = ()
+    options: dict[str, Any] = Field({})
+    config: dict[str, Any] = Field({})
+    call: dict[str, Any] = Field({})
+
+    def entry(self, varied: dict[str, Any], base: Path) -> Entry:
+        name = self.name.removeprefix("dfbench:")
+        own = {"options"} if ":" not in name else {"config", "call"}
+        for key in {"options", "config", "call"} & self.model_fields_set - own:
+            kind = "a reference method" if ":" not in name else "a third party's sampler"
+            raise Wrong(f"no such key for {kind}; it takes {' and '.join(sorted(own))}", key)
+        return (self._theirs if ":" in name else self._ours)(name, varied, base)
+
+    def _ours(self, name: str, varied: dict[str, Any], base: Path) -> Entry:
+        with at("name"):
+            method = chains()[one_of(name, chains(), "sampler")]
+        given = {**self.options, **varied}
+        for key in given:
+            with at("options", key):
+                one_of(key, method.defaults, "option")
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+        with at():
+            method.traits_of(**options)
+        return Entry(self.labelled(name, options, varied), name, options)
+
+    def _theirs(self, name: str, varied: dict[str, Any], base: Path) -> Entry:
+        from dfbench.sweep.third_party import subject
+
+        library, _, inner = name.rpartition(":")
+        files: dict[str, str] = {}
+        if library.endswith(".py"):
+            library = str(_absolute(base, library))
+            with at("name"):
+                files[library] = data.digest(library)
+            name = f"{library}:{inner}"
+        config, call = dict(self.config), dict(self.call)
+        for key, value in varied.items():  # of the call if it is named there already
+            (call if key in call else config)[key] = value
+        with at():
+            subject(name, config, call)
+        label = self.labelled(inner, {**config, **call}, varied)
+        return Entry(label, name, config, files, True, call)
+
+
+def read(written: type[_Written], content: Any, info: ValidationInfo) -> tuple[Entry, ...]:
+    """The entries of a list of a study; a name alone stands for an entry without options.
 
     Args:
-        base: where relative paths start.
-        optional: there may be none.
+        written: what the list consists of.
+        info: of the study; its context says where relative paths start, `base`.
 
     Raises:
-        Unusable: one of them is wrong, or two have one label.
+        Wrong: one of them is wrong, or two have one label.
     """
-    make = {"targets": _target, "samplers": _sampler, "schedules": _schedule, "grids": _grid}[key]
-    word = "kind" if key == "targets" else "name"
     found: list[Entry] = []
-    for i, content in enumerate(top.several(key, ()) if not optional else top.any(key)):
-        path = f"{key}[{i}]"
-        section = Section(path, {word: content} if isinstance(content, str) else content)
-        axes = Section(f"{path}.vary", section.take("vary", {}))
-        names = axes.keys()
-        only = {each: tuple(map(str, section.any(each))) for each in ONLY[key]}
-        for values in itertools.product(*(axes.several(name) for name in names)):
-            entry = make(path, section.copy(), dict(zip(names, values, strict=True)), base)
-            found.append(replace(entry, only={k: v for k, v in only.items() if v}))
-    for label in (each.label for each in found):
-        if sum(each.label == label for each in found) > 1:
-            refuse(key, f"two entries are called {label!r}: give them labels")
+    for i, each in enumerate(content if isinstance(content, list | tuple) else [content]):
+        word = "kind" if written is WrittenTarget else "name"
+        with at(i):
+            table = {word: each} if isinstance(each, str) else each
+            found += written.of(table).entries((info.context or {})["base"])
+    labels = [each.label for each in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise Wrong(f"two entries are called {label!r}: give them labels")
     return tuple(found)
-
-
-def _labelled(section: Section, name: str, options: Mapping[str, Any], varied: Any) -> str:
-    """The label that is given, or the name; with the options that tell it from its like."""
-    label = section.text("label", "")
-    shown = {k: v for k, v in options.items() if not label or k in varied}
-    inner = ", ".join(f"{key}={_short(value)}" for key, value in shown.items())
-    return f"{label or name} ({inner})" if inner else label or name
 
 
 def _short(value: Any) -> str:
     return Path(value).name if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _target(path: str, section: Section, varied: dict[str, Any], base: Path) -> Entry:
-    kind = one_of(f"{path}.kind", section.take("kind"), TARGETS, "kind of target")
-    label = section.copy()
-    section.text("label", "")
-    options, files = {**section.rest(), **varied}, {}
-    key = FILES.get(kind, "")
-    if isinstance(options.get(key), str) and options[key] != data.DIGITS:
-        options[key] = str(_absolute(base, options[key]))
-        files[options[key]] = _told(f"{path}.{key}", lambda: data.digest(options[key]))
-    _told(path, lambda: called(path, TARGETS[kind], options))
-    return Entry(_labelled(label, kind, options, varied), kind, options, files)
-
-
-def _schedule(path: str, section: Section, varied: dict[str, Any], base: Path) -> Entry:
-    name = one_of(f"{path}.name", section.take("name"), SCHEDULES, "schedule")
-    label = section.copy()
-    section.text("label", "")
-    options = {**section.rest(), **varied}
-    called(path, SCHEDULES[name], options)
-    return Entry(_labelled(label, name, options, varied), name, options)
-
-
-def _grid(path: str, section: Section, varied: dict[str, Any], base: Path) -> Entry:
-    name = one_of(f"{path}.name", section.take("name"), spacing.GRIDS, "grid")
-    label = section.copy()
-    section.text("label", "")
-    options = {**section.rest(), **varied}
-    own = {
-        key
-        for function in (spacing.make, spacing.GRIDS[name])
-        for key, p in inspect.signature(function).parameters.items()
-        if p.kind is p.KEYWORD_ONLY
-    }
-    for key in options:
-        if key not in own:
-            refuse(f"{path}.{key}", f"no such key; {hint(key, sorted(own))}")
-    try:  # what depends on the schedule, its range say, shows when cells are made
-        spacing.make(name, LinearVP(), 4, **options)
-    except (ValueError, TypeError) as error:
-        if "log-SNR must be in" not in str(error):
-            refuse(path, str(error))
-    return Entry(_labelled(label, name, options, varied), name, options)
-
-
-def _sampler(path: str, section: Section, varied: dict[str, Any], base: Path) -> Entry:
-    name = section.text("name").removeprefix("dfbench:")
-    if ":" in name:
-        return _third_party(path, name, section, varied, base)
-    method = chains()[one_of(f"{path}.name", name, chains(), "sampler")]
-    given = Section(f"{path}.options", {**section.take("options", {}), **varied}).rest()
-    for key in given:
-        if key not in method.defaults:
-            refuse(f"{path}.options.{key}", f"no such option; {hint(key, method.defaults)}")
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    _told(path, lambda: method.traits_of(**options))
-    label = _labelled(section, name, options, varied)
-    section.close()
-    return Entry(label, name, options)
-
-
-def _third_party(
-    path: str, name: str, section: Section, varied: dict[str, Any], base: Path
-) -> Entry:
-    from dfbench.sweep.third_party import subject
-
-    library, _, inner = name.rpartition(":")
-    files: dict[str, str] = {}
-    if library.endswith(".py"):
-        library = str(_absolute(base, library))
-        files[library] = _told(f"{path}.name", lambda: data.digest(library))
-        name = f"{library}:{inner}"
-    config = Section(f"{path}.config", section.take("config", {})).rest()
-    call = Section(f"{path}.call", section.take("call", {})).rest()
-    for key, value in varied.items():  # of the call if it is named there already
-        (call if key in call else config)[key] = value
-    label = _labelled(section, inner, {**config, **call}, varied)
-    section.close()
-    _told(path, lambda: subject(name, config, call))
-    return Entry(label, name, config, files, True, call)
-
-
-def _told(path: str, do: Callable[[], Any]) -> Any:
-    """What `do` gives; its complaint with the path in front."""
-    try:
-        return do()
-    except (Unusable, ValueError, TypeError) as error:
-        refuse("" if str(error).startswith(path) else path, str(error))
 
 
 def _absolute(base: Path, path: str) -> Path:

@@ -41,49 +41,122 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from dfbench.errors import Unusable
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+
+from dfbench import reading
 from dfbench.predictions import KINDS
-from dfbench.sweep.entries import Entry, read
-from dfbench.sweep.reading import Section, hint, one_of, refuse
+from dfbench.reading import Distinct, Section, Text, Wrong, at, one_of
+from dfbench.sweep.entries import (
+    Entry,
+    WrittenGrid,
+    WrittenSampler,
+    WrittenSchedule,
+    WrittenTarget,
+    read,
+)
 
 DEFAULT = "quick"
 STEPS, NFE = "steps", "nfe"
+PREDICTIONS = [kind for kind in KINDS if kind not in ("velocity", "edm")]
+
+Positive = Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True)
-class Study:
+def _measures() -> tuple[str, ...]:
+    from dfbench.sweep.measures import MEASURES
+
+    return tuple(MEASURES)
+
+
+def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(_known(names, _measures(), "metric")))
+
+
+def _known(names: tuple[str, ...], known: Collection[str], what: str) -> tuple[str, ...]:
+    for i, name in enumerate(names):
+        with at(i):
+            one_of(name, known, what)
+    return names
+
+
+class Budgets(Section):
+    """What each run may spend: steps taken, evaluations at most, or one after the other."""
+
+    steps: Distinct[Positive] | None = None
+    nfe: Distinct[Positive] | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.pairs:
+            raise Wrong("give steps or nfe, each a list of whole numbers")
+        return self
+
+    @property
+    def pairs(self) -> list[tuple[str, int]]:
+        """Each as ("steps" or "nfe", number)."""
+        return [(kind, n) for kind in (STEPS, NFE) for n in getattr(self, kind) or ()]
+
+
+class Study(Section):
     """What a study says, checked.
 
     Attributes:
-        budgets: pairs ("steps" or "nfe", number).
-        source: the text of its file.
+        predictions: what the model returns, each tried.
+        schedules, grids: may be missing where every sampler is a third party's.
+        samples: of the measures that need samples.
+        metrics: all that apply, where none is named.
     """
 
-    name: str
-    title: str
-    targets: tuple[Entry, ...]
-    samplers: tuple[Entry, ...]
-    schedules: tuple[Entry, ...]
-    grids: tuple[Entry, ...]
-    predictions: tuple[str, ...]
-    budgets: tuple[tuple[str, int], ...]
-    seeds: tuple[int, ...]
-    samples: int
-    metrics: tuple[str, ...]
-    source: str = ""
+    name: Text
+    title: Text
+    seeds: Distinct[Annotated[int, Field(ge=0)]] = (0,)
+    samples: int = Field(2000, ge=2)
+    metrics: Annotated[Distinct[str], AfterValidator(_metrics)] = Field(default_factory=_measures)
+    predictions: Annotated[
+        Distinct[str], AfterValidator(partial(_known, known=PREDICTIONS, what="prediction"))
+    ] = ("x",)
+    budgets: Budgets
+    targets: Annotated[tuple[Entry, ...], BeforeValidator(partial(read, WrittenTarget))]
+    samplers: Annotated[tuple[Entry, ...], BeforeValidator(partial(read, WrittenSampler))]
+    schedules: Annotated[tuple[Entry, ...], BeforeValidator(partial(read, WrittenSchedule))] = ()
+    grids: Annotated[tuple[Entry, ...], BeforeValidator(partial(read, WrittenGrid))] = ()
+    _source: str = PrivateAttr("")
+
+    @property
+    def source(self) -> str:
+        """The text of its file."""
+        return self._source
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        own = all(sampler.third_party for sampler in self.samplers)
+        for key in (
+            ("targets", "samplers") if own else ("targets", "samplers", "schedules", "grids")
+        ):
+            if not getattr(self, key):
+                raise Wrong("is missing or empty", key)
+        return self
+
+    @model_validator(mode="after")
+    def _labels(self) -> Self:
+        lists = (self.targets, self.samplers, self.schedules, self.grids)
+        for entry in (entry for entries in lists for entry in entries):
+            for key, chosen in entry.only.items():
+                known = [getattr(each, "label", each) for each in getattr(self, key)]
+                for label in chosen:
+                    with at(f"{entry.label}: {key}"):
+                        one_of(label, known, "label")
+        return self
 
 
 def shipped() -> dict[str, Any]:
     """The studies that come with dfbench, by name."""
-    folder = resources.files("dfbench.sweep") / "studies"
-    files = sorted((file.name, file) for file in folder.iterdir())
-    return {name.removesuffix(".toml"): file for name, file in files if name.endswith(".toml")}
+    return reading.shipped("dfbench.sweep")
 
 
 def title_of(name: str) -> str:
@@ -101,25 +174,10 @@ def load(source: str | Path | Mapping[str, Any] | Study = DEFAULT) -> Study:
         return source
     if isinstance(source, Mapping):
         return parse(source, Path(), "study", json.dumps(source, indent=1, default=str))
-    known, name = shipped(), str(source)
-    if name not in known and not name.endswith(".toml"):
-        raise Unusable(
-            f"no study {name!r}; give a .toml file, or one that is shipped: "
-            f"{hint(name, known).removeprefix('accepted: ')}"
-        )
-    file = known.get(name, Path(name))
-    where = name if name in known else file.name
-    try:
-        text = file.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except OSError as error:
-        raise Unusable(f"{name}: {(error.strerror or str(error)).lower()}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Unusable(f"{where}: not TOML: {error}") from error
-    try:
-        return parse(content, Path(name).parent, Path(where).stem, text)
-    except Unusable as error:
-        raise Unusable(f"{where}: {error}") from error
+    path = Path(source)
+    return reading.toml(
+        str(source), shipped(), lambda content, text: parse(content, path.parent, path.stem, text)
+    )
 
 
 def parse(content: Mapping[str, Any], base: Path, name: str, source: str = "") -> Study:
@@ -132,52 +190,7 @@ def parse(content: Mapping[str, Any], base: Path, name: str, source: str = "") -
     Raises:
         Unusable: something in it is wrong.
     """
-    from dfbench.sweep.measures import MEASURES
-
-    top = Section("", content)
-    name = top.text("name", name)
-    title = top.text("title", name)
-    seeds = top.integers("seeds", 0, (0,))
-    samples = top.integer("samples", 2, 2000)
-    metrics = _names(top, "metrics", list(MEASURES), list(MEASURES))
-    kinds = [kind for kind in KINDS if kind not in ("velocity", "edm")]
-    predictions = _names(top, "predictions", ["x"], kinds)
-    budgets = _budgets(Section("budgets", top.take("budgets")))
-    targets, samplers = read(top, "targets", base), read(top, "samplers", base)
-    own = all(sampler.third_party for sampler in samplers)
-    schedules, grids = read(top, "schedules", base, own), read(top, "grids", base, own)
-    top.close()
-    labels = {"samplers": samplers, "schedules": schedules, "grids": grids}
-    known = {key: [each.label for each in entries] for key, entries in labels.items()}
-    for entry in (*targets, *samplers, *schedules, *grids):
-        for key, chosen in entry.only.items():
-            for label in chosen:
-                one_of(f"{entry.label}: {key}", label, {**known, "metrics": metrics}[key], "label")
-    return Study(
-        name,
-        title,
-        targets,
-        samplers,
-        schedules,
-        grids,
-        predictions,
-        budgets,
-        seeds,
-        samples,
-        tuple(sorted(metrics)),
-        source,
-    )
-
-
-def _names(top: Section, key: str, default: list[str], known: list[str]) -> tuple[str, ...]:
-    given = top.several(key, default)
-    found = [one_of(f"{key}[{i}]", name, known, key[:-1]) for i, name in enumerate(given)]
-    return tuple(dict.fromkeys(found))
-
-
-def _budgets(section: Section) -> tuple[tuple[str, int], ...]:
-    found = [(kind, n) for kind in (STEPS, NFE) for n in section.integers(kind, 1, ())]
-    section.close()
-    if not found:
-        refuse("budgets", "give steps or nfe, each a list of whole numbers")
-    return tuple(found)
+    named = {"name": name, **content}
+    study = Study.of({"title": named["name"], **named}, base=base)
+    study._source = source
+    return study

@@ -30,6 +30,7 @@ from dfbench.training.config import Config
 from dfbench.training.noise_levels import AdaptiveLevels, NoiseLevels
 from dfbench.training.objectives import Objective
 from dfbench.training.pairs import Batches, Reflow
+from dfbench.training.reflow import reflow_pairs
 from dfbench.training.trained import Trained, data_of, schedule_of, source_of
 from dfbench.weightings import WEIGHTINGS
 
@@ -209,7 +210,7 @@ class Trainer:
         if isinstance(coupling, Reflow):
             if source is not None:
                 raise Unusable("[pairs] reflow starts at the noise of its network: no [source]")
-            made, coupling = pairs.reflow_pairs(coupling, config.seed), None
+            made, coupling = reflow_pairs(coupling, config.seed), None
             if made[0].shape[1:] != self.data.shape:
                 raise Unusable("[pairs] the network of the reflow has points of another shape")
         return Batches(self.data, source, coupling, config.seed, self.device, self.dtype, made)

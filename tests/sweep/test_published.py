@@ -94,7 +94,7 @@ def test_the_shipped_study_has_the_grids_of_the_table():
     assert found.name in PUBLISHED
     assert {s.label for s in found.samplers} == {c.scheme for c in tables.table(NAME)}
     assert {g.label for g in found.grids} == {c.epsilon for c in tables.table(NAME)}
-    steps = {n for _, n in found.budgets}
+    steps = {n for _, n in found.budgets.pairs}
     assert steps == {c.points - 1 for c in tables.table(NAME) if c.points}
     assert sum(found.targets[0].options["counts"]) == 3072
 

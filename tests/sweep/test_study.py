@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -37,12 +35,12 @@ def with_(path, value):
         ("metrics", ["w3"], r"^metrics\[0\]: no metric 'w3'; .*do you mean w2"),
         ("predictions", ["epsilon"], r"^predictions\[0\]: no prediction 'epsilon'; accepted: eps"),
         ("colour", "red", r"^colour: no such key"),
-        ("samplers", [], r"^samplers: is missing or empty"),
+        ("samplers", [], r"^samplers: is missing or empty$"),
         ("samplers", ["hune"], r"^samplers\[0\].name: no sampler 'hune'; .*do you mean heun"),
         (
             "samplers",
             [{"name": "ddim", "options": {"etta": 1}}],
-            r"^samplers\[0\].options.etta: no such option; accepted: eta; do you mean eta\?",
+            r"^samplers\[0\].options.etta: no option 'etta'; accepted: eta; do you mean eta\?$",
         ),
         ("samplers", [{"name": "ddim", "config": {}}], r"^samplers\[0\].config: no such key"),
         (
@@ -64,9 +62,9 @@ def with_(path, value):
         ("targets[0].kind", "gauss", r"^targets\[0\].kind: no kind of target 'gauss'"),
         ("targets[0].dimension", 0, r"^targets\[0\]: dimension must be at least 1, got 0"),
         ("targets[0].dimension", "3", r"^targets\[0\].dimension: must be a whole number, got '3'"),
-        ("targets[0].variance", float("nan"), r"^targets\[0\].variance: must be finite, got nan"),
+        ("targets[0].variance", float("nan"), r"^targets\[0\].variance: must be a number, got nan"),
         ("targets[0].varance", 1.0, r"^targets\[0\].varance: no such key; .*do you mean variance"),
-        ("targets[0].vary", {"dimension": []}, r"^targets\[0\].vary.dimension: is .* empty"),
+        ("targets[0].vary", {"dimension": []}, r"^targets\[0\].vary.dimension: is empty$"),
         ("targets", [{"kind": "eigenvalues", "values": [1.0, -2.0]}], r"finite eigenvalues ≥ 0"),
         ("targets", [{"kind": "eigenvalues", "values": [1.0, float("nan")]}], r"eigenvalues ≥ 0"),
         ("targets", [{"kind": "eigenvalues"}], r"^targets\[0\]: give either file or values"),
@@ -112,7 +110,7 @@ def test_a_spectrum_that_is_none_is_refused(tmp_path, capsys, name, content, mes
     (tmp_path / "study.toml").write_text(text)
     assert cli.main(["bench", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("dfbench: error: study.toml: targets[0]")
+    assert error.startswith(f"dfbench: error: {tmp_path / 'study.toml'}: targets[0]: ")
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -133,7 +131,7 @@ def test_every_shipped_study_can_be_planned(name):
     study = load(name)
     assert study.name == name
     ours = tuple(sampler for sampler in study.samplers if not sampler.third_party)
-    planned = plan(replace(study, samplers=ours, seeds=(0,)))
+    planned = plan(study.model_copy(update={"samplers": ours, "seeds": (0,)}))
     assert len(planned.cells) > 10
     assert len(planned.excluded) <= len(planned.cells) / 20
 

@@ -7,6 +7,7 @@ import torch
 from dfbench.errors import Unusable
 from dfbench.training import config, loop, pairs
 from dfbench.training.data import Dataset, mixture
+from dfbench.training.reflow import reflow_pairs
 
 CPU = torch.device("cpu")
 
@@ -136,7 +137,7 @@ def test_reflow_pairs_noise_with_what_the_sampler_makes_of_it(tmp_path):
     }
     trained = loop.train(config.parse(base), tmp_path)
     plan = pairs.reflow(run=tmp_path, steps=10, count=300)
-    noise, data = pairs.reflow_pairs(plan, 0)
+    noise, data = reflow_pairs(plan, 0)
     assert noise.shape == data.shape == (300, 2)
     apart = np.random.default_rng(0).permutation(300)
     assert cost(noise, data, np.arange(300)) < 0.7 * cost(noise, data, apart)
@@ -147,9 +148,9 @@ def test_reflow_pairs_noise_with_what_the_sampler_makes_of_it(tmp_path):
     order = np.lexsort(eps.numpy().T), np.lexsort(noise.T)
     np.testing.assert_array_equal(x.numpy()[order[0]], data[order[1]])
     with pytest.raises(Unusable, match="draws noise"):
-        pairs.reflow_pairs(pairs.reflow(run=tmp_path, method="ddpm"), 0)
+        reflow_pairs(pairs.reflow(run=tmp_path, method="ddpm"), 0)
     with pytest.raises(Unusable, match="no method 'none'"):
-        pairs.reflow_pairs(pairs.reflow(run=tmp_path, method="none"), 0)
+        reflow_pairs(pairs.reflow(run=tmp_path, method="none"), 0)
     with pytest.raises(Unusable, match="no such file"):
-        pairs.reflow_pairs(pairs.reflow(run=tmp_path / "nothing"), 0)
+        reflow_pairs(pairs.reflow(run=tmp_path / "nothing"), 0)
     assert trained.dim == 2
