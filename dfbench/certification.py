@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -18,13 +18,12 @@ from dfbench import environment
 from dfbench.checks import CLAIMS
 from dfbench.errors import SubjectError, Unusable
 from dfbench.outcome import Certificate, Claim, Finding, SubjectReport, Verdict
+from dfbench.progress import Progress, quiet
 from dfbench.subjects import excluded, resolve
 from dfbench.subjects.contract import Sampler
 
 PATIENCE = 30.0  # seconds that one check of one subject may take
 PER_WORKER = 40  # subjects that make another process worth its start
-
-Progress = Callable[[str, int, int], None]
 
 
 def certify(
@@ -35,7 +34,7 @@ def certify(
     select: list[str] | None = None,
     seed: int = 0,
     configs: str = "default",
-    progress: Progress | None = None,
+    progress: Progress = quiet,
     workers: int | None = None,
 ) -> Certificate:
     """Hold subjects to every claim that applies.
@@ -73,8 +72,7 @@ def certify(
         reports = []
         for _, _, sampler in found:
             reports.append(examine(sampler, claims, seed))
-            if progress:
-                progress(sampler.name, len(reports), len(found))
+            progress(sampler.name, len(reports), len(found))
     return Certificate(
         tuple(reports),
         environment.describe(seed=seed, configs=configs),
@@ -102,7 +100,7 @@ def _in_processes(
     call: dict[str, Any] | None,
     configs: str,
     seed: int,
-    progress: Progress | None,
+    progress: Progress,
     workers: int,
 ) -> list[SubjectReport]:
     """The same in several processes: each resolves the names again and takes its share."""
@@ -116,8 +114,7 @@ def _in_processes(
     reports: list[SubjectReport] = []
     for report in Parallel(n_jobs=workers, return_as="generator", batch_size=1)(jobs):
         reports.append(report)
-        if progress:
-            progress(report.name, len(reports), len(found))
+        progress(report.name, len(reports), len(found))
     return reports
 
 

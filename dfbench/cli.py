@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dfbench.errors import Unusable
+from dfbench.progress import Shown
 
 app = typer.Typer(
     name="dfbench",
@@ -215,7 +215,7 @@ def certify(
 
     import dfbench
 
-    with _progress("certifying") as progress:
+    with Shown("certifying") as progress:
         certificate = dfbench.certify(
             subjects,
             config=constructor,
@@ -247,66 +247,10 @@ def _command(context: typer.Context) -> str:
     return shlex.join(["dfbench", *context.obj])
 
 
-def _console(stderr: bool = False) -> Any:
+def _console() -> Any:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-
-
-class _progress:
-    """Progress on stderr: a bar on a terminal, elsewhere a line each tenth of the way.
-
-    With `detail` the lines also have what the bar shows beside itself, with `remaining` the time.
-    """
-
-    def __init__(self, title: str, remaining: bool = False, detail: bool = False) -> None:
-        self.title, self.remaining, self.detail = title, remaining, detail
-        self.shown, self.total = 0, 0
-        self.begin = (time.monotonic(), 0)  # when, and what was done by then
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        self.bar: Any = None
-        if sys.stderr.isatty():
-            from rich import progress
-
-            self.bar = progress.Progress(
-                progress.TextColumn("{task.description}", markup=False),
-                progress.BarColumn(),
-                progress.MofNCompleteColumn(),
-                progress.TimeElapsedColumn(),
-                *([progress.TimeRemainingColumn(compact=True)] if self.remaining else []),
-                console=_console(stderr=True),
-                transient=True,
-            )
-            self.task = self.bar.add_task(self.title, total=None)
-            self.bar.start()
-        return self
-
-    def __call__(self, name: str, done: int, total: int) -> None:
-        from dfbench.wording import clean
-
-        if self.bar is not None:
-            self.bar.update(self.task, description=clean(name), completed=done, total=total)
-            return
-        if total and total != self.total:  # the work, or another part of it, begins
-            self.begin, self.shown = (time.monotonic(), done), 10 * done // total
-            self.total = total
-        tenth = 10 * done // total if total else 0
-        if tenth > self.shown and done < total:
-            self.shown = tenth
-            left = self._left(done, total)
-            more = f", {clean(name)}" if self.detail else ""
-            more += f", about {left:.0f} s left" if self.remaining else ""
-            print(f"dfbench: {self.title}: {done} of {total}{more}", file=sys.stderr, flush=True)
-
-    def _left(self, done: int, total: int) -> float:
-        """Seconds, at the pace so far."""
-        start, before = self.begin
-        return (time.monotonic() - start) * (total - done) / max(done - before, 1)
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 # claims -------------------------------------------------------------------------------------------
@@ -334,7 +278,7 @@ def claims(
     from dfbench.literature.run import check_claims
     from dfbench.report import literature
 
-    with _progress("claims") as progress:
+    with Shown("claims") as progress:
         found = check_claims(ids or None, progress=progress)
     found = replace(found, environment=found.environment | {"command": _command(context)})
     try:
@@ -378,7 +322,7 @@ def bench(
     """Measure how far samplers are from exact; goes on where it stopped."""
     from dfbench.sweep.run import bench as run
 
-    with _progress("bench", remaining=True) as progress:
+    with Shown("bench", remaining=True) as progress:
         outcome = run(
             study,
             out,
@@ -424,13 +368,13 @@ def train(
     chosen = config.read(study)
     named(wanted(chosen.claims), trained=True)
     try:
-        with _progress("training", remaining=True, detail=True) as progress:
+        with Shown("training", remaining=True, detail=True) as progress:
             run(chosen, out, progress, command=_command(context), profile=profile)
         if not main_process():  # of several, the first goes on
             return 0
         from dfbench.report.training import complete
 
-        with _progress("measuring and claims", detail=True) as progress:
+        with Shown("measuring and claims", detail=True) as progress:
             verdict = complete(out, progress)
     except Diverged as error:
         return _error(str(error), FAILED)
@@ -506,7 +450,7 @@ def _compare(
     """What changed from one run to another, on the terminal and as a page."""
     from dfbench.report.compare import compare, render, summary
 
-    with _progress("comparing") as progress:
+    with Shown("comparing") as progress:
         found = compare(*pair, certificates, progress=progress)
     _write(out, lambda: render(found, title=title))
     summary(found, _console())
@@ -542,7 +486,7 @@ def self_test(
     from dfbench.report import serial, terminal
     from dfbench.self_test import self_test as run
 
-    with _progress("self-test") as progress:
+    with Shown("self-test") as progress:
         outcome = run(progress=progress)
     _write(json_file, lambda: serial.dumps(outcome))
     terminal.outcome(outcome, _console())

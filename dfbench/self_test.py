@@ -5,12 +5,12 @@ And how small a defect each check can see, by bisection on the size of its contr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from dfbench.certification import examine
 from dfbench.checks import CLAIMS
 from dfbench.outcome import Claim
+from dfbench.progress import Progress, quiet
 from dfbench.subjects.reference import MethodSampler
 
 #: Subjects that must pass everything, one of every family.
@@ -32,7 +32,7 @@ GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def self_test(progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
+def self_test(progress: Progress = quiet) -> dict[str, Any]:
     """Run all controls and all good subjects.
 
     Returns:
@@ -50,8 +50,7 @@ def self_test(progress: Callable[[str, int, int], None] | None = None) -> dict[s
             "smallest": _smallest(claim) if caught and claim.sized else None,
         }
         done += 1
-        if progress:
-            progress(f"control of {claim.id}", done, total)
+        progress(f"control of {claim.id}", done, total)
     good: dict[str, Any] = {}
     for name, options in GOOD:
         subject = MethodSampler(name, options)
@@ -64,8 +63,7 @@ def self_test(progress: Callable[[str, int, int], None] | None = None) -> dict[s
         label = name + (f" {options}" if options else "")
         good[label] = {"passed": not wrong, "problems": "; ".join(map(": ".join, wrong.items()))}
         done += 1
-        if progress:
-            progress(label, done, total)
+        progress(label, done, total)
     passed = all(c["caught"] for c in controls.values()) and all(g["passed"] for g in good.values())
     return {
         "verdict": "pass" if passed else "fail",

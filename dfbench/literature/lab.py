@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ import torch
 
 from analytic import GaussianMixture
 from dfbench.errors import Unsupported
+from dfbench.progress import Progress, quiet
 from dfbench.training.config import Config, as_table, parse
 from dfbench.training.loop import train
 from dfbench.training.trained import Trained
-
-Progress = Callable[[str, int, int], None]
 
 BATCH = 256  #: rows of a batch of a variation
 
@@ -51,7 +50,7 @@ class StudyLab:
         folder: str | Path,
         *,
         steps: int = 1500,
-        progress: Progress | None = None,
+        progress: Progress = quiet,
     ) -> None:
         self.config, self.folder, self.steps, self.progress = config, Path(folder), steps, progress
         self._known: dict[Path, Trained] = {}
@@ -113,9 +112,7 @@ class StudyLab:
             inner[path[-1]] = value
         return parse(table)
 
-    def _told(self, changes: Mapping[str, Any]) -> Progress | None:
-        if self.progress is None:
-            return None
+    def _told(self, changes: Mapping[str, Any]) -> Progress:
         tell, name = self.progress, ", ".join(f"{k} {_brief(v)}" for k, v in changes.items())
         return lambda what, done, total: tell(f"training {name}: {what}", done, total)
 

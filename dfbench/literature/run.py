@@ -12,12 +12,11 @@ from dfbench import environment
 from dfbench.errors import Unusable
 from dfbench.literature import PRINTED, ROWS, TRAINED, Statements
 from dfbench.outcome import Finding, Verdict, worst
+from dfbench.progress import Progress, quiet
 
 if TYPE_CHECKING:
     from dfbench.literature.statement import Literature, Printed
     from dfbench.literature.trained import Lab
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def _spans(of: Statements[Any]) -> str:
 
 
 def check_claims(
-    ids: Iterable[str] | None = None, *, lab: Lab | None = None, progress: Progress | None = None
+    ids: Iterable[str] | None = None, *, lab: Lab | None = None, progress: Progress = quiet
 ) -> Claims:
     """Check claims of the literature on the reference implementations, or on trained networks.
 
@@ -103,8 +102,7 @@ def check_claims(
     outcomes: list[Outcome] = []
     for claim in claims:
         outcomes.append(examine(claim, lab))
-        if progress:
-            progress(claim.title, len(outcomes), len(claims))
+        progress(claim.title, len(outcomes), len(claims))
     return Claims(tuple(outcomes), environment.describe(), time.perf_counter() - start)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from dfbench.errors import Unusable
 from dfbench.levels import Grid
+from dfbench.progress import Progress, quiet
 from dfbench.schedules import SCHEDULES, Schedule
 from dfbench.sweep import spacing
 from dfbench.sweep.entries import Entry
@@ -137,7 +138,7 @@ class Plan:
 def plan(
     study: Study,
     spread: Callable[..., Iterator[Tried]] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = quiet,
 ) -> Plan:
     """All cells of a study, those of one run together, in an order that depends on keys alone.
 
@@ -156,8 +157,7 @@ def plan(
     for found in (map(_try, ours), (spread or _here)(_try, theirs, _gone)):
         for one in found:
             tried.append(one)
-            if progress:
-                progress("planning", 0, 0)
+            progress("planning", 0, 0)
     excluded = sorted((one.place, one.why) for one in tried if one.why and not one.died)
     runs = sorted(
         (_hash(one.way.identity()), one.budget, one) for one in tried if not one.why or one.died

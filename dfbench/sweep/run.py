@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from dfbench import environment, files
 from dfbench.errors import Unusable
+from dfbench.progress import Progress, quiet
 from dfbench.sweep import store as stored
 from dfbench.sweep import workers as workers_
 from dfbench.sweep.cells import Cell, Plan, plan
@@ -22,7 +23,6 @@ from dfbench.sweep.study import DEFAULT, Study, load
 from dfbench.sweep.tables import costs, measurements
 
 PATIENCE = 1.0  # seconds of work that a kill may cost
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def bench(
     *,
     workers: int | None = None,
     backend: str = "loky",
-    progress: Progress | None = None,
+    progress: Progress = quiet,
     command: str | None = None,
 ) -> Outcome:
     """Run a study, or what is left of it, and write its tables.
@@ -152,19 +152,17 @@ def _work(
     store: Store,
     workers: int | None,
     backend: str,
-    progress: Progress | None,
+    progress: Progress,
 ) -> None:
     """Compute cells; results are put on the disk about once a second, and at the end."""
     waiting: list[dict[str, Any]] = []
     done, last = total - len(todo), time.monotonic()
-    if progress:
-        progress("bench", done, total)
+    progress("bench", done, total)
     try:
         for result in workers_.spread(compute, todo, failed, workers, backend):
             waiting.append(result)
             done += 1
-            if progress:
-                progress("bench", done, total)
+            progress("bench", done, total)
             if time.monotonic() - last > PATIENCE:
                 store.add(waiting)
                 waiting, last = [], time.monotonic()

@@ -14,7 +14,6 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.errors import Unusable
+from dfbench.progress import Progress, quiet
 from dfbench.training import checkpoint, models, noise_levels, pairs
 from dfbench.training import config as configuration
 from dfbench.training.config import Config
@@ -34,7 +34,6 @@ from dfbench.training.reflow import reflow_pairs
 from dfbench.training.trained import Trained, data_of, schedule_of, source_of
 from dfbench.weightings import WEIGHTINGS
 
-Progress = Callable[[str, int, int], None]
 DIVERGED = 100.0  # times the loss that it began with
 
 
@@ -43,7 +42,7 @@ class Diverged(Exception):
 
 
 def train(
-    config: Config, folder: str | Path, progress: Progress | None = None, resume: bool = True
+    config: Config, folder: str | Path, progress: Progress = quiet, resume: bool = True
 ) -> Trained:
     """Train a study in a folder, from its last checkpoint if it has one.
 
@@ -77,7 +76,7 @@ def train(
             checkpoint.save_log(folder, rows)
             if not trainer.step % config.loop.checkpoint_every or trainer.done:
                 trainer.save(folder)
-        if progress is not None and trainer.main:
+        if trainer.main:
             told = f"loss {row['loss']:.4g}, {row['samples_per_second']:.3g} samples/s"
             progress(told, trainer.step, config.loop.steps)
     trainer.accelerator.wait_for_everyone()  # what the first process writes is there for all

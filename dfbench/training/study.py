@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dfbench import environment
+from dfbench.progress import Progress, quiet
 from dfbench.training import checkpoint, loop, results, throughput
 from dfbench.training import config as configuration
 from dfbench.training.config import Config
@@ -17,7 +18,7 @@ from dfbench.training.trained import Trained
 def run(
     config: Config,
     folder: str | Path,
-    progress: loop.Progress | None = None,
+    progress: Progress = quiet,
     *,
     command: str = "",
     profile: bool = False,

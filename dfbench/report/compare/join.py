@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dfbench import wording
 from dfbench.errors import Unusable
 from dfbench.outcome import Certificate
+from dfbench.progress import Progress, quiet
 from dfbench.report import labels, serial
 from dfbench.report.compare.findings import FindingChange, finding_changes
 from dfbench.sweep.compare import KEY, Change, Difference, difference
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from dfbench.report.sweep.data import Results
 
-Progress = Callable[[str, int, int], None]
 
 #: Claims that tell which coefficient or level of a method is not what it should be.
 TELLING = ["affine", "bookkeeping", "identity", "counts", "told-level", "landing", "noise"]
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compare(
-    old: Path, new: Path, certificates: Sequence[Path] = (), *, progress: Progress | None = None
+    old: Path, new: Path, certificates: Sequence[Path] = (), *, progress: Progress = quiet
 ) -> Comparison:
     """Compare two directories of results or two certificates.
 
@@ -142,7 +142,7 @@ def _moved(
     found: Difference,
     results: tuple[Results, Results],
     findings: list[FindingChange] | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> list[Moved]:
     """Changes by sampler, each with what explains it."""
     by: dict[tuple[str, str, str], dict[tuple[Any, ...], Change]] = {}
@@ -158,8 +158,7 @@ def _moved(
             said = [f"{c.claim}: {c.words}" for c in findings if about_method(c.subject, method)]
             said = said or ["no claim changed its outcome on this method"]
         elif i < CERTIFIED:
-            if progress:
-                progress(method, i, min(len(by), CERTIFIED))
+            progress(method, i, min(len(by), CERTIFIED))
             said = certified(method, options, versions[1])
         else:
             said = []

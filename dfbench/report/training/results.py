@@ -9,11 +9,11 @@ DIR/figures/NAME.svg (.png)        the figures of the page
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.files import write_with
+from dfbench.progress import Progress, quiet
 from dfbench.report.literature.serial import outcome as outcome_to_dict
 
 if TYPE_CHECKING:
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from dfbench.literature.run import Claims
     from dfbench.training.trained import Trained
 
-Progress = Callable[[str, int, int], None]
 
-
-def complete(folder: str | Path, progress: Progress | None = None) -> str:
+def complete(folder: str | Path, progress: Progress = quiet) -> str:
     """Measure the network of a folder, hold it to its study's claims, and write what was found.
 
     Args:

@@ -12,6 +12,7 @@ from analytic import GaussianMixture
 from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Array, Level
+from dfbench.progress import Progress, quiet
 from dfbench.samplers import METHODS
 from dfbench.schedules import at_log_snr
 from dfbench.training.measure.density import score_error_by_density
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from dfbench.training.trained import Trained
 
-Progress = Callable[[str, int, int], None]
 
 #: Samplers through which the law of samples is looked at: name, method, options, steps.
 RUNS: tuple[tuple[str, str, dict[str, Any], tuple[int, ...]], ...] = (
@@ -47,7 +47,7 @@ class Measured:
     images: Array | None = None
 
 
-def measure(network: Trained, seed: int = 0, progress: Progress | None = None) -> Measured:
+def measure(network: Trained, seed: int = 0, progress: Progress = quiet) -> Measured:
     """Everything that can be said of a network and its data.
 
     With the law known, and Gaussian noise that is independent of the data: excess loss, score
@@ -80,8 +80,7 @@ def measure(network: Trained, seed: int = 0, progress: Progress | None = None) -
     else:
         parts.append(("held-out distances", lambda: _held_out(found, network, seed, low, high)))
     for i, (name, part) in enumerate(parts):
-        if progress:
-            progress(name, i, len(parts))
+        progress(name, i, len(parts))
         part()
     return found
 
