@@ -10,10 +10,9 @@ import numpy as np
 from analytic import GaussianMixture
 from dfbench.exact import exact_model
 from dfbench.levels import Array
-from dfbench.literature.diffusing import diffusing
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import row
-from dfbench.literature.transport import BOUND, DERIVATION
+from dfbench.literature.transport import BOUND, DERIVATION, diffusing
 from dfbench.outcome import Finding
 from dfbench.predictions import convert
 from dfbench.schedules import LinearVP, Schedule

@@ -11,10 +11,9 @@ from scipy.integrate import solve_ivp
 from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
-from dfbench.literature.diffusing import diffusing
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import largest, row
-from dfbench.literature.transport import BOUND, DERIVATION
+from dfbench.literature.transport import BOUND, DERIVATION, diffusing
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import LinearVP, Schedule

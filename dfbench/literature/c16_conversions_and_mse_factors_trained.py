@@ -11,9 +11,10 @@ from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Level
 from dfbench.literature import ROWS
+from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest, worst_of
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, noise, rms
+from dfbench.literature.trained_samplers import Converted, noise
 from dfbench.outcome import Finding, judge
 from dfbench.predictions import mse_factor
 from dfbench.schedules import at_log_snr

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from dfbench.levels import Array, Level
+from dfbench.literature.calculus import gauss_legendre
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
 from dfbench.losses import training_loss, weighted_loss
@@ -21,7 +22,6 @@ from dfbench.weightings import Sigmoid, effective_weighting
 
 Weight = Callable[..., Callable[[Array], Array]]  # (prediction, schedule, factor) → w
 KINDS = st.sampled_from(["eps", "x", "v", "u", "velocity", "score"])
-NODE, PANEL = np.polynomial.legendre.leggauss(14)
 
 
 def broken(size: float) -> Weight:
@@ -29,17 +29,11 @@ def broken(size: float) -> Weight:
     return lambda *loss: lambda lam: effective_weighting(*loss)(lam) * np.exp(size * lam)
 
 
-def nodes(low: float, high: float) -> tuple[Array, Array]:
-    """Gauss–Legendre nodes and weights."""
-    half = (high - low) / 2
-    return low + half * (1 + NODE), half * PANEL
-
-
 def spans(schedule: Schedule) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Nodes of t and of λ over |λ| ≤ 2, or as much of it as the schedule has."""
     low, high = max(-2.0, schedule.log_snr(1.0)), min(2.0, schedule.log_snr(0.0))
-    times = nodes(schedule.t_of_log_snr(high), schedule.t_of_log_snr(low))
-    return times, nodes(low, high)
+    times = gauss_legendre(14, schedule.t_of_log_snr(high), schedule.t_of_log_snr(low))
+    return times, gauss_legendre(14, low, high)
 
 
 def network(target: GaussianMixture, field: Field, kind: str, schedule: Schedule) -> Any:

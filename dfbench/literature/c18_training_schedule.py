@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from analytic import GaussianMixture
 from analytic.information import eps_mmse
 from dfbench.levels import Array
+from dfbench.literature.calculus import gauss_legendre
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Density = Callable[[Schedule, Array], Array]  # of λ_t for uniform t
-NODE, PANEL = np.polynomial.legendre.leggauss(16)
 
 
 def broken(size: float) -> Density:
@@ -31,11 +32,7 @@ def broken(size: float) -> Density:
     return lambda schedule, lam: log_snr_density(schedule, lam) ** (1 - size)
 
 
-def nodes(low: float, high: float) -> tuple[Array, Array]:
-    """Gauss–Legendre on eight panels."""
-    edges = np.linspace(low, high, 9)
-    half = np.diff(edges)[:, None] / 2
-    return (edges[:-1, None] + half * (1 + NODE)).reshape(-1), (half * PANEL).reshape(-1)
+nodes = partial(gauss_legendre, 16, panels=8)
 
 
 def error(spectrum: Array, lam: Array) -> Array:

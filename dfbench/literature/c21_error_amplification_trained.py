@@ -11,10 +11,11 @@ import numpy as np
 from dfbench.exact import exact_model
 from dfbench.levels import Level
 from dfbench.literature import ROWS
+from dfbench.literature.calculus import rms
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, rms
+from dfbench.literature.trained_samplers import Converted
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import at_log_snr
 

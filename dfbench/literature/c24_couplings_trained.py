@@ -10,10 +10,11 @@ import numpy as np
 from dfbench.couplings import minibatch_pairs
 from dfbench.grids import uniform_t
 from dfbench.literature import ROWS
+from dfbench.literature.calculus import rms
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
-from dfbench.literature.trained_samplers import Converted, rms
+from dfbench.literature.trained_samplers import Converted
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import FlowMatching
 from dfbench.training.measure.law import ExactLaw

@@ -14,6 +14,7 @@ from analytic.information import expectation, mmse
 from dfbench.exact import exact_model
 from dfbench.grids import quadratic
 from dfbench.levels import Array
+from dfbench.literature.calculus import gauss_legendre
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
@@ -93,10 +94,9 @@ def figure(finding: Finding) -> Figure:
 )
 def check(run: Sampler) -> Finding:
     """In one dimension, where everything is a quadrature."""
-    node, weight = np.polynomial.legendre.leggauss(20)
+    s, ds = gauss_legendre(20)
     # t = s²(3 − 2s): nodes crowd towards both ends, where narrow components bend the paths
-    s = (1 + node) / 2
-    times, dt = s**2 * (3 - 2 * s), weight / 2 * 6 * s * (1 - s)
+    times, dt = s**2 * (3 - 2 * s), ds * 6 * s * (1 - s)
 
     @within(1e-5, "probability", f"RK4 with {STEPS} quadratic steps: fourth order")
     def marginal(target: GaussianMixture) -> float:

@@ -12,6 +12,7 @@ from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.c30_ddim_exact_for_constant_output import Sampler, ddim_towards_euler
+from dfbench.literature.calculus import rms
 from dfbench.literature.drawing import Curves, Slider, frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row
@@ -157,11 +158,6 @@ def _pictures(sampler: Sampler) -> dict[str, list[float]]:
             moved.append(rms(paths(method, float(share), STEPS, many).samples - first))
         series[f"{label}: samples moved (RMS)"] = moved
     return series
-
-
-def rms(distance: Array) -> float:
-    """Root of the mean square."""
-    return float(np.sqrt(np.mean(distance**2)))
 
 
 def _starts() -> Array:

@@ -9,9 +9,10 @@ import numpy as np
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature import ROWS
+from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, rms, rows
+from dfbench.literature.trained_samplers import Converted, rows
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import FlowMatching, Schedule
 from dfbench.trajectories import trajectory

@@ -15,6 +15,7 @@ from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid
 from dfbench.literature.c28_ddim_reparametrised import FRAMES
+from dfbench.literature.calculus import rms
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
@@ -64,10 +65,6 @@ def samples(solver: Solver, output: str, steps: int) -> Array:
     return np.asarray(
         solver(output, regular(*ENDS, steps)).run(exact_model(target(), output), exact()[0])
     )
-
-
-def rms(difference: Array) -> float:
-    return float(np.sqrt(np.mean(difference**2)))
 
 
 def draw(finding: Finding) -> Figure:

@@ -17,8 +17,8 @@ from dfbench.literature.c32_output_matters_at_higher_order import (
     Solver,
     draw,
     heun,
-    rms,
 )
+from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest, worst_of
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +13,13 @@ from scipy.optimize import brentq
 
 from analytic import GaussianMixture
 from dfbench.grids import uniform_t
+from dfbench.literature.c29_ddim_is_flow_matching_euler import flow_schedule
 from dfbench.literature.c31_ddim_is_invariant_to_scaling import towards_vp
 from dfbench.literature.drawing import Curves, Slider, frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
-from dfbench.schedules import Cosine, FlowMatching, Schedule
+from dfbench.schedules import Cosine, FlowMatching
 from dfbench.testing import floats
 from dfbench.trajectories import exact_trajectory, straightness
 
@@ -32,14 +32,6 @@ STILLS = ("0.01", "0.1", "1")
 STARTS = np.array([-1.6, -0.9, -0.3, 0.3, 0.9, 1.6])
 
 Straightness = Callable[[str, float, float], float]  # schedule, variance, mean → its straightness
-
-
-@cache
-def flow_schedule(bend: float) -> Schedule:
-    """α = 1 − t, σ = t; or σ = t^(1 + bend)."""
-    if not bend:
-        return FlowMatching()
-    return Schedule.from_functions(lambda t: 1 - t, lambda t: t ** (1 + bend))
 
 
 def of_gaussian(bend: float = 0.0) -> Straightness:

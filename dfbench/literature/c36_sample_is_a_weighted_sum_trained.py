@@ -11,10 +11,11 @@ from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
 from dfbench.literature.c36_sample_is_a_weighted_sum import Weights, rate, weights
+from dfbench.literature.calculus import rms
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, rms, rows
+from dfbench.literature.trained_samplers import Converted, rows
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output

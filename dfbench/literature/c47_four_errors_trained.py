@@ -14,10 +14,11 @@ from dfbench.exact import exact_model
 from dfbench.grids import regular, uniform_t
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
+from dfbench.literature.calculus import rms
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, rms
+from dfbench.literature.trained_samplers import Converted
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, at_log_snr
 from dfbench.trajectories import trajectory

@@ -44,3 +44,18 @@ def laplacian(f: Callable[[Array], Array], z: Array, h: float) -> Array:
 def order(steps: Array, errors: Array) -> float:
     """Exponent q in error ∝ steps^q, from the two smallest steps."""
     return float(np.log(errors[-2] / errors[-1]) / np.log(steps[-2] / steps[-1]))
+
+
+def rms(values: Array) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def gauss_legendre(
+    nodes: int, low: float = 0.0, high: float = 1.0, panels: int = 1
+) -> tuple[Array, Array]:
+    """Nodes and weights of ∫_low^high, with as many nodes in each of the equal panels."""
+    node, weight = np.polynomial.legendre.leggauss(nodes)
+    edges = np.linspace(low, high, panels + 1)
+    half = np.diff(edges)[:, None] / 2
+    return (edges[:-1, None] + half * (1 + node)).reshape(-1), (half * weight).reshape(-1)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dfbench.levels import Array
+from dfbench.literature.calculus import gauss_legendre
 from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
@@ -43,9 +44,7 @@ def check(pair: tuple[Rate, Rate]) -> Finding:
 
     The best ε̂ leaves E|ε̂−ε|² = sigmoid(λ + log s), whose integral is log(1 + s e^λ).
     """
-    nodes, weights = np.polynomial.legendre.leggauss(80)
-    t = START + (STOP - START) * (nodes + 1) / 2
-    weights = weights * (STOP - START) / 2
+    t, weights = gauss_legendre(80, START, STOP)
 
     @within(1e-12, "relative", "Gauss–Legendre with 80 nodes: below round-off here")
     def off(form: Rate, schedule: Schedule, variance: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dfbench.levels import Array
+from dfbench.literature.calculus import gauss_legendre
 from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
@@ -39,8 +40,7 @@ def times_alpha(power: float) -> Sigma:
 )
 def check(pair: tuple[Sigma, Sigma]) -> Finding:
     """σ by quadrature of f and g² against the schedule's closed form."""
-    nodes, weights = np.polynomial.legendre.leggauss(48)
-    unit, weights = (nodes + 1) / 2, weights / 2
+    unit, weights = gauss_legendre(48)
 
     @within(1e-12, "relative", "Gauss–Legendre with 48 nodes twice: below round-off here")
     def off(form: Sigma, schedule: Schedule, t: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from analytic import GaussianMixture, gaussian_flow_map
-from dfbench.literature.calculus import derivative
+from dfbench.literature.calculus import derivative, gauss_legendre
 from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
@@ -83,15 +83,14 @@ def check(pair: tuple[Velocity, Velocity]) -> Finding:
 def likelihood(schedule: Schedule) -> tuple[float, float]:
     """|log p_1(x) − log p_0(x_0) + ∫ div u dt| for N(0.5, 2), with x = x_1 and with x = x_0."""
     data, x0 = GaussianMixture.isotropic([1.0], [[0.5]], 2.0), np.array([[1.0]])
-    nodes, weights = np.polynomial.legendre.leggauss(40)
     start = schedule.level(0.0)
 
     def at(t: float) -> np.ndarray:
         return gaussian_flow_map(x0, [0.5], [2.0], start, schedule.level(t))
 
     total = sum(
-        w / 2 * data.velocity_divergence(at(t), *schedule.level(t), *schedule.rates(t))[0]
-        for t, w in zip((nodes + 1) / 2, weights, strict=True)
+        w * data.velocity_divergence(at(t), *schedule.level(t), *schedule.rates(t))[0]
+        for t, w in zip(*gauss_legendre(40), strict=True)
     )
     rest = data.log_density(x0, *start)[0] - total
     ends = (data.log_density(x, *schedule.level(1.0))[0] - rest for x in (at(1.0), x0))

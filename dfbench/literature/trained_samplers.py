@@ -34,11 +34,6 @@ def noise(lab: Lab, grid: Grid, n: int, seed: int) -> Array:
     return lab.truth.sample_diffused(n, *grid[0], np.random.default_rng(seed))
 
 
-def rms(difference: Array) -> float:
-    """Root mean square."""
-    return float(np.sqrt(np.mean(np.square(difference))))
-
-
 def drawn(rng: np.random.Generator, shape: tuple[int, ...]) -> Callable[[int], Array]:
     """Fresh normals for the draws of a table."""
     return lambda k: rng.standard_normal(shape)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytic import GaussianMixture
 from dfbench.levels import Array
 from dfbench.literature.calculus import derivative, divergence, laplacian
+from dfbench.schedules import Schedule
 
 VectorField = Callable[[Array], Array]  # (n, d) → (n, d)
 
@@ -65,3 +67,25 @@ class Motion:
         size = self.density(self.t, self.z) / self.time
         largest = max(float(np.abs(term).max()) for term in [size, *terms])
         return float(np.abs(sum(terms)).max()) / largest
+
+
+def diffusing(target: GaussianMixture, schedule: Schedule, t: float) -> Motion:
+    """p_t of z = α_t x + σ_t ε, from the schedule's levels alone: its rates are on trial."""
+
+    def density(s: float, z: Array) -> Array:
+        return np.exp(target.log_density(z, *schedule.level(s)))
+
+    level, rates = schedule.level(t), schedule.rates(t)
+    smallest = float(target.spectra.min()) ** 0.5
+    length = float(np.hypot(level.alpha * smallest, level.sigma))
+    reach = 3 + float(np.abs(target.means).max())
+    pace = (abs(rates[0]) * reach + 3 * abs(rates[1])) / length
+    # Where a schedule's own functions vary: √t near data, 1/(1 − t) near noise.
+    time = min(1 / pace, t, 1 - t, 1 / 10)
+    offsets = np.linspace(-2, 2, 5)
+    steps = np.outer(offsets, np.arange(1, target.dim + 1) / target.dim) * np.sqrt(2)
+    centres = [
+        level.alpha * mean + steps * np.sqrt(level.alpha**2 * v + level.sigma**2)
+        for mean, v in zip(target.means, target.spectra, strict=True)
+    ]
+    return Motion(density, t, np.concatenate(centres), length, time)
