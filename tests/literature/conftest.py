@@ -1,11 +1,26 @@
-"""A small lab: networks of a few hundred steps, trained once for all tests."""
+"""What the claims find, once for all tests; a small lab: networks of a few hundred steps."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import pytest
 
 from dfbench.literature.lab import StudyLab
+from dfbench.literature.run import named
 from dfbench.training.config import parse
+
+
+@pytest.fixture(scope="session")
+def findings():
+    """What a claim, by its id, finds of the formula under test."""
+
+    @cache
+    def find(id):
+        (claim,) = named([id])
+        return claim(claim.subject())
+
+    return find
 
 
 @pytest.fixture(scope="session")
