@@ -94,24 +94,6 @@ def test_continuity_in_the_plane_with_cross_covariances(rng):
     assert np.abs((other * law.score(z, *path(t))).sum(1) - along).max() > 1e-2
 
 
-def test_ends_and_draws(rng):
-    law = plane(rng)
-    for level, which in (((1.0, 0.0), law.x), ((0.0, 1.0), law.y)):
-        end = law.marginal(*level)
-        np.testing.assert_allclose(end.mean, which.weights @ which.means, atol=1e-12)
-        z = rng.normal(size=(5, 2))
-        truth = which.log_density(z)
-        if level[0]:  # the weights of the pairs sum to those of x
-            np.testing.assert_allclose(law.log_density(z, *level), truth, rtol=1e-12)
-    x, y = law.sample(40000, rng)
-    z = 0.8 * x - 0.5 * y
-    truth = law.marginal(0.8, -0.5)
-    error = 6 * np.sqrt(np.diag(truth.covariance) / len(z))  # 6 standard errors
-    assert (np.abs(z.mean(0) - truth.mean) < error).all()
-    scale = np.sqrt(np.outer(np.diag(truth.covariance), np.diag(truth.covariance)))
-    assert (np.abs(np.cov(z.T) - truth.covariance) < 0.06 * scale).all()
-
-
 def test_a_straight_line_between_equal_draws_stays(rng):
     """y = x: z = (alpha + beta) x, and the velocity is its own."""
     x = GaussianMixture.full([1.0], [[0.5, -1.0]], [[[2.0, 0.6], [0.6, 0.5]]])

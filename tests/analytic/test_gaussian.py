@@ -63,41 +63,6 @@ def test_flow_map_in_the_eigenbasis_and_back(rng):
         gaussian_flow_map(z, MEAN, [1.0, 0.0], (1, 0), (0.5, 0.5))
 
 
-def reverse_moments(spectrum, m, c, eta, steps=None):
-    """Moments by integrating their own ODEs along `path`, from the drift as printed in row 37."""
-
-    def rate(u, y):
-        alpha, sigma, alpha_dot, sigma_dot = path(u)
-        f = alpha_dot / alpha
-        g2 = 2 * sigma * (sigma_dot - f * sigma)  # negative: u runs against the noise
-        v = alpha**2 * spectrum + sigma**2
-        slope = f + 0.5 * (1 + eta**2) * g2 / v
-        mean, variance = y[:2], y[2:]
-        centre = alpha * MEAN
-        return np.concatenate(
-            [
-                f * mean + 0.5 * (1 + eta**2) * g2 * (mean - centre) / v,
-                2 * slope * variance - eta**2 * g2,
-            ]
-        )
-
-    solved = solve_ivp(
-        rate, (0, 1), np.concatenate([m, c]), method="DOP853", rtol=1e-12, atol=1e-12
-    )
-    return solved.y[:2, -1], solved.y[2:, -1]
-
-
-@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 3.0])
-def test_reverse_sde_law_solves_its_moment_equations(eta):
-    spectrum, m, c = np.array([2.0, 0.01]), np.array([1.0, 3.0]), np.array([0.4, 0.0])
-    mean, variance = reverse_sde_law(MEAN, spectrum, START, STOP, eta, m, c)
-    truth = reverse_moments(spectrum, m, c, eta)
-    np.testing.assert_allclose(mean, truth[0], rtol=1e-9)
-    np.testing.assert_allclose(variance, truth[1], rtol=1e-9)
-    other = reverse_moments(spectrum, m, c, eta + 0.05)
-    assert np.abs(other[0] - mean).max() > 1e-6
-
-
 def test_reverse_sde_law_against_a_simulated_chain(rng):
     """Euler-Maruyama on the matrix moments of the SDE: first order towards the closed form."""
     eta, m = 1.0, np.array([1.0, -2.0])

@@ -260,12 +260,3 @@ def test_the_place_of_a_ratio_in_a_table():
     for ratio, n in {table.ratios[0]: 0, table.ratios[3]: 3, 1e-9: 0, 1e9: 999}.items():
         close(table.index_of_ratio(float(ratio), clip=True), n, 1e-9)
     close(table.index_of_ratio(float(table.ratios[999]), clip=True), 999, 1e-9)
-
-
-def test_a_table_whose_end_has_no_signal():
-    table = DiscreteSchedule.linear()
-    root, dark = (np.sqrt(t.alphas_cumprod) for t in (table, table.zero_terminal_snr()))
-    close(dark[-1], 0, PRODUCTS)
-    close(dark[0] / root[0], 1, PRODUCTS)
-    stretch = np.diff(dark) / np.diff(root) * (root[0] - root[-1]) / root[0]
-    close(stretch, 1, PRODUCTS)
