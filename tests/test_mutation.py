@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,30 +200,49 @@ HAND_PICKED = [
     ("dfbench/predictions.py", "_determinant", "alpha + sigma", "alpha - sigma"),
     ("dfbench/schedules/schedule.py", "Schedule._g2", "2", "4"),
 ]
-JUDGES = ("claim 1", "claim 7", "claim 16", "claim 23", "claim 34", "claim 36", "claim P4")
+CLAIMS = ("claim 1", "claim 7", "claim 16", "claim 23", "claim 34", "claim 36", "claim P4")
+BOOKS = run.Known('certify dfbench:ddim {"eta": 0.5}', ("bookkeeping",), 0.0, {})
+IDENTITIES = "test tests/samplers/test_identities.py::"
+TESTS = (
+    f"{IDENTITIES}test_ddim_with_eta_one_is_ddpm_with_the_posterior_variance",
+    f"{IDENTITIES}test_one_step_by_hand[ddim-options4-row4]",
+)
 
 SCRIPT = """
 import pickle, sys
-from pathlib import Path
 from benchmarks.mutation import judges, run
-root, todo, asked = pickle.load(sys.stdin.buffer)
+root, todo, known = pickle.load(sys.stdin.buffer)
 sys.path.insert(0, str(root))
 judges.preload(released=False)
-known = [run.Known(name, (name,), 0.0, {}) for name in asked]
-known.append(run.Known("certify dfbench:ddim {\\"eta\\": 0.5}", ("bookkeeping",), 0.0, {}))
 tasks = [lambda m=m: run.judged(root, m, known) for m in todo]
 found = dict(run.forked(tasks, 60.0, 2))
 sys.stdout.buffer.write(pickle.dumps([found[i] for i in range(len(todo))]))
 """
 
 
-@pytest.mark.slow
-def test_claims_notice_what_is_broken_and_nothing_else() -> None:
-    """Ten mistakes that people make; and a file that is only written in another way."""
-    import pickle
+def judged(todo: list[Mutant], known: list[run.Known]) -> list[Any]:
+    """What a run says of these mutants, in a process that has not imported the packages."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=pickle.dumps((ROOT, todo, known)),
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return list(pickle.loads(done.stdout))
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("names", "count"), [(CLAIMS, len(HAND_PICKED)), (TESTS, 6)], ids=["claims", "tests"]
+)
+def test_judges_notice_what_is_broken_and_nothing_else(names: tuple[str, ...], count: int) -> None:
+    """Ten mistakes that people make, or those in one file; and one that is only written in another
+    way."""
     todo: list[Mutant] = []
-    for module, function, before, after in HAND_PICKED:
+    for module, function, before, after in HAND_PICKED[:count]:
         made = mutants((ROOT / module).read_text(), module)
         same = [m for m in made if (m.function, m.before, m.after) == (function, before, after)]
         assert same, (module, before, after)
@@ -230,18 +251,17 @@ def test_claims_notice_what_is_broken_and_nothing_else() -> None:
     same_file = source.replace("now.alpha * to.sigma", "(now.alpha * to.sigma)")
     assert same_file != source
     todo.append(Mutant(HAND_PICKED[0][0], "", 1, 1, None, "none", "", "", same_file))
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        input=pickle.dumps((ROOT, todo, JUDGES)),
-        capture_output=True,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    *broken, unchanged = pickle.loads(done.stdout)
-    assert [verdict for verdict, _, _ in broken] == ["killed"] * len(HAND_PICKED), broken
+    known = [run.Known(name, (name,), 0.0, {}) for name in names]
+    *broken, unchanged = judged(todo, known + [BOOKS] * (names is CLAIMS))
+    assert [verdict for verdict, _, _ in broken] == ["killed"] * count, broken
     assert unchanged[0] == "survived", unchanged
+
+
+def test_only_some_judges() -> None:
+    test = "test tests/formulas/test_weightings.py::test_names"
+    assert run.wanted("claim 18", None)
+    assert not run.wanted("claim 18", ["claim 1"])
+    assert run.wanted(test, ["claim 1", "test tests/formulas"])
 
 
 def test_files_under_mutation_exist() -> None:

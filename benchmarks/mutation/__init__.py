@@ -1,1 +1,1 @@
-"""Break one formula at a time and see whether a claim notices: `python -m benchmarks.mutation`."""
+"""Break one formula at a time and see who notices: `python -m benchmarks.mutation`."""

@@ -25,8 +25,10 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="run survivors once more")
     parser.add_argument("--root", type=Path, default=ROOT, help="tree under mutation")
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "claims" / "mutation.csv")
-    parser.add_argument("--lines", type=Path, help="keep what claims execute in this file")
-    parser.add_argument("--ask", action="append", help='this judge only ("claim 8")')
+    parser.add_argument("--lines", type=Path, help="keep what judges execute in this file")
+    parser.add_argument(
+        "--ask", action="append", help='these judges only ("claim 8", "test tests/formulas")'
+    )
     parser.add_argument("--report", action="store_true", help="write the report only")
     args = parser.parse_args()
     root = args.root.resolve()

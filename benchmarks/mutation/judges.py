@@ -1,4 +1,4 @@
-"""What may notice a mutant: the claims of the literature, and certification of known-good samplers.
+"""What may notice a mutant: claims of the literature, tests, certification of known-good samplers.
 
 Nothing of the packages under mutation is imported before it is asked for: a process imports the
 third-party packages once, and every fork of it imports the (mutated) packages itself.
@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
+
+from benchmarks.mutation import suite
 
 PACKAGES = ("analytic", "dfbench")
 FILES = (
@@ -189,6 +191,7 @@ def preload(released: bool = True) -> None:
         "hypothesis.strategies",
         "hypothesis.extra.numpy",
         "matplotlib.figure",
+        "mpmath",
         "pandas",
         "ot",
         "seaborn",
@@ -222,11 +225,13 @@ class Judgement:
 
 
 def names() -> list[str]:
-    """All judges: "claim 34", "certify dfbench:ddim {}", "certify diffusers:DDIMScheduler 2"."""
+    """All judges: "claim 34", "test tests/test_grids.py::test_regular", "certify dfbench:ddim {}",
+    "certify diffusers:DDIMScheduler 2"."""
     from dfbench.literature.run import named
     from dfbench.samplers import METHODS
 
     found = [f"claim {claim.id}" for claim in named()]
+    found += [f"test {name}" for file in suite.files() for name in suite.tests(file)]
     found += [f"certify dfbench:{name} {{}}" for name in METHODS if name not in NOT_HELD]
     found += [f"certify dfbench:{name} {json.dumps(options)}" for name, options in OPTIONS]
     return found + [f"certify {name} {i}" for name, i in _released()]
@@ -267,6 +272,9 @@ def _verdicts(judge: str, expected: tuple[str, ...] | None) -> Iterator[tuple[st
 
         (claim,) = named([name])
         yield judge, claim(claim.subject()).verdict  # type: ignore[arg-type]
+        return
+    if kind == "test":
+        yield judge, suite.ask(name)
         return
     from dfbench.certification import _hold
     from dfbench.checks import CLAIMS
@@ -309,7 +317,8 @@ def patiently() -> None:
 
 
 def forget() -> None:
-    """Import the packages under mutation anew when they are next asked for."""
+    """Import the packages under mutation, and the tests, anew when they are next asked for."""
+    suite.forget()
     for name in [n for n in sys.modules if n.partition(".")[0] in PACKAGES]:
         del sys.modules[name]
 

@@ -156,6 +156,8 @@ def _kind(one: Result) -> str:
         return "formulas as printed"
     if one.by.startswith("claim"):
         return "claims of the literature"
+    if one.by.startswith("test"):
+        return "tests"
     if one.by.startswith("certify dfbench"):
         return "certification of reference methods"
     if one.by.startswith("certify"):
@@ -165,9 +167,9 @@ def _kind(one: Result) -> str:
 
 INTRODUCTION = """# Mutation run
 
-Does breaking any one formula make a claim fail? Every formula of `dfbench/schedules`,
+Does breaking any one formula make a claim or a test fail? Every formula of `dfbench/schedules`,
 `dfbench/predictions.py`, `dfbench/weightings.py`, `dfbench/samplers` and `analytic` is changed in
-one place at a time, and the claims are asked.
+one place at a time, and the claims and the tests of formulas are asked.
 
     python -m benchmarks.mutation                             # everything: hours on two cores
     python -m benchmarks.mutation --every 5 --budget 30       # a fifth of it, for half an hour
@@ -185,14 +187,15 @@ max and min, a square root or logarithm dropped, < and ≤, = and ≠, the two a
 True and False. Text, annotations, messages, validation (branches that only raise) and `_check…`
 functions are not.
 
-**Who is asked.** Every claim of the literature and every formula as printed that executes the
-changed line, then certification of known-good samplers that do: the reference methods with their
-options, and released schedulers where diffusers is installed. First those that noticed changes of
-the same function most often in a second, up to the first claim that fails or becomes inconclusive.
-Of samplers, those are asked that take 4 s together (12 s for `dfbench/samplers`). A mutant is first
-given half a second of a processor; who is unnoticed by then waits for the end, *undecided*, and is
-taken up where it was left. One that takes half a minute longer than its judges take unchanged
-counts as noticed. All times are of the processor: how busy the machine is changes no verdict.
+**Who is asked.** Every claim of the literature, every formula as printed and every test of formulas
+(`tests/formulas` and the like) that executes the changed line, and certification of known-good
+samplers that do: the reference methods with their options, and released schedulers where diffusers
+is installed. First those that noticed changes of the same function most often in a second, up to
+the first that fails or becomes inconclusive. Of tests, those are asked that take 40 s together, of
+samplers 4 s (12 s for `dfbench/samplers`). A mutant is first given half a second of a processor;
+who is unnoticed by then waits for the end, *undecided*, and is taken up where it was left. One that
+takes half a minute longer than its judges take unchanged counts as noticed. All times are of the
+processor: how busy the machine is changes no verdict.
 
 **What is not in it.** `analytic/distances/`: the bench measures with it and no claim computes with
 it; it is held by its own tests, against closed forms and quadrature.

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mutation import judges
+from benchmarks.mutation import judges, suite
 from benchmarks.mutation.operators import Mutant, mutants
 
 LIMIT = 30.0  # seconds of a processor for one mutant, besides what its judges take unchanged
@@ -29,7 +29,8 @@ MEMORY = 8 << 30  # bytes
 FIRST = 0.5  # seconds for a mutant before those that nobody has noticed so far are taken up again
 STALLED = 20  # times the limit on the clock: the machine may be busy with something else
 CLAIMS = 40.0  # seconds (traced) of claims asked about one line, at first
-PATIENCE = {"dfbench/samplers": 12.0, "": 4.0}  # the same of subjects
+TESTS = 40.0  # the same of tests
+PATIENCE = {"dfbench/samplers": 12.0, "": 4.0}  # and of subjects
 WARMING = (
     "claim 1",
     "claim 22",
@@ -63,6 +64,7 @@ class Result:
     seconds: float
 
 
+Lines = dict[str, set[int]]  # of functions, by file
 FIELDS = tuple(Result.__dataclass_fields__)
 
 
@@ -73,7 +75,7 @@ class Known:
     judge: str
     passed: tuple[str, ...]
     seconds: float
-    lines: dict[str, set[int]]
+    lines: Lines
 
 
 def forked(tasks: Iterable[Callable[[], Any]], limit: float, workers: int) -> Iterator[Any]:
@@ -159,17 +161,52 @@ def warm() -> None:
     judges.forget()
 
 
-def record(root: Path, workers: int, only: list[str] | None = None) -> list[Known]:
-    """Ask every judge, or only these, about the unchanged packages, noting what it executes."""
+def together(*lines: Lines) -> Lines:
+    """All lines, by file."""
+    files = {file for each in lines for file in each}
+    return {file: set().union(*(each.get(file, ()) for each in lines)) for file in files}
+
+
+def collect(root: Path) -> dict[str, Lines]:
+    """Import all files with tests; the lines under mutation that each executes when imported."""
+    found, files = {}, frozenset(sources(root))
+    for file in suite.files():
+        recorder = judges.Recorder(root, files)
+        with recorder:
+            suite.tests(file)
+        found[file] = recorder.lines
+    return found
+
+
+def wanted(judge: str, only: list[str] | None) -> bool:
+    """Whether a judge is among these: claims and subjects by name, tests by how they begin."""
+    return not only or any(
+        judge == each or (each.startswith("test ") and judge.startswith(each)) for each in only
+    )
+
+
+def record(
+    root: Path,
+    workers: int,
+    imported: Lines,
+    collected: dict[str, Lines],
+    only: list[str] | None = None,
+) -> list[Known]:
+    """Ask every judge, or only these, about the unchanged packages, noting what it executes.
+
+    Args:
+        imported: the lines that their import executes.
+        collected: those that the import of each file of tests executes besides.
+    """
     files = frozenset(sources(root))
     _, everyone = next(forked([judges.names], 300.0, 1))
     if isinstance(everyone, Exception):
         raise everyone
-    everyone = [name for name in everyone if not only or name in only]
+    everyone = [name for name in everyone if wanted(name, only)]
 
     def task(judge: str) -> Callable[[], Any]:
-        def run() -> tuple[judges.Judgement, dict[str, set[int]]]:
-            _import()
+        def run() -> tuple[judges.Judgement, Lines]:
+            judges.patiently()
             recorder = judges.Recorder(root, files)
             with recorder:
                 said = judges.ask(judge)
@@ -183,9 +220,11 @@ def record(root: Path, workers: int, only: list[str] | None = None) -> list[Know
             print(f"{everyone[index]}: {made}", file=sys.stderr)
             continue
         said, lines = made
+        file = said.judge.removeprefix("test ").partition("::")[0]
+        lines = together(lines, imported, collected.get(file, {}))
         if said.passed:
             found.append(Known(said.judge, said.passed, said.seconds, lines))
-        if said.bad and said.judge.startswith("claim"):
+        if said.bad and not said.judge.startswith("certify"):
             print(f"{said.judge} does not pass unchanged: {said.bad}", file=sys.stderr)
     return sorted(found, key=lambda known: known.seconds)
 
@@ -194,9 +233,9 @@ def asked(
     mutant: Mutant,
     known: list[Known],
     every: bool = False,
-    imported: dict[str, set[int]] | None = None,
+    imported: Lines | None = None,
 ) -> list[Known]:
-    """The judges that execute what is changed, cheapest first: claims, then subjects.
+    """The judges that execute what is changed, cheapest first, up to the patience with each kind.
 
     Args:
         every: all of them, whatever time they take.
@@ -214,7 +253,7 @@ def asked(
         if hit:
             found.append(one)
     subjects = next(s for start, s in PATIENCE.items() if mutant.module.startswith(start))
-    left = {"claim": CLAIMS, "certify": subjects}
+    left = {"claim": CLAIMS, "test": TESTS, "certify": subjects}
     chosen = []
     for one in sorted(found, key=lambda one: one.seconds):
         kind = one.judge.partition(" ")[0]
@@ -376,28 +415,28 @@ def run(
         again: run those that nobody has noticed once more, with all subjects.
         known: of an earlier run, in place of recording which lines are executed.
         keep: file in which that is kept.
-        only: ask these judges and no others: claims that have changed.
+        only: ask these judges and no others (`wanted`): those that have changed.
     """
     stop = time.monotonic() + 60 * budget
     sys.path.insert(0, str(root))
     judges.preload()
     gc.freeze()
-    if known is None:
-        known = record(root, workers, only)
-        if keep and not only:
-            dump(known, keep)
-    if only:
-        known = [one for one in known if one.judge in only]
-    print(f"{len(known)} judges", file=sys.stderr)
     warm()
     recorder = judges.Recorder(root, frozenset(sources(root)))
     with recorder:
         _import()
-    patches = judges.Patches(root, recorder.lines)
+    collected = collect(root)
+    patches = judges.Patches(root, together(recorder.lines, *collected.values()))
     for module in sources(root):
         patches.unchanged(module)
     gc.collect()
     gc.freeze()
+    if known is None:
+        known = record(root, workers, recorder.lines, collected, only)
+        if keep and not only:
+            dump(known, keep)
+    known = [one for one in known if wanted(one.judge, only)]
+    print(f"{len(known)} judges", file=sys.stderr)
     done = load(out)
     unknown = ("survived", "not reached", "undecided") if again else (None, "undecided")
     verdicts = {key: one.verdict for key, one in done.items()}
