@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from analytic import GaussianMixture
+from dfbench.errors import Undefined
 from dfbench.levels import Array, Level
-from dfbench.predictions import affine
+from dfbench.predictions import affine, weights
 
 
 def exact_model(
@@ -29,3 +33,23 @@ def exact_model(
         return m
 
     return model
+
+
+def exact_slope(
+    variance: ArrayLike, level: Level, prediction: str, sigma_data: float | None = None
+) -> Array:
+    """∂m/∂z of the exact model of N(μ, s) along directions: (p α s + q σ)/(α² s + σ²).
+
+    For m = p x + q ε, because there x̂ = μ + α s y/V and ε̂ = σ y/V with y = z − α μ, V = α² s + σ².
+    Zero at V = 0, where the state is α μ and the model the constant p μ.
+
+    Raises:
+        Undefined: the prediction does not exist at this level.
+    """
+    s, (alpha, sigma) = np.asarray(variance, dtype=np.float64), level
+    try:
+        p, q = weights(prediction, alpha, sigma, sigma_data=sigma_data)
+    except ValueError as reason:
+        raise Undefined(str(reason)) from reason
+    total = alpha**2 * s + sigma**2
+    return np.asarray((p * alpha * s + q * sigma) / np.where(total > 0, total, 1.0))

@@ -31,7 +31,8 @@ from scipy.special import ndtr
 
 from analytic import GaussianMixture
 from dfbench.levels import Array, Level
-from dfbench.table import Step, Table
+from dfbench.steps import Step, executed
+from dfbench.table import Table
 
 NODES = 1 << 13
 REACH = 8.2  # standard deviations: what lies beyond weighs 2e-16
@@ -116,7 +117,7 @@ def transitions(table: Table, model: Model) -> list[Transition]:
         if step.draws or j == table.nfe:
             cov = table.covariance
             noise = sum(w**2 * cov[k, k] for k, w in step.draws.items()) ** 0.5
-            chain.append(Transition(_between(table, steps, begin, j, model), float(noise)))
+            chain.append(Transition(_between(table, steps[: j + 1], begin, model), float(noise)))
             begin = j
     return chain
 
@@ -131,23 +132,16 @@ def _check_noise(table: Table) -> None:
 
 
 def _between(
-    table: Table, steps: Sequence[Step], begin: int, end: int, model: Model
+    table: Table, steps: Sequence[Step], begin: int, model: Model
 ) -> Callable[[Array], Array]:
-    """State `end` without its own noise as a function of state `begin` (−1: z_T)."""
-    needed = {i for j in range(begin + 1, end + 1) for i in steps[j].outputs}
+    """The last state without its own noise as a function of state `begin` (−1: z_T)."""
+
+    def on_line(state: Array, j: int) -> Array:
+        return model(state[:, None], table.levels[j])[:, 0]
 
     def through(z: Array) -> Array:
-        outputs: dict[int, Array] = {}
-        state = z
-        for j in range(max(begin, 0), end + 1):
-            if j > begin:
-                step = steps[j]
-                state = step.carry * state + step.start * z
-                for i, weight in step.outputs.items():
-                    state = state + weight * outputs[i]
-            if j in needed:
-                outputs[j] = model(state[:, None], table.levels[j])[:, 0]
-        return state
+        *_, last = executed(steps, on_line, z, begin=begin)
+        return np.asarray(last)
 
     return through
 

@@ -7,12 +7,13 @@ Gaussian draws the whole run is
     sample:                 z_E = a_E z_T + Σ_i   B_Ei m_i + Σ_k C_Ek ξ_k
 
 with m_i the i-th model output and ξ ~ N(0, noise_cov ⊗ I). `rows` holds it all: row j is the
-state at evaluation j, the last row is the sample, the columns are [z_T | m_0 … | ξ_0 …].
+state at evaluation j, the last row is the sample, the columns are [z_T | m_0 … | ξ_0 …]. What a
+run does on the way, step by step, is `dfbench.steps`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,15 +21,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import blas, solve_triangular
+from scipy.linalg import solve_triangular
 
+from analytic import GaussianMixture
 from dfbench import predictions
 from dfbench.errors import Undefined
+from dfbench.exact import exact_model, exact_slope
 from dfbench.levels import Array, Grid, Level
+from dfbench.steps import Step, combined, executed, followed_back, taken_apart
 
-BLOCK = 32  # evaluations that `Table.law` takes together
 CONVERTED = 1e-11  # more than conversion leaves of a weight of zero, less than single precision
-ROUND_OFF = 8 * float(np.finfo(np.float64).eps)  # of a weight, relative to what it came from
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,20 @@ class Table:
         """Covariance of the draws, shape (K, K)."""
         return np.eye(self.n_draws) if self.noise_cov is None else np.asarray(self.noise_cov)
 
+    @cached_property
+    def noise_root(self) -> Array:
+        """R with R Rᵀ = `covariance`, shape (K, K): the draws are R times standard normals."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        root: Array = vectors * np.sqrt(np.maximum(values, 0.0))
+        return root
+
+    def drawn(self, normals: Callable[[int], Any]) -> Callable[[int], Any]:
+        """The draws of the table made of standard normals, array k of each being `normals(k)`."""
+        if self.noise_cov is None or not self.n_draws:
+            return normals
+        every = np.stack([normals(k) for k in range(self.n_draws)])
+        return lambda k: np.tensordot(self.noise_root[k], every, 1)
+
     def weights(self, prediction: str | None = None) -> Array:
         """Weight of every model output in the sample, shape (E,) (CLAIMS 36, GAO)."""
         table = self if prediction in (None, self.prediction) else self.convert(str(prediction))
@@ -200,15 +216,14 @@ class Table:
         cov = self.covariance[np.ix_(used, used)] * np.outer(sign, sign)
         return replace(self, rows=rows, noise_cov=None if self.noise_cov is None else cov)
 
+    def slope(self, level: Level, variance: ArrayLike) -> Array:
+        """∂m/∂z of the exact model at a level for data of this variance, of its shape."""
+        return exact_slope(variance, level, self.prediction, self.sigma_data)
+
     def slopes(self, variance: ArrayLike = 0.0) -> Array:
-        """∂m/∂z of the exact model for data N(0, variance), shape (E,) + shape of variance."""
-        s = np.asarray(variance, dtype=np.float64)
-        found = []
-        for level in self.evaluated:
-            k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
-            c, w = self.affine("x", self.prediction, level)
-            found.append(c + w * k)
-        return np.array(found).reshape(self.nfe, *s.shape)
+        """`slope` at every evaluation, shape (E,) + shape of variance."""
+        found = [self.slope(level, variance) for level in self.evaluated]
+        return np.array(found).reshape(self.nfe, *np.shape(variance))
 
     def rescaled(self, factors: ArrayLike) -> Table:
         """The table of the states c_j z_j (z_T by c_0), outputs unchanged in meaning.
@@ -271,21 +286,6 @@ class Table:
         )
         if not (np.isfinite(s).all() and np.isfinite(mu).all() and (s >= 0).all()):
             raise ValueError("variances must be finite and ≥ 0, means finite")
-        e, d = self.nfe, len(s)
-        slope, shift = self.slopes(s), np.empty((e, d))
-        for i, level in enumerate(self.evaluated):
-            # E[x | z] = k z + (1 − α k) μ
-            k = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
-            shift[i] = self.affine("x", self.prediction, level)[1] * (1 - level.alpha * k) * mu
-        # adjoint recursion: total weight of output i in the sample, per direction; what a block
-        # of evaluations passes on to those before it is one matrix product
-        weight, through = np.repeat(self.B[e][:, None], d, axis=1), slope
-        for stop in range(e, 0, -BLOCK):
-            begin = max(stop - BLOCK, 0)
-            for i in range(stop - 1, begin - 1, -1):
-                through[i] *= weight[i]
-                weight[begin:i] += self.B[i, begin:i, None] * through[i]
-            weight[:begin] += self.B[begin:stop, :begin].T @ through[begin:stop]
         first = self.origin
         z_mean = first.alpha * mu if start_mean is None else np.asarray(start_mean, dtype=float)
         z_var = (
@@ -293,11 +293,24 @@ class Table:
             if start_variance is None
             else np.asarray(start_variance, dtype=float)
         )
-        gain = self.a[e] + self.a[:e] @ through
-        noise = self.C[e][:, None] + self.C[:e].T @ through
+        gain, noise = self.sensitivity(s)
+        found = gain * z_mean
+        if mu.any():  # the model pulls towards it, with noise or without
+            data = GaussianMixture.diagonal([1.0], mu[None], s[None])
+            model = exact_model(data, self.prediction, self.sigma_data)
+            still = np.zeros((1, len(s)))
+            found = self.run(model, still + z_mean, lambda k: still)[0]
         paired = noise if self.noise_cov is None else self.noise_cov @ noise
-        spread = np.einsum("kd,kd->d", noise, paired)
-        return Law(gain * z_mean + (weight * shift).sum(axis=0), gain**2 * z_var + spread)
+        return Law(found, gain**2 * z_var + np.einsum("kd,kd->d", noise, paired))
+
+    def sensitivity(self, variance: Array) -> tuple[Array, Array]:
+        """What z_T (D,) and every draw (K, D) weigh in the sample for Gaussian data, (D,)."""
+        return followed_back(
+            self.steps(),
+            lambda j: self.slope(self.levels[j], variance),
+            self.n_draws,
+            len(variance),
+        )
 
     def run(
         self,
@@ -305,12 +318,24 @@ class Table:
         z: Any,
         draws: Callable[[int], Any] | None = None,
     ) -> Any:
-        """Execute the table on NumPy or torch arrays: `model(z, level)` returns the prediction.
+        """Execute the table on NumPy or torch arrays: the last of its `states`, the sample."""
+        sample = z
+        for state in self.states(model, z, draws):
+            sample = state
+        return sample
+
+    def states(
+        self,
+        model: Callable[[Any, Level], Any],
+        z: Any,
+        draws: Callable[[int], Any] | None = None,
+    ) -> Iterator[Any]:
+        """The E + 1 states of a run one by one: `model(z, level)` returns the prediction.
 
         Works through `steps`, so each state costs a handful of passes over memory instead of one
         per earlier output; in single precision, of the prediction in which they are shortest.
         Every state is a fresh array; neither z nor what the model returns is written to.
-        `draws(k)` gives the k-th Gaussian draw.
+        `draws(k)` gives the k-th Gaussian draw (`drawn` makes it of standard normals).
 
         Raises:
             ValueError: the table draws noise and `draws` is missing.
@@ -319,31 +344,16 @@ class Table:
             raise ValueError(f"the sampler draws noise {self.n_draws} times: pass draws")
         single = getattr(getattr(z, "dtype", None), "itemsize", 8) < 8
         form, steps = self._single if single else (self, self.steps())
-        last_use = {i: j for j, step in enumerate(steps) for i in step.outputs}
-        noise_use = {k: j for j, step in enumerate(steps) for k in step.draws}
-        outputs: dict[int, Any] = {}
-        noise: dict[int, Any] = {}
-        state = z
-        for j, step in enumerate(steps):
-            for k in step.draws:
-                if k not in noise:
-                    assert draws is not None
-                    noise[k] = draws(k)
-            terms = [(step.carry, state), (step.start, z)]
-            terms += [(weight, outputs[i]) for i, weight in step.outputs.items()]
-            terms += [(weight, noise[k]) for k, weight in step.draws.items()]
-            state = combined(terms)
-            del terms
-            outputs = {i: m for i, m in outputs.items() if last_use[i] > j}
-            noise = {k: x for k, x in noise.items() if noise_use[k] > j}
-            if j < self.nfe:
-                m = model(state, self.levels[j])
-                if j in last_use:
-                    if form is not self:
-                        c, d = self.affine(self.prediction, form.prediction, self.levels[j])
-                        m = combined([(c, state), (d, m)])
-                    outputs[j] = m
-        return state
+
+        def output(state: Any, j: int) -> Any:
+            level = self.levels[j]
+            m = model(state, level)
+            if form is self:
+                return m
+            c, d = self.affine(self.prediction, form.prediction, level)
+            return combined([(c, state), (d, m)])
+
+        return executed(steps, output, z, draws)
 
     @cached_property
     def _single(self) -> tuple[Table, list[Step]]:
@@ -372,25 +382,16 @@ class Table:
     def steps(self, negligible: float = 0.0) -> list[Step]:
         """Each state as the one before it plus the few outputs and draws that are new to it.
 
-        row_j = carry · row_{j−1} + Σ outputs + Σ draws, with round-off-sized entries dropped;
-        after a state that has lost z_T, also start · z_T. Weights of outputs and draws that are
-        at most `negligible` times the size of the state are dropped, too.
+        Weights of at most `negligible` times the size of the state are dropped.
         """
-        e, tiny, rows = self.nfe, ROUND_OFF, self.rows
-        previous = np.vstack([np.eye(1, rows.shape[1]), rows[:-1]])
-        begun = np.abs(previous[:, 0]) > tiny * np.abs(previous).max(axis=1)
-        carry = np.divide(rows[:, 0], previous[:, 0], out=np.zeros(e + 1), where=begun)
-        lost = np.abs(rows[:, 0]) <= tiny * np.abs(rows).max(axis=1)
-        start = np.where(begun | lost, 0.0, rows[:, 0])
-        kept = carry[:, None] * previous
-        rest = rows - kept
-        size = np.hypot(self.levels.alpha, self.levels.sigma)[:, None]
-        rest[np.abs(rest) <= tiny * (np.abs(rows) + np.abs(kept)) + negligible * size] = 0.0
-        outputs, draws = rest[:, 1 : 1 + e], rest[:, 1 + e :]
-        return [
-            Step(float(carry[j]), nonzero(outputs[j]), nonzero(draws[j]), float(start[j]))
-            for j in range(e + 1)
-        ]
+        if negligible not in self._steps:
+            sizes = np.hypot(self.levels.alpha, self.levels.sigma)
+            self._steps[negligible] = taken_apart(self.rows, sizes, negligible)
+        return self._steps[negligible]
+
+    @cached_property
+    def _steps(self) -> dict[float, list[Step]]:
+        return {}
 
     def gaps(self, expected: Table) -> Array:
         """Disagreement of every coefficient, in units of the expected state, shape of `rows`.
@@ -444,61 +445,3 @@ class Table:
         value, should = float(self.rows[row, column]), float(expected.rows[row, column])
         where = f"{place}, {what}: {value:.9g}, should be {should:.9g}"
         return Difference(float(gap[row, column]), row, column, value, should, where)
-
-
-@dataclass(frozen=True)
-class Step:
-    """state ← carry · state + Σ outputs[i] m_i + Σ draws[k] ξ_k + start · z_T."""
-
-    carry: float
-    outputs: dict[int, float]
-    draws: dict[int, float]
-    start: float = 0.0
-
-
-def nonzero(weights: Array) -> dict[int, float]:
-    """The weights that are not zero, by index."""
-    used = np.flatnonzero(weights)
-    return dict(zip(used.tolist(), weights[used].tolist(), strict=True))
-
-
-def combined(terms: list[tuple[float, Any]]) -> Any:
-    """Σ weight · x as a new array, accumulated in place where shapes and types agree.
-
-    Terms of weight zero are left out. Where they do not agree, the types decide, as in plain
-    arithmetic. Accumulation takes three passes over memory a term, the first two terms together
-    three in torch (`addr`, which rounds weights to the type: not for half precision).
-    """
-    (weight, x), *rest = [term for term in terms if term[0]] or terms[:1]
-    alike = getattr(x, "ndim", 0) and all(
-        type(y) is type(x) and y.dtype == x.dtype and y.shape == x.shape for _, y in rest
-    )
-    if alike and isinstance(x, np.ndarray):
-        return _accumulated(weight, x, rest)
-    if not alike or not hasattr(x, "add_"):
-        total = weight * x
-        for factor, y in rest:
-            total = total + factor * y
-        return total
-    if rest and x.itemsize >= 4 and x.is_contiguous() and rest[0][1].is_contiguous():
-        (factor, y), *rest = rest
-        one = x.new_ones(1)
-        total = x.reshape(-1, 1).addr(y.reshape(-1), one, beta=weight, alpha=factor)
-        total = total.reshape(x.shape)
-    else:
-        total = x * weight
-    for factor, y in rest:
-        total.add_(y, alpha=factor)
-    return total
-
-
-def _accumulated(weight: float, x: Any, rest: list[tuple[float, Any]]) -> Any:
-    total = x * weight
-    fits = total.dtype in (np.float32, np.float64) and total.size < 2**31
-    for factor, y in rest:
-        if fits and total.flags.c_contiguous and y.flags.c_contiguous:
-            axpy = blas.saxpy if total.dtype == np.float32 else blas.daxpy
-            axpy(y.reshape(-1), total.reshape(-1), a=factor)  # one pass, nothing in between
-        else:
-            total += factor * y
-    return total

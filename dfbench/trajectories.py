@@ -109,7 +109,9 @@ def trajectory(
     )
     start = _start(target, grid, z, n, rng)
     if isinstance(sampler, Table):
-        paths = _run_table(sampler, network, start, rng)
+        draws = sampler.drawn(lambda k: _noise(rng).standard_normal(start.shape))
+        states = np.stack(list(sampler.states(network, start, draws)))
+        paths = Paths(states, sampler.levels)
     else:
         paths = _run_code(sampler, network, prediction, start, grid, rng, options)
     return paths if stages else _on_grid(paths, grid, start)
@@ -229,24 +231,6 @@ def _noise(rng: np.random.Generator | None) -> np.random.Generator:
     if rng is None:
         raise ValueError("the sampler draws noise: pass rng")
     return rng
-
-
-def _run_table(table: Table, network: Network, z: Array, rng: Any) -> Paths:
-    """Every state of a table, straight from its rows."""
-    e, k = table.nfe, table.n_draws
-    inputs = np.zeros((1 + e + k, *z.shape))
-    inputs[0] = z
-    if k:
-        values, vectors = np.linalg.eigh(table.covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        draws = _noise(rng).standard_normal((k, *z.shape))
-        inputs[1 + e :] = draws if table.noise_cov is None else np.tensordot(root, draws, 1)
-    states = []
-    for j, (row, level) in enumerate(zip(table.rows, table.levels, strict=True)):
-        states.append(np.tensordot(row, inputs, 1))
-        if j < e:
-            inputs[1 + j] = network(states[-1], level)
-    return Paths(np.stack(states), table.levels)
 
 
 def _run_code(

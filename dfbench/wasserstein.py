@@ -32,7 +32,7 @@ schedule, grid, mean and learned spectrum.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +41,7 @@ from numpy.typing import ArrayLike
 from analytic import gaussian_kl
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS, Method
-from dfbench.samplers.method import Output, Traits
+from dfbench.samplers.method import Traits
 from dfbench.samplers.ode import times
 from dfbench.table import Law, Table
 
@@ -78,41 +78,20 @@ SCHEMES: dict[str, tuple[str | Method, dict[str, Any]]] = {
 SOURCES = ("initialisation", "truncation", "discretisation", "score")
 #: The sets of sources that `split` takes, by name.
 CASES: dict[str, tuple[str, ...]] = {"none": (), **{s: (s,) for s in SOURCES}, "all": SOURCES}
+GIVEN = ("mean", "on", "start", "learned", "learned_mean")  # to `law`; the rest are the sampler's
 Sampler = str | Method | Table
 
 
-def error(
-    sampler: Sampler,
-    grid: Grid | None,
-    spectrum: ArrayLike,
-    *,
-    mean: ArrayLike = 0.0,
-    on: Collection[str] = SOURCES,
-    **options: Any,
-) -> float:
+def error(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> float:
     """W2 between the law of the output and the data's, over all directions; arguments of `law`.
 
     With "truncation" off, to the data's marginal at the level of the last state.
     """
-    return float(np.linalg.norm(_distances(sampler, grid, spectrum, mean, on, options)))
+    found, truth = _compared(sampler, grid, spectrum, **options)
+    return float(np.linalg.norm(found.wasserstein(truth.mean, truth.variance)))
 
 
-def split(
-    sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any
-) -> dict[str, float]:
-    """W2 with each source alone (by its name), with "none" and with "all"; arguments of `law`."""
-    return {name: error(sampler, grid, spectrum, on=on, **options) for name, on in CASES.items()}
-
-
-def kl(
-    sampler: Sampler,
-    grid: Grid | None,
-    spectrum: ArrayLike,
-    *,
-    mean: ArrayLike = 0.0,
-    on: Collection[str] = SOURCES,
-    **options: Any,
-) -> float:
+def kl(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> float:
     """KL(output | data) in nats, over all directions; arguments as `error`.
 
     Infinite where the output has no variance in a direction in which the data has.
@@ -120,26 +99,27 @@ def kl(
     Raises:
         ValueError: a direction in which the reference has no variance.
     """
-    s = _vector(spectrum)
-    last = _ends(sampler, grid)[1]
-    scale = 1.0 if "truncation" in on else last.alpha
-    mu = np.broadcast_to(np.asarray(mean, dtype=np.float64), s.shape)
-    found = law(sampler, grid, s, mean=mu, on=on, **options)
-    return gaussian_kl(found.mean, found.variance, scale * mu, _reference(last, s, on))
+    found, truth = _compared(sampler, grid, spectrum, **options)
+    return gaussian_kl(found.mean, found.variance, truth.mean, truth.variance)
 
 
-def response(
+def response(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> Array:
+    """Relative error of the standard deviation in every direction, shape (D,); as `law`."""
+    found, truth = _compared(sampler, grid, spectrum, **options)
+    return np.asarray(np.sqrt(found.variance / truth.variance) - 1)
+
+
+def split(
     sampler: Sampler,
     grid: Grid | None,
     spectrum: ArrayLike,
     *,
-    on: Collection[str] = SOURCES,
+    of: Callable[..., float] = error,
     **options: Any,
-) -> Array:
-    """Relative error of the standard deviation in every direction, shape (D,); as `law`."""
-    s = _vector(spectrum)
-    truth = _reference(_ends(sampler, grid)[1], s, on)
-    return np.asarray(np.sqrt(law(sampler, grid, s, on=on, **options).variance / truth) - 1)
+) -> dict[str, float]:
+    """`error` (or `kl`) with each source alone (by its name), with "none" and with "all"."""
+    table, options = prepared(sampler, grid, **options)
+    return {name: of(table, grid, spectrum, on=on, **options) for name, on in CASES.items()}
 
 
 def errors(
@@ -168,35 +148,19 @@ def errors(
     for name, entry in samplers.items():
         sampler, own = entry if isinstance(entry, tuple) else (entry, {})
         for key, grid in grids.items():
-            use, extra, spent = _prepared(sampler, grid, own)
+            table, known = prepared(sampler, grid, **{**own, **options})
             for on in cases:
-                w2 = error(use, grid, spectrum, on=on, **{**extra, **options})
                 rows.append(
                     {
                         "sampler": name,
                         "grid": key,
                         "steps": grid.n_steps,
-                        "nfe": spent,
+                        "nfe": table.nfe,
                         "on": "+".join(s for s in SOURCES if s in on),
-                        "w2": w2,
+                        "w2": error(table, grid, spectrum, on=on, **known),
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def evaluations(sampler: Sampler, grid: Grid | None = None, **options: Any) -> int:
-    """Model evaluations that a run on this grid really spends."""
-    if isinstance(sampler, Table):
-        return sampler.nfe
-    count = 0
-
-    def model(z: Any, level: Level) -> Output:
-        nonlocal count
-        count += 1
-        return _Affine(z, level, 1.0, 0.0, 0.0)
-
-    _method(sampler)(model, 0.0, _grid(grid), lambda *_: 0.0, **options)
-    return count
 
 
 def law(
@@ -247,107 +211,63 @@ def law(
         z = (np.zeros_like(s), np.broadcast_to(_given(start, default), s.shape))
     else:
         z = (first.alpha * mu, first.alpha**2 * s + first.sigma**2)
-    method = None if isinstance(sampler, Table) else _method(sampler)
-    if method is not None and "eta" in method.defaults and eta is not None:
-        options = {**options, "eta": eta}
+    rate = {} if eta is None else {"eta": eta}
+    own, rest = _sorted(sampler, {**options, **rate})
     if "discretisation" not in on:
-        rate = _rate(sampler, method, options) if eta is None else float(eta)
-        return _continuous(first, last, rate, z, model_s, model_mu)
-    if method is None:
-        assert isinstance(sampler, Table)
-        return _through(sampler, z, model_s, model_mu)
-    try:  # without noise the method itself carries both coefficients along
-        return _direct(method, _grid(grid), z, model_s, model_mu, options)
-    except _Draws:
-        table = method.table(_grid(grid), _form(_grid(grid)), **options)
-        return _through(table, z, model_s, model_mu)
+        return _continuous(first, last, rest["eta"], z, model_s, model_mu)
+    table = _read(sampler, grid, own)
+    return table.law(model_s, model_mu, start_mean=z[0], start_variance=z[1])
 
 
-def _prepared(
-    sampler: Sampler, grid: Grid, options: dict[str, Any]
-) -> tuple[Sampler, dict[str, Any], int]:
-    """The sampler with the options of `law`, read once if it draws noise; and its evaluations."""
+def prepared(sampler: Sampler, grid: Grid | None, **options: Any) -> tuple[Table, dict[str, Any]]:
+    """The table of a sampler, and the options of `law` that are left, with the η of the sampler.
+
+    For a sampler that is asked about more than once: its coefficients are then read once.
+    """
+    own, rest = _sorted(sampler, options)
+    return _read(sampler, grid, own), rest
+
+
+def _sorted(sampler: Sampler, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the sampler, checked, and those of `law`, with the sampler's η."""
+    method = None if isinstance(sampler, Table) else _method(sampler)
+    defaults = method.defaults if method else {}
+    rest = {k: v for k, v in options.items() if k in GIVEN or (k == "eta" and k not in defaults)}
+    own = {k: v for k, v in options.items() if k not in rest}
+    if method:
+        eta = {**defaults, **own}.get("eta", method.traits_of(**own).stochastic)
+        return own, {"eta": float(eta)} | rest
+    if own:
+        raise ValueError("a table has no options: they are in it")
+    assert isinstance(sampler, Table)
+    return own, {"eta": 1.0 if sampler.normal_draws().n_draws else 0.0} | rest
+
+
+def _read(sampler: Sampler, grid: Grid | None, options: dict[str, Any]) -> Table:
     if isinstance(sampler, Table):
-        return sampler, options, sampler.nfe
-    method = _method(sampler)
-    own = {name: value for name, value in options.items() if name in method.defaults}
-    if not method.traits_of(**own).stochastic:
-        return method, options, evaluations(method, grid, **own)
-    table = method.table(grid, _form(grid), **own)
-    rest = {name: value for name, value in options.items() if name not in own}
-    return table, {"eta": _rate(method, method, own), **rest}, table.nfe
+        return sampler
+    method, levels = _method(sampler), _grid(grid)
+    try:
+        return method.table(levels, "x", **options)
+    except ValueError:  # at σ = 0 x̂ does not tell ε̂
+        return method.table(levels, "eps", **options)
 
 
-def _form(grid: Grid) -> str:
-    """The prediction in which a table is read: ε̂ does not determine x̂ at α = 0."""
-    return "x" if (grid.alpha == 0).any() else "eps"
-
-
-class _Draws(Exception):
-    """The method asks for noise."""
-
-
-class _Affine(Output):
-    """The exact model of N(μ, s) along directions; x̂ and ε̂ each in a form that cancels nothing.
-
-    The state has a row of what multiplies z_T and a row of constants; μ enters the second.
-    """
-
-    def __init__(self, z: Any, level: Level, variance: Any, mean: Any, constant: Any) -> None:
-        super().__init__(None, z, level, "x")
-        alpha, sigma = level
-        total = alpha**2 * variance + sigma**2
-        safe = np.where(total > 0, total, 1.0)  # σ = 0 and a direction without variance: x̂ = μ
-        gain, noise = alpha * variance / safe, sigma / safe
-        self.x = gain * z + (1 - alpha * gain) * mean * constant
-        self.eps = noise * (z - alpha * mean * constant)
-        self.u = self.eps - self.x
-
-
-def _direct(
-    method: Method, grid: Grid, z: tuple[Array, Array], s: Array, mu: Array, options: dict[str, Any]
-) -> Law:
-    """The law by running the method on the pair (weight of z_T, constant) in every direction."""
-    constant = np.array([[0.0], [1.0]])
-
-    def refuse(start: float | None = None, stop: float | None = None) -> Any:
-        raise _Draws
-
-    pair = np.stack([np.ones_like(s), np.zeros_like(s)])
-    gain, shift = method(
-        lambda state, level: _Affine(state, level, s, mu, constant), pair, grid, refuse, **options
-    )
-    return Law(gain * z[0] + shift, gain**2 * z[1])
-
-
-def _through(table: Table, z: tuple[Array, Array], s: Array, mu: Array) -> Law:
-    """The law of a table, backwards: what each state weighs in the sample, per direction.
-
-    A step is a few terms (`Table.steps`), so this takes E · D operations times a handful, where
-    E² · D would forbid a thousand steps of thousands of directions.
-    """
-    e, steps, slopes = table.nfe, table.steps(), table.slopes(s)
-    state = np.ones_like(s)
-    outputs = np.zeros((e, len(s)))  # weights of the outputs met so far
-    draws = np.zeros((table.n_draws, len(s)))
-    gain, shift = np.zeros_like(s), np.zeros_like(s)
-    for j in range(e, -1, -1):
-        step = steps[j]
-        if j < e:
-            level = table.levels[j]
-            known = level.alpha * s / (level.alpha**2 * s + level.sigma**2)
-            weight = table.affine("x", table.prediction, level)[1]
-            shift += outputs[j] * weight * (1 - level.alpha * known) * mu
-            state = state + outputs[j] * slopes[j]
-        for i, w in step.outputs.items():
-            outputs[i] += w * state
-        for k, w in step.draws.items():
-            draws[k] += w * state
-        gain += step.start * state
-        state = step.carry * state
-    gain += state
-    paired = draws if table.noise_cov is None else np.asarray(table.noise_cov) @ draws
-    return Law(gain * z[0] + shift, gain**2 * z[1] + np.einsum("kd,kd->d", draws, paired))
+def _compared(
+    sampler: Sampler,
+    grid: Grid | None,
+    spectrum: ArrayLike,
+    *,
+    mean: ArrayLike = 0.0,
+    on: Collection[str] = SOURCES,
+    **options: Any,
+) -> tuple[Law, Law]:
+    """The law of the output, and the one it is compared with."""
+    s, last = _vector(spectrum), _ends(sampler, grid)[1]
+    truth = Law(np.broadcast_to(np.asarray(mean, dtype=np.float64), s.shape), s)
+    if "truncation" not in on:
+        truth = Law(last.alpha * truth.mean, last.alpha**2 * s + last.sigma**2)
+    return law(sampler, grid, s, mean=mean, on=on, **options), truth
 
 
 def _continuous(
@@ -361,37 +281,6 @@ def _continuous(
         kept = kept * (first.alpha / last.alpha) ** eta**2
     mean = last.alpha * mu + kept * (z[0] - first.alpha * mu)
     return Law(mean, np.maximum(after + kept**2 * (z[1] - before), 0.0))
-
-
-def _distances(
-    sampler: Sampler,
-    grid: Grid | None,
-    spectrum: ArrayLike,
-    mean: ArrayLike,
-    on: Collection[str],
-    options: dict[str, Any],
-) -> Array:
-    s = _vector(spectrum)
-    last = _ends(sampler, grid)[1]
-    scale = 1.0 if "truncation" in on else last.alpha
-    found = law(sampler, grid, s, mean=mean, on=on, **options)
-    return found.wasserstein(scale * np.asarray(mean, dtype=np.float64), _reference(last, s, on))
-
-
-def _reference(last: Level, s: Array, on: Collection[str]) -> Array:
-    """The variance that the output is compared with."""
-    return s if "truncation" in on else last.alpha**2 * s + last.sigma**2
-
-
-def _rate(sampler: Sampler, method: Method | None, options: dict[str, Any]) -> float:
-    """η of the process that a sampler discretises."""
-    if method is None:
-        assert isinstance(sampler, Table)
-        return 1.0 if sampler.normal_draws().n_draws else 0.0
-    chosen = {**method.defaults, **options}
-    if "eta" in chosen:
-        return float(chosen["eta"])
-    return 1.0 if method.traits_of(**options).stochastic else 0.0
 
 
 def _ends(sampler: Sampler, grid: Grid | None) -> tuple[Level, Level]:

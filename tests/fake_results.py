@@ -15,6 +15,7 @@ import pandas as pd
 
 from dfbench import wasserstein
 from dfbench.grids import regular
+from dfbench.samplers import METHODS
 from dfbench.sweep.measurement import COLUMNS
 
 SPECTRUM = 4.0 * np.arange(1, 25) ** -1.5
@@ -59,7 +60,7 @@ def gaussian() -> tuple[dict[str, object], ...]:
         for n in STEPS:
             grid = regular(-8.0, 12.0, n)
             name = method.partition(":")[2]
-            nfe = wasserstein.evaluations(wasserstein._method(name), grid, **options)
+            nfe = METHODS[name].evaluations(grid, **options)
             known = {
                 "sampler": label,
                 "method": method,

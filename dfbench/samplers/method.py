@@ -132,9 +132,7 @@ class Method:
         Raises:
             ValueError: unknown option, or a level at which the method does not exist.
         """
-        options = self._checked(options)
-        count = _Reader(prediction, sigma_data, 0, 0)
-        self.function(count.model, 0.0, grid, count.noise, **options)
+        count, _ = self._counted(grid, prediction, sigma_data, options)
         e, k = len(count.levels), len(count.spans)
         reader = _Reader(prediction, sigma_data, e, k)
         final = self.function(reader.model, reader.unit(0), grid, reader.noise, **options)
@@ -147,6 +145,24 @@ class Method:
             sigma_data,
             grid[0] if reader.levels and reader.levels[0] != grid[0] else None,
         )
+
+    def evaluations(self, grid: Grid, prediction: str = "eps", **options: Any) -> int:
+        """Model evaluations that a run spends, counted on numbers: no table is read.
+
+        Raises:
+            ValueError: as `table`, or the coefficients are not finite on these levels.
+        """
+        with np.errstate(all="ignore"):
+            count, sample = self._counted(grid, prediction, None, options)
+        if not np.isfinite(sample):
+            raise ValueError("its coefficients are not finite on these levels")
+        return len(count.levels)
+
+    def _counted(
+        self, grid: Grid, prediction: str, sigma_data: float | None, options: dict[str, Any]
+    ) -> tuple[_Reader, Any]:
+        count = _Reader(prediction, sigma_data, 0, 0)
+        return count, self(count.model, 1.0, grid, count.noise, **options)
 
 
 class _Reader:

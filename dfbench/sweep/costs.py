@@ -13,8 +13,9 @@ from dfbench.errors import Undefined
 from dfbench.levels import Level
 from dfbench.samplers import Method
 from dfbench.samplers.method import Output
+from dfbench.steps import Step
 from dfbench.sweep.samplers import Run
-from dfbench.table import CONVERTED, Step, Table
+from dfbench.table import CONVERTED, Table
 
 NUMBERS = 1 << 14  # of the state that is timed
 REPEATS = 3

@@ -75,7 +75,7 @@ def coupling(coarse: Table, fine: Table, variance: float) -> Array:
     """
     if coarse.noise_cov is not None or fine.noise_cov is not None:
         raise ValueError("its draws are increments of a path of its own")
-    weight = _final_weights(fine, variance)
+    weight = fine.sensitivity(np.array([variance]))[1][:, 0]
     where_coarse, where_fine = _first_uses(coarse), _first_uses(fine)
     starts = np.concatenate([[-np.inf], where_coarse])
     if (np.diff(where_coarse) <= 0).any():
@@ -94,12 +94,3 @@ def _first_uses(table: Table) -> Array:
     """λ of the state in which each draw is first used."""
     first = np.argmax(np.abs(table.C) > 0, axis=0)
     return np.asarray(np.minimum(table.levels.log_snr, 1e3)[first])
-
-
-def _final_weights(table: Table, variance: float) -> Array:
-    """What every draw weighs in the sample, for Gaussian data of this variance, (K,)."""
-    slopes = table.slopes(variance)
-    response = np.zeros((table.nfe + 1, table.n_draws))
-    for j in range(table.nfe + 1):
-        response[j] = table.C[j] + (table.B[j, :j] * slopes[:j]) @ response[:j]
-    return np.asarray(response[-1])

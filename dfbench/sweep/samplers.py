@@ -12,7 +12,6 @@ import numpy as np
 from dfbench._version import __version__
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import METHODS, Method
-from dfbench.samplers.method import Output
 from dfbench.table import Table
 
 Draws = Callable[[int], Array]
@@ -93,12 +92,7 @@ class Run:
         if self.code is not None:
             return self.code(model, z, draws)
         table = self.table
-        if table.noise_cov is None:
-            return np.asarray(table.run(model, z, draws if table.n_draws else None))
-        values, vectors = np.linalg.eigh(table.covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        normals = np.stack([draws(k) for k in range(table.n_draws)])
-        return np.asarray(table.run(model, z, lambda k: np.tensordot(root[k], normals, 1)))
+        return np.asarray(table.run(model, z, table.drawn(draws)))
 
 
 def chains() -> dict[str, Method]:
@@ -118,7 +112,7 @@ def reference(
         ValueError: it does not exist on these levels, with this prediction, or has no such option.
     """
     method = chains()[name]
-    spent = _evaluations(method, grid, options, prediction)
+    spent = method.evaluations(grid, prediction, **options)
     drawn = method.traits_of(**options).stochastic
     return Run(
         label or name,
@@ -131,23 +125,3 @@ def reference(
         drawn,
         options,
     )
-
-
-def _evaluations(method: Method, grid: Grid, options: dict[str, Any], prediction: str) -> int:
-    """Model evaluations that a run spends, counted on numbers.
-
-    Raises:
-        ValueError: the method does not exist there.
-    """
-    count = 0
-
-    def model(z: Any, level: Level) -> Output:
-        nonlocal count
-        count += 1
-        return Output(0.0, z, level, prediction)
-
-    with np.errstate(all="ignore"):
-        sample = method(model, 1.0, grid, lambda *_: 0.0, **options)
-    if not np.isfinite(sample):
-        raise ValueError("its coefficients are not finite on these levels")
-    return count
