@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from dfbench import environment
 from dfbench.checks import CLAIMS
-from dfbench.errors import SubjectError, Unusable
-from dfbench.outcome import Certificate, Claim, Finding, SubjectReport, Verdict
+from dfbench.errors import TimedOut, Unusable
+from dfbench.outcome import (
+    Cause,
+    Certificate,
+    Claim,
+    Finding,
+    SubjectReport,
+    broken,
+    fail,
+    inconclusive,
+)
+from dfbench.outcome.claim import REASONS
 from dfbench.progress import Progress, quiet
 from dfbench.subjects import excluded, resolve
 from dfbench.subjects.contract import Sampler
@@ -143,7 +155,8 @@ def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) ->
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        findings = [_hold(CLAIMS[name], sampler) for name in claims or CLAIMS]
+        held = [CLAIMS[name] for name in claims or CLAIMS]
+        findings = [replace(c, check=partial(_guarded, c))(sampler) for c in held]
     finally:
         torch.set_num_threads(threads)
     sampler.forget()
@@ -159,35 +172,27 @@ def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) ->
     )
 
 
-def _hold(claim: Claim, sampler: Sampler) -> Finding:
-    start = time.perf_counter()
-    details: dict[str, Any] = {}
-    verdict: Verdict = "inconclusive"
+def _guarded(claim: Claim, sampler: Sampler) -> Finding:
+    """The check, within its time, whatever the subject or the check itself does."""
     try:
         with deadline(PATIENCE):
-            return claim(sampler)
-    except (SubjectError, SystemExit) as error:
-        leaves = isinstance(error, SystemExit)
-        why = f"it calls sys.exit({error.code!r})" if leaves else str(error)  # type: ignore[union-attr]
-        if claim.id == "counts":  # said once: the other checks could not be made
-            details = {
-                "measured": float("inf"),
-                "bound": 0.0,
-                "unit": "errors raised",
-                "derivation": "none is allowed",
-            }
-            verdict = "fail"
-    except Exception as error:  # the check itself broke: say so, and go on with the others
-        why = f"the check broke: {type(error).__name__}: {error}"
-    return Finding(
-        claim.id,
-        verdict,
-        claim.statement,
-        why=why,
-        reproduce=sampler.snippet(claim.id),
-        seconds=time.perf_counter() - start,
-        **details,
-    )
+            return claim.check(sampler)
+    except TimedOut as error:
+        return _stopped(claim, str(error), "timed out")
+    except SystemExit as error:
+        return _stopped(claim, f"it calls sys.exit({error.code!r})", "blocked")
+    except REASONS:
+        raise
+    except Exception as error:  # an error of ours: say so, and go on with the other checks
+        return broken(error)
+
+
+def _stopped(claim: Claim, why: str, cause: Cause) -> Finding:
+    """A failure, said once: of the claim that the run works; the others could not be asked."""
+    if not claim.of_the_run:
+        return inconclusive(why, cause)
+    details = {"unit": "errors raised", "derivation": "none is allowed"}
+    return fail(why, cause, measured=math.inf, bound=0.0, **details)
 
 
 class _TimeUp(BaseException):
@@ -199,7 +204,7 @@ def deadline(seconds: float) -> Iterator[None]:
     """Interrupts code that does not return; only in the main thread, where signals arrive.
 
     Raises:
-        SubjectError: the time is up.
+        TimedOut: the time is up.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
@@ -213,7 +218,7 @@ def deadline(seconds: float) -> Iterator[None]:
     try:
         yield
     except _TimeUp:
-        raise SubjectError(f"it does not return within {seconds:g} s") from None
+        raise TimedOut(f"it does not return within {seconds:g} s") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from dfbench import jsons
 from dfbench.errors import Unusable
 from dfbench.progress import Shown
 
@@ -229,10 +230,10 @@ def certify(
     known = {"seed": seed} | certificate.environment
     certificate = replace(certificate, environment=known | {"command": _command(context)})
 
-    from dfbench.report import html, junit, serial, terminal
+    from dfbench.report import html, junit, terminal
 
     try:
-        _write(json_file, lambda: serial.dumps(certificate))
+        _write(json_file, lambda: jsons.text(certificate))
         _write(report_file, lambda: html.render(certificate))
         _write(junit_file, lambda: junit.render(certificate))
     finally:
@@ -483,12 +484,12 @@ def self_test(
 ) -> int:
     """Run every check on a defect it must see, and on methods known to be right."""
     _outputs(json_file)
-    from dfbench.report import serial, terminal
+    from dfbench.report import terminal
     from dfbench.self_test import self_test as run
 
     with Shown("self-test") as progress:
         outcome = run(progress=progress)
-    _write(json_file, lambda: serial.dumps(outcome))
+    _write(json_file, lambda: jsons.text(outcome))
     terminal.outcome(outcome, _console())
     return 0 if outcome.get("verdict") == "pass" else FAILED
 
@@ -520,12 +521,11 @@ def list_(
     """Say what there is to certify, and to certify with."""
     from dfbench.report import terminal
     from dfbench.report.catalogue import catalogue
-    from dfbench.report.serial import dumps
 
     kinds = [each.value for each in ([kind] if kind else Kind)]
     content = {each: catalogue(each) for each in kinds}
     if as_json:
-        sys.stdout.write(dumps(content))
+        sys.stdout.write(jsons.text(content))
         return
     terminal.catalogue(content, _console())
 

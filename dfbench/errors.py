@@ -19,6 +19,10 @@ class SubjectError(Exception):
     """The subject's own code raised, or returned what cannot be used; the message says what."""
 
 
+class TimedOut(SubjectError):
+    """The subject's own code does not return."""
+
+
 class NotAffine(Exception):
     """The sampler has no table: superposition fails at every amplitude."""
 

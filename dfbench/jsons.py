@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,8 @@ def plain(value: Any) -> Any:
     """The value in JSON's own types.
 
     Numbers that are not finite become the strings "inf", "-inf" and "nan"; arrays and tensors
-    lists; data classes objects; everything JSON has no word for the string a person would read.
+    lists; data classes objects, of their fields or of what their attribute `JSON` names; everything
+    JSON has no word for the string a person would read.
     """
     if value is None or isinstance(value, bool | str):
         return str(value) if isinstance(value, str) else value
@@ -33,13 +34,19 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        names = getattr(value, "JSON", None) or " ".join(each.name for each in fields(value))
+        return {name: plain(getattr(value, name)) for name in names.split()}
     return str(value)
 
 
 def dumps(value: Any, **layout: Any) -> str:
     """JSON text of anything that `plain` understands; the layout is that of `json.dumps`."""
     return json.dumps(plain(value), allow_nan=False, **{"indent": 1, **layout})
+
+
+def text(value: Any, **layout: Any) -> str:
+    """The same as the text of a file, which ends with a line end."""
+    return dumps(value, **layout) + "\n"
 
 
 def read(path: str | Path) -> Any:

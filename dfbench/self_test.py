@@ -56,7 +56,7 @@ def self_test(progress: Progress = quiet) -> dict[str, Any]:
         subject = MethodSampler(name, options)
         report = examine(subject)
         wrong = {
-            f.claim: f.why or f.where or f"{f.measured} > {f.bound}"
+            f.claim: f.why or f.where or f.comparison
             for f in report.findings
             if f.verdict not in ("pass", "skip")
         }

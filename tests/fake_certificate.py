@@ -90,6 +90,7 @@ def finding(claim: str, order: float, rng: random.Random, verdict: str | None = 
         expected="biased by design, as its paper says" if failed and rng.random() < 0.4 else None,
         series=series,
         seconds=0.03,
+        sense="at least" if claim == "order" else "at most",
     )
 
 
@@ -177,7 +178,6 @@ def nasty() -> Certificate:
         {NASTY: NASTY, "order": NASTY},
         (bad, declared, unknown),
         1.0,
-        (NASTY,),
     )
     return Certificate((report,), {NASTY: NASTY, "command": NASTY}, 1.0)
 

@@ -64,11 +64,10 @@ def findings() -> list[tuple[str, str, dict[str, Any], bool]]:
 
 def _certified() -> dict[str, Any]:
     pytest.importorskip("diffusers")
-    from dfbench import certify
-    from dfbench.report import serial
+    from dfbench import certify, jsons
 
     certificate = certify("diffusers", select=LIKELY, workers=1)
-    content: dict[str, Any] = json.loads(serial.dumps(certificate))
+    content: dict[str, Any] = json.loads(jsons.text(certificate))
     return content
 
 

@@ -220,9 +220,9 @@ def test_a_full_disk_does_not_cost_the_summary(certify, capsys, tmp_path, monkey
 
 
 def test_notes_of_a_report(tmp_path, capsys):
-    from dfbench.report import serial
+    from dfbench import jsons
 
-    (tmp_path / "c.json").write_text(serial.dumps(fake.small("fail")))
+    (tmp_path / "c.json").write_text(jsons.text(fake.small("fail")))
     notes = tmp_path / "notes.json"
     call = ["report", str(tmp_path / "c.json"), "--out", str(tmp_path / "p.html"), "--notes"]
     notes.write_text(json.dumps([{"title": "Clipping", "verdict": "by design", "text": "Why."}]))

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dfbench import jsons
 from dfbench.cli import main
 from dfbench.errors import Unusable
-from dfbench.report import serial
 from dfbench.report.compare import compare, render
 from dfbench.report.compare.join import about_method, certified
 from dfbench.report.compare.words import headline, ratio
@@ -152,7 +152,7 @@ def test_an_error_that_becomes_infinite_is_a_change(old, tmp_path):
 
 def certificate(tmp_path, name, verdict):
     path = tmp_path / f"{name}.json"
-    path.write_text(serial.dumps(fake_certificate.small(verdict)))
+    path.write_text(jsons.text(fake_certificate.small(verdict)))
     return path
 
 

@@ -8,6 +8,7 @@ import stat
 import threading
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,8 +21,10 @@ from rich.console import Console
 from dfbench import files, jsons
 from dfbench.checks import CLAIMS
 from dfbench.errors import SubjectError, Unusable
-from dfbench.outcome import Certificate, Finding, SubjectReport
-from dfbench.report import figures, groups, html, junit, labels, serial, svg, terminal
+from dfbench.outcome import Cause, Certificate, Finding, Sense, SubjectReport, inconclusive
+from dfbench.outcome.certificate import from_dict, load, merge
+from dfbench.outcome.finding import LEADS
+from dfbench.report import figures, groups, html, junit, labels, svg, terminal
 from tests import fake_certificate as fake
 
 # JSON ---------------------------------------------------------------------------------------------
@@ -56,6 +59,8 @@ findings = st.builds(
     counterexample=st.none() | objects,
     reproduce=maybe,
     expected=maybe,
+    cause=st.none() | st.sampled_from(get_args(Cause)),
+    sense=st.sampled_from(get_args(Sense)),
     series=st.none() | st.dictionaries(texts, st.lists(numbers, max_size=3)),
     seconds=st.floats(0, 1e6),
 )
@@ -69,7 +74,6 @@ reports = st.builds(
     traits=objects,
     findings=st.lists(findings, max_size=3).map(tuple),
     seconds=st.floats(0, 1e6),
-    notes=st.lists(texts, max_size=2).map(tuple),
 )
 certificates = st.builds(
     Certificate, st.lists(reports, max_size=3).map(tuple), objects, st.floats(0, 1e6)
@@ -78,7 +82,7 @@ certificates = st.builds(
 
 @given(certificates)
 def test_a_certificate_survives_json(certificate):
-    again = serial.from_dict(json.loads(serial.dumps(certificate)))
+    again = from_dict(json.loads(jsons.text(certificate)))
     assert again == certificate
     assert again.verdict == certificate.verdict
 
@@ -93,7 +97,7 @@ def test_every_certificate_can_be_shown(certificate):
 
 
 def test_the_schema():
-    content = json.loads(serial.dumps(fake.small("fail")))
+    content = json.loads(jsons.text(fake.small("fail")))
     assert list(content) == ["schema", "verdict", "subjects", "environment", "seconds", "excluded"]
     assert content["schema"] == "dfbench.certificate/1"
     subject = content["subjects"][0]
@@ -119,18 +123,21 @@ def test_the_schema():
         "why",
         "counterexample",
         "reproduce",
+        "cause",
+        "sense",
     } <= set(finding)
+    assert "quantities" not in finding  # of the claims of the literature
     assert finding["where"] is None
     assert isinstance(finding["measured"], float)
 
 
 def test_numbers_that_are_not_finite_are_strings():
-    content = json.loads(serial.dumps(fake.nasty()))
+    content = json.loads(jsons.text(fake.nasty()))
     finding = content["subjects"][0]["findings"][0]
     assert finding["measured"] == "inf"
     assert finding["bound"] == "nan"
     assert "-inf" in finding["series"][f"{fake.NASTY}2"]
-    again = serial.from_dict(content).subjects[0].findings[0]
+    again = from_dict(content).subjects[0].findings[0]
     assert again.measured == math.inf
     assert math.isnan(again.bound)
 
@@ -192,7 +199,7 @@ def test_a_file_that_is_no_certificate_is_refused(content, message, tmp_path):
     path = tmp_path / "some.json"
     path.write_text(json.dumps(content))
     with pytest.raises(Unusable, match=message) as error:
-        serial.load(path)
+        load(path)
     assert "some.json" in str(error.value)
 
 
@@ -200,23 +207,23 @@ def test_a_file_that_is_no_certificate_is_refused(content, message, tmp_path):
 def test_a_file_that_is_not_json_is_refused(content, tmp_path):
     (tmp_path / "some.json").write_bytes(content)
     with pytest.raises(Unusable, match=r"some.json: not JSON"):
-        serial.load(tmp_path / "some.json")
+        load(tmp_path / "some.json")
     with pytest.raises(Unusable, match="no such file"):
-        serial.load(tmp_path / "none.json")
+        load(tmp_path / "none.json")
 
 
 def test_only_what_the_schema_asks_for_is_needed():
     minimal = broken(subjects=[{"name": "a", "findings": [{"claim": "b", "verdict": "fail"}]}])
-    assert serial.from_dict(minimal).verdict == "fail"
+    assert from_dict(minimal).verdict == "fail"
 
 
 def test_merging_keeps_subjects_and_lists_what_differs():
     one, two = fake.small("pass"), replace(fake.small("fail"), environment={"seed": 1, "gpu": "x"})
-    merged = serial.merge([one, two])
+    merged = merge([one, two])
     assert [report.verdict for report in merged.subjects] == ["pass", "fail"]
     assert merged.environment == {"seed": [0, 1], "gpu": "x"}
     assert merged.seconds == pytest.approx(0.2)
-    assert serial.merge([one]) == one
+    assert merge([one]) == one
 
 
 # Files --------------------------------------------------------------------------------------------
@@ -405,7 +412,8 @@ def class_of(*configurations, name="Some"):
 
 
 def test_a_pass_that_was_to_fail_is_reported():
-    text = words(html.render(class_of([found("pass", why=f"{labels.UNNEEDED}it clips")])))
+    passing = found("pass", cause="unneeded", why=f"{LEADS['unneeded']}it clips")
+    text = words(html.render(class_of([passing])))
     assert "Declared, but not seen" in text
     assert "A failure had been declared, and does not occur: it clips" in text
     text = words(html.render(class_of([found("pass", why="exact to round-off")])))
@@ -421,17 +429,22 @@ def held_to(check):
     return replace(CLAIMS["law"], check=check)(Subject())
 
 
-def test_the_beginnings_of_reasons_are_those_that_claims_give():
+def test_a_finding_says_its_cause_and_the_reason():
     def breaks(subject):
         raise SubjectError("step 3 raises ValueError")
 
-    assert labels.broken(held_to(breaks)) == "step 3 raises ValueError"
-    assert labels.unneeded(held_to(lambda _: found("pass"))) == "it clips"
-    assert labels.broken(found("fail", why=f"{labels.BROKEN}x")) is None
+    finding = held_to(breaks)
+    assert (finding.cause, finding.reason) == ("blocked", "step 3 raises ValueError")
+    assert finding.why == "the run breaks: step 3 raises ValueError"
+    assert labels.blocked(finding)
+    passing = held_to(lambda _: found("pass"))
+    assert (passing.cause, passing.reason) == ("unneeded", "it clips")
+    assert not labels.blocked(found("fail", cause="blocked"))
+    assert found("pass", why="as it is").reason == "as it is"
 
 
 def test_checks_that_could_not_run_are_one_line_under_what_broke_the_run():
-    blocked = [found("inconclusive", name, why=f"{labels.BROKEN}NaN") for name in ("law", "order")]
+    blocked = [replace(inconclusive("NaN", "blocked"), claim=name) for name in ("law", "order")]
     certificate = class_of([found("fail", "counts", why="NaN at step 3"), *blocked])
     text = words(html.render(certificate))
     assert "2 checks could not run because NaN: law, order" in text
@@ -483,7 +496,8 @@ def test_plots_of_another_configuration_only_where_the_order_differs():
     def order(measured, **more):
         steps = [8.0, 16.0, 32.0, 64.0]
         series = {"steps": steps, "error": [n**-measured for n in steps]}
-        return found("pass", "order", measured=measured, bound=0.7, unit="order", series=series)
+        of = {"bound": 0.7, "sense": "at least", "unit": "order", "series": series}
+        return found("pass", "order", measured=measured, **of)
 
     page = html.render(class_of([order(2.0)], [order(2.1)], [order(1.0)]))
     assert page.count("<figure>") == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -27,6 +29,7 @@ def _breaks(size: float) -> Sampler:
     control=_breaks,
     control_size=1.0,
     sized=False,
+    of_the_run=True,
 )
 def counts_check(subject: Sampler) -> Finding:
     """Runs at a dozen step counts with a bounded model; counts what went wrong."""
@@ -42,7 +45,7 @@ def counts_check(subject: Sampler) -> Finding:
         except Unsupported:
             continue
         problems += [(n, p) for p in _run(subject, session, n)]
-    details = {"unit": "problems", "derivation": "none is allowed"}
+    details: dict[str, Any] = {"unit": "problems", "derivation": "none is allowed"}
     if not problems:
         return judge(0, 0, **details)
     n, first = problems[0]

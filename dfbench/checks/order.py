@@ -12,7 +12,7 @@ from dfbench.convergence import CLEAN, NOISE, exact_flow, fit, grid, target
 from dfbench.errors import NotAffine, Unsupported
 from dfbench.exact import exact_model
 from dfbench.levels import Array
-from dfbench.outcome import Finding, claim, inconclusive, skip
+from dfbench.outcome import Finding, claim, fail, inconclusive, judge, skip
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import MethodSampler
 
@@ -88,9 +88,10 @@ def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Find
     order, width, used = fit(steps, error, floor)
     stated = "no order is declared, so 1" if declared is None else f"declared {declared:g}"
     details: dict[str, Any] = {
-        "unit": kind,
-        "bound": bound,
         "measured": order,
+        "bound": bound,
+        "sense": "at least",
+        "unit": kind,
         "series": {
             "steps": list(steps),
             "error": list(error),
@@ -101,16 +102,15 @@ def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Find
     }
     where = f"{steps[0]:.0f}–{steps[-1]:.0f} steps"
     if not np.isfinite(error).all():
-        return Finding("", "fail", why="the sample is not finite", where=where, **details)
+        return fail("the sample is not finite", where=where, **details)
     if not np.isfinite(order):
-        if error[-1] <= 30 * floor[-1]:
-            details |= {"measured": error[-1], "bound": 30 * floor[-1], "unit": "error"}
-            return Finding("", "pass", why="exact to round-off at every step count", **details)
-        return inconclusive("fewer than four step counts above round-off", **details)
-    if order >= bound:
-        return Finding("", "pass", **details)
-    if order + width < bound or error[-1] > error[0]:
-        why = f"converges at {kind} {order:.2f} ± {width:.2f}, {stated}"
-        return Finding("", "fail", why=why, where=where, **details)
-    why = f"{kind} {order:.2f} ± {width:.2f}: the interval reaches {bound}"
-    return inconclusive(why, **details)
+        if error[-1] > 30 * floor[-1]:
+            return inconclusive("fewer than four step counts above round-off", **details)
+        small = {"measured": error[-1], "bound": 30 * floor[-1], "sense": "at most"}
+        why = "exact to round-off at every step count"
+        return judge(**(details | small | {"unit": "error", "why": why}))
+    if order < bound <= order + width and error[-1] <= error[0]:
+        why = f"{kind} {order:.2f} ± {width:.2f}: the interval reaches {bound}"
+        return inconclusive(why, **details)
+    why = f"converges at {kind} {order:.2f} ± {width:.2f}, {stated}"
+    return judge(failing={"why": why, "where": where}, **details)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dfbench import environment
 from dfbench.errors import Unusable
 from dfbench.literature import PRINTED, ROWS, TRAINED, Statements
-from dfbench.outcome import Finding, Verdict, worst
+from dfbench.outcome import Finding, Verdict, broken, worst
 from dfbench.progress import Progress, quiet
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Claims:
     @property
     def verdict(self) -> Verdict:
         """The worst claim."""
-        return worst([outcome.verdict for outcome in self.outcomes])
+        return worst(outcome.verdict for outcome in self.outcomes)
 
 
 def named(ids: Iterable[str] | None = None, *, trained: bool = False) -> list[Literature | Printed]:
@@ -118,6 +118,5 @@ def examine(claim: Literature | Printed, lab: Lab | None = None) -> Outcome:
 def _held(claim: Literature | Printed, formula: Callable[[], Any], lab: Lab | None) -> Finding:
     try:
         return claim(formula() if lab is None else (formula(), lab))
-    except Exception as error:  # the check itself broke: say so, and go on with the others
-        why = f"the check broke: {type(error).__name__}: {error}"
-        return Finding(claim.id, "inconclusive", claim.statement, why=why)
+    except Exception as error:  # an error of ours: say so, and go on with the others
+        return replace(broken(error), claim=claim.id, statement=claim.statement)

@@ -20,7 +20,7 @@ from analytic import CoupledMixtures, GaussianMixture
 from dfbench.levels import Grid, Level
 from dfbench.literature import PARTS
 from dfbench.literature.drawn_cases import STEADY
-from dfbench.outcome import Claim, Finding, decorator, judge
+from dfbench.outcome import Claim, Finding, deciding, decorator, judge
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -210,8 +210,5 @@ def largest(*values: float | Iterable[float]) -> float:
 
 
 def worst_of(*findings: Finding) -> Finding:
-    """The finding that decides: the first failure, else the one closest to its bound."""
-    for finding in findings:
-        if finding.verdict != "pass":
-            return finding
-    return max(findings, key=lambda f: (f.measured or 0.0) / (f.bound or 1.0))
+    """The finding that decides: the first that does not pass, else the closest to its bound."""
+    return deciding(findings)

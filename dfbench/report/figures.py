@@ -119,7 +119,7 @@ def orders(classes: Iterable[Group]) -> list[Strip]:
     for group in named.values():
         for part in group.parts:
             for row in part.rows:
-                if row.claim == "order" and "order" in (row.finding.unit or ""):
+                if row.finding.sense == "at least" and "interval" in (row.finding.series or {}):
                     found.setdefault((group.id, _declared(part)), []).append((part, row))
     highest = math.ceil(max([4.0, *(declared or 0 for _, declared in found)])) + 0.5
     return [

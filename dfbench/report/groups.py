@@ -37,7 +37,7 @@ class Row:
     @property
     def blocked(self) -> bool:
         """Whether the check had nothing to look at, because the run broke."""
-        return labels.broken(self.finding) is not None
+        return labels.blocked(self.finding)
 
     @property
     def severity(self) -> int:
@@ -236,8 +236,9 @@ def by_reason(classes: Iterable[Group], declared: bool) -> dict[str, list[Place]
     """
     found: dict[str, list[Place]] = {}
     for part, row in _all(classes):
+        unneeded = row.finding.reason if row.finding.cause == "unneeded" else None
         expected = row.finding.expected if row.status == "expected" else None
-        reason = expected if declared else labels.unneeded(row.finding)
+        reason = expected if declared else unneeded
         if reason is not None:
             found.setdefault(reason, []).append((part, row))
     return found
@@ -248,7 +249,7 @@ def remarks(classes: Iterable[Group]) -> list[Place]:
     return [
         (part, row)
         for part, row in _all(classes)
-        if row.status == "pass" and row.finding.why and labels.unneeded(row.finding) is None
+        if row.status == "pass" and row.finding.why and row.finding.cause != "unneeded"
     ]
 
 

@@ -91,10 +91,11 @@ def _training_page(
 def _certificate_page(
     paths: Sequence[Path], title: str | None, notes: Sequence[Mapping[str, Any]]
 ) -> str:
-    from dfbench.report import html, serial
+    from dfbench.outcome.certificate import load, merge
+    from dfbench.report import html
 
     files = [file for path in paths for file in certificate_files(path)]
-    certificate = serial.merge(serial.load(file) for file in files)
+    certificate = merge(map(load, files))
     return html.render(certificate, title=title, notes=notes)
 
 

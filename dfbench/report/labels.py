@@ -46,25 +46,9 @@ def status(finding: Finding) -> Status:
     return "expected" if finding.expected and finding.verdict != "pass" else finding.verdict
 
 
-#: How findings begin whose check could not run, and passes of which a failure was declared.
-BROKEN = "the run breaks: "
-UNNEEDED = "passes although a failure was declared: "
-
-
-def broken(finding: Finding) -> str | None:
-    """What broke the run, where that is why there is no verdict: `counts` fails for it."""
-    why = finding.why or ""
-    return why.removeprefix(BROKEN) if _begins(finding, "inconclusive", BROKEN) else None
-
-
-def unneeded(finding: Finding) -> str | None:
-    """The reason of a failure that was declared and does not occur."""
-    why = finding.why or ""
-    return why.removeprefix(UNNEEDED) if _begins(finding, "pass", UNNEEDED) else None
-
-
-def _begins(finding: Finding, verdict: str, start: str) -> bool:
-    return finding.verdict == verdict and (finding.why or "").startswith(start)
+def blocked(finding: Finding) -> bool:
+    """Whether there is no verdict because the run broke, for which another claim fails."""
+    return finding.verdict == "inconclusive" and finding.cause == "blocked"
 
 
 def share(number: int, total: int, default: bool) -> str:
@@ -101,11 +85,14 @@ def evidence(finding: Finding) -> str:
 
 
 def margin(finding: Finding) -> str:
-    """How much of the bound is used, 0.02 for instance; an order as measured; nothing for 0."""
+    """How much of the bound is used, 0.02 for instance; nothing for 0.
+
+    What has to be at least its bound, an order, is shown as measured.
+    """
     measured, bound = finding.measured, finding.bound
     if measured is None or bound is None or measured == 0:
         return ""
-    if (finding.unit or "").endswith("order"):
+    if finding.sense == "at least":
         return f"{measured:.2f}"
     used = measured / bound if bound > 0 else math.inf
     return f"{used:.2g}" if used >= 0.1 else f"{used:.1g}"

@@ -63,7 +63,7 @@ def summary(certificate: Certificate, console: Console) -> None:
     if blocked:
         console.print()
         checks = wording.counted(len(blocked), "check")
-        reason = labels.broken(blocked[0].finding)
+        reason = blocked[0].finding.reason
         _line(
             console,
             f"{symbols['inconclusive']} {checks} could not run because {reason}"

@@ -13,7 +13,7 @@ from dfbench import wording
 from dfbench.report import figures, labels
 from dfbench.report.groups import Group, Part, Row
 
-#: Orders that are further apart than this are two orders.
+#: Orders, what has to be at least its bound, that are further apart than this are two orders.
 APART = 0.3
 
 
@@ -127,7 +127,7 @@ class View:
 def _by_reason(rows: Any) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in rows:
-        reason = labels.broken(row.finding) or row.finding.why or ""
+        reason = row.finding.reason
         found.setdefault(reason, []).append(row.claim)
     return found
 
@@ -137,7 +137,7 @@ def _differs(row: Row, default: Row | None) -> bool:
         return row.status != "skip" and not row.like(default)
     mine, its = row.finding.measured, default.finding.measured
     known = mine is not None and its is not None and math.isfinite(mine) and math.isfinite(its)
-    return row.claim == "order" and known and abs(mine - its) > APART  # type: ignore[operator]
+    return row.finding.sense == "at least" and known and abs(mine - its) > APART  # type: ignore[operator]
 
 
 def traits(declared: Mapping[str, Any], all_of_them: bool = False) -> str:

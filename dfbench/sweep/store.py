@@ -125,7 +125,7 @@ def dumps(content: Any) -> str:
 
 def pretty(content: Any) -> str:
     """JSON for people."""
-    return jsons.dumps(content, sort_keys=True) + "\n"
+    return jsons.text(content, sort_keys=True)
 
 
 def number(value: Any) -> float | None:

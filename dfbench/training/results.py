@@ -52,7 +52,7 @@ def update(folder: str | Path, **parts: Any) -> None:
         OSError: it cannot be written.
     """
     content = load(folder) | parts
-    write(file_of(folder), jsons.dumps(content, ensure_ascii=False) + "\n")
+    write(file_of(folder), jsons.text(content, ensure_ascii=False))
 
 
 def save_table(folder: str | Path, name: str, table: pd.DataFrame) -> None:

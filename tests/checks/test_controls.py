@@ -51,10 +51,10 @@ def test_the_control_fails(id: str) -> None:
     assert finding.statement == claim.statement
     assert finding.measured is not None
     assert finding.bound is not None
-    within = (
-        finding.measured >= finding.bound if id == "order" else (finding.measured <= finding.bound)
-    )
-    assert not within
+    assert finding.cause == "measured"
+    assert finding.sense == ("at least" if id == "order" else "at most")
+    over = finding.measured > finding.bound
+    assert over if finding.sense == "at most" else finding.measured < finding.bound
     assert finding.derivation or finding.bound == 0  # 0: nothing is allowed
     assert finding.where or finding.why
     assert finding.reproduce

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dfbench import wording
 from dfbench.errors import Unusable
 from dfbench.outcome import Certificate
+from dfbench.outcome import certificate as certificates
 from dfbench.progress import Progress, quiet
-from dfbench.report import labels, serial
+from dfbench.report import labels
 from dfbench.report.compare.findings import FindingChange, finding_changes
 from dfbench.sweep.compare import KEY, Change, Difference, difference
 
@@ -119,7 +120,7 @@ def _name(path: Path, other: Path) -> str:
 def _certificate(path: Path) -> Certificate:
     from dfbench.report.kinds import certificate_files
 
-    return serial.merge(serial.load(file) for file in certificate_files(path))
+    return certificates.merge(map(certificates.load, certificate_files(path)))
 
 
 def _averaged(results: Results) -> DataFrame:

@@ -1,25 +1,20 @@
-"""Outcomes of the claims of the literature as JSON."""
+"""Outcomes of the claims of the literature as JSON, and back."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dfbench import jsons
 from dfbench.literature.run import Claims, Outcome
-from dfbench.literature.statement import Printed
+from dfbench.literature.statement import Literature, Printed
+from dfbench.outcome import Finding
 
+#: What is written of the finding, and of the finding on the broken variant.
 FINDING = (
-    "measured",
-    "bound",
-    "unit",
-    "derivation",
-    "where",
-    "why",
-    "counterexample",
-    "quantities",
-    "series",
-    "seconds",
+    "measured bound unit derivation where why counterexample quantities series seconds cause sense"
 )
+CONTROL = "verdict measured counterexample"
 
 
 def dumps(claims: Claims) -> str:
@@ -31,11 +26,11 @@ def dumps(claims: Claims) -> str:
         "environment": claims.environment,
         "seconds": claims.seconds,
     }
-    return jsons.dumps(content) + "\n"
+    return jsons.text(content)
 
 
 def outcome(outcome: Outcome) -> dict[str, Any]:
-    """One claim with what was found, in JSON's own types."""
+    """One claim with what was found."""
     claim = outcome.claim
     known: dict[str, Any] = {
         "claim": claim.id,
@@ -43,16 +38,27 @@ def outcome(outcome: Outcome) -> dict[str, Any]:
         "statement": claim.statement,
         "source": claim.source,
         "verdict": outcome.verdict,
-        **{name: jsons.plain(getattr(outcome.finding, name)) for name in FINDING},
+        **{name: getattr(outcome.finding, name) for name in FINDING.split()},
         "control": {
             "size": claim.control_size,
-            "verdict": outcome.control.verdict,
-            "measured": jsons.plain(outcome.control.measured),
-            "counterexample": jsons.plain(outcome.control.counterexample),
+            **{name: getattr(outcome.control, name) for name in CONTROL.split()},
         },
     }
     if isinstance(claim, Printed):
-        known |= {"holds": claim.holds, "corrected": claim.corrected, "where_holds": claim.where}
-    else:
-        known |= {"condition": claim.condition}
-    return known
+        return known | {
+            "holds": claim.holds,
+            "corrected": claim.corrected,
+            "where_holds": claim.where,
+        }
+    return known | {"condition": claim.condition}
+
+
+def read(content: dict[str, Any], claim: Literature | Printed, origin: str) -> Outcome:
+    """One claim with what `outcome` wrote; its words are those of today.
+
+    Raises:
+        Unusable: it did not write this.
+    """
+    control = {"claim": claim.id, **content.get("control", {})}
+    finding, broken = (jsons.typed(Finding, each, origin) for each in (content, control))
+    return Outcome(claim, *(replace(each, statement=claim.statement) for each in (finding, broken)))

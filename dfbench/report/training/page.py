@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from dfbench.errors import Unusable
 from dfbench.literature.run import Outcome
-from dfbench.outcome import Finding
+from dfbench.report.literature import serial
 from dfbench.report.literature.page import chart, link, templates
 from dfbench.training import results
 from dfbench.wording import line
@@ -73,48 +73,19 @@ def read(folder: Path) -> Study:
     content = results.load(folder)
     if "headline" not in content:
         raise Unusable(f"{folder}: not measured yet; run dfbench train with it to the end")
+    file = results.file_of(folder)
     try:
-        return Study(folder, content, tuple(_outcome(each) for each in content["findings"]))
+        return Study(folder, content, tuple(_outcome(each, file) for each in content["findings"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        file = results.file_of(folder)
         raise Unusable(f"{file}: not as dfbench train writes it ({error})") from error
 
 
-def _outcome(content: dict[str, Any]) -> Outcome:
+def _outcome(content: dict[str, Any], file: Path) -> Outcome:
     """A claim with what was found; the words and the figure are the claim's own."""
     from dfbench.literature import TRAINED
 
     claim = TRAINED[int(content["claim"].removeprefix("T"))]
-    fields = (
-        "measured",
-        "bound",
-        "unit",
-        "derivation",
-        "where",
-        "why",
-        "counterexample",
-        "quantities",
-        "series",
-        "seconds",
-    )
-    known = {name: _number(content[name]) for name in fields}
-    control = content["control"]
-    return Outcome(
-        claim,
-        Finding(claim.id, content["verdict"], claim.statement, **known),
-        Finding(
-            claim.id, control["verdict"], claim.statement, measured=_number(control["measured"])
-        ),
-    )
-
-
-def _number(value: Any) -> Any:
-    """Numbers that JSON has no word for are strings there."""
-    if value in ("nan", "inf", "-inf"):
-        return float(value)
-    if isinstance(value, dict):
-        return {name: _number(each) for name, each in value.items()}
-    return [_number(each) for each in value] if isinstance(value, list) else value
+    return serial.read(content, claim, str(file))
 
 
 def render(folders: Sequence[Path], *, title: str | None = None) -> str:

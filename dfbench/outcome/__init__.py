@@ -1,0 +1,36 @@
+"""What a claim is, and what comes of holding subjects to it: findings and certificates."""
+
+from dfbench.outcome.certificate import Certificate, SubjectReport
+from dfbench.outcome.claim import Check, Claim, broken, claim, decorator
+from dfbench.outcome.finding import (
+    Cause,
+    Finding,
+    Sense,
+    Verdict,
+    deciding,
+    fail,
+    inconclusive,
+    judge,
+    skip,
+    worst,
+)
+
+__all__ = [
+    "Cause",
+    "Certificate",
+    "Check",
+    "Claim",
+    "Finding",
+    "Sense",
+    "SubjectReport",
+    "Verdict",
+    "broken",
+    "claim",
+    "deciding",
+    "decorator",
+    "fail",
+    "inconclusive",
+    "judge",
+    "skip",
+    "worst",
+]

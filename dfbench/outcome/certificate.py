@@ -1,0 +1,110 @@
+"""The findings on some subjects, and their JSON, "dfbench.certificate/1"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfbench import jsons
+from dfbench.errors import Unusable
+from dfbench.outcome.finding import Finding, Verdict, worst
+
+
+@dataclass(frozen=True)
+class SubjectReport:
+    """All findings on one subject."""
+
+    name: str
+    kind: str = ""
+    library: str = ""
+    version: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    traits: dict[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+    JSON = "name kind library version config traits verdict findings seconds"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst finding; a failure declared beforehand counts as a pass."""
+        return worst("pass" if f.expected else f.verdict for f in self.findings)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The outcome of one certification run.
+
+    Attributes:
+        subjects: in the order of the call.
+        environment: what it was computed with.
+        seconds: in all.
+        excluded: what of a library cannot be certified, and why.
+    """
+
+    subjects: tuple[SubjectReport, ...]
+    environment: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    excluded: dict[str, str] = field(default_factory=dict)
+
+    schema = "dfbench.certificate/1"
+    JSON = "schema verdict subjects environment seconds excluded"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst subject."""
+        return worst(subject.verdict for subject in self.subjects)
+
+    def __str__(self) -> str:
+        """The verdict, and what did not pass, a line each."""
+        lines = [f"{self.verdict}: {len(self.subjects)} subjects"]
+        for subject in self.subjects:
+            for f in subject.findings:
+                if f.verdict in ("fail", "inconclusive"):
+                    said = (f.comparison, f.unit, f.where, f.why, f.expected)
+                    word = "expected" if f.expected else f.verdict
+                    lines.append(
+                        f"{word}: {subject.name} {f.claim}: {'; '.join(filter(None, said))}"
+                    )
+        return "\n".join(lines)
+
+
+def load(path: str | Path) -> Certificate:
+    """Read a certificate from a JSON file.
+
+    Raises:
+        Unusable: there is no such file, or it does not hold a certificate.
+    """
+    return from_dict(jsons.read(path), str(path))
+
+
+def from_dict(content: Any, origin: str = "certificate") -> Certificate:
+    """The certificate of an object of schema `dfbench.certificate/1`.
+
+    Verdicts of subjects and of the whole follow from the findings, and are not read.
+
+    Raises:
+        Unusable: it is not one; the message names the place, starting with `origin`.
+    """
+    if isinstance(content, dict) and content.get("schema") != Certificate.schema:
+        schema = content.get("schema")
+        found = "has no schema" if schema is None else f"has schema {schema!r}"
+        raise Unusable(f"{origin}: {found}, not {Certificate.schema!r}")
+    return jsons.typed(Certificate, content, origin)
+
+
+def merge(certificates: Iterable[Certificate]) -> Certificate:
+    """One certificate of several runs: what differs between their environments is listed."""
+    runs = list(certificates)
+    if len(runs) == 1:
+        return runs[0]
+    environment: dict[str, Any] = {}
+    for key in dict.fromkeys(key for run in runs for key in run.environment):
+        values = [run.environment[key] for run in runs if key in run.environment]
+        distinct = [value for i, value in enumerate(values) if value not in values[:i]]
+        environment[key] = distinct[0] if len(distinct) == 1 else distinct
+    subjects = tuple(subject for run in runs for subject in run.subjects)
+    excluded = {name: why for run in runs for name, why in run.excluded.items()}
+    return Certificate(subjects, environment, sum(run.seconds for run in runs), excluded)
