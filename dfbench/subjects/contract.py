@@ -75,8 +75,6 @@ class Session(ABC):
         grid: the N + 1 levels of the steps, on the scale that the network sees; the last is the
             level that the sampler declares to land at, on the scale of the sample.
         cleanest: σ/α of the cleanest level that the model is trained at; 0 is data without noise.
-        start: variance of the first state as the subject's users draw it, on the scale that the
-            network sees; None: 1 on variance-preserving levels, σ_T² on others.
         time_tolerance: how far `time_gap` may be from 0, with its `time_derivation`.
     """
 
@@ -85,7 +83,6 @@ class Session(ABC):
     grid: Grid
     sigma_data: float | None = None
     cleanest: float = 0.0
-    start: float | None = None
     time_tolerance: float = 1e-9
     time_derivation: str = "the model is told the level itself: λ to round-off"
 
@@ -94,6 +91,14 @@ class Session(ABC):
         self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         """The sample, from a state z of shape (rows, …) at the level of the first evaluation."""
+
+    @property
+    def start(self) -> float | None:
+        """Variance of the first state as users draw it, on the scale that the network sees.
+
+        None: 1 on variance-preserving levels, σ_T² on others.
+        """
+        return None
 
     def time_gap(self, call: Call) -> float:
         """Distance between the time told and the time of the state's level."""

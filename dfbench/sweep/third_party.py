@@ -48,41 +48,28 @@ def run(sampler: Sampler, n: int, prediction: str | None, label: str) -> Run:
     with _ONE_AT_A_TIME:
         try:
             session = sampler.session(n, None, own)
-            first = _start(session)
+            start = session.start
             reading = sampler.reading(n, None, own)  # at full amplitude: as it runs, clipping too
-            affine = reading.violated_at is None and reading.offset == 0
-            table = reading.told.normal_draws() if affine else None  # some draw what they never use
-            spent, drawn = (
-                len(reading.calls),
-                bool(reading.draws if table is None else table.n_draws),
-            )
         except (Unsupported, SubjectError) as error:
             raise ValueError(str(error)) from error
         finally:
             sampler.forget()
+    affine = reading.violated_at is None and reading.offset == 0
+    table = reading.told.normal_draws() if affine else None  # some draw what they never use
     return Run(
         label,
         sampler.name,
         sampler.version,
         session.grid,
         session.prediction,
-        spent,
+        len(reading.calls),
         table,
-        drawn,
+        bool(reading.draws if table is None else table.n_draws),
         sigma_data=session.sigma_data,
-        start=first,
+        start=start,
         code=None if table is not None else _code(sampler, n, own),
         clock=_clock(sampler, n, own),
     )
-
-
-def _start(session: Any) -> float | None:
-    """The variance of the first state as pipelines draw it, on the scale that the network sees."""
-    scale = getattr(getattr(session, "scheduler", None), "init_noise_sigma", None)
-    if scale is None:
-        return None
-    inside = session._enter(session.form.times[0])
-    return float(scale / inside) ** 2
 
 
 def _clock(sampler: Sampler, n: int, prediction: str | None) -> Callable[[int], float]:

@@ -69,7 +69,7 @@ UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("other.py:Other", {}, "other.py:Other is not something that can be certified"),
     ("other.py:function", {}, "is not something that can be certified"),
     ("other.py:number", {}, "is not something that can be certified"),
-    ("half.py:Half", {}, "offers neither set_timesteps and step"),
+    ("half.py:Half", {}, "nor like diffusers' schedulers, which offer set_timesteps and step"),
     ("refuses.py:Refuses", {}, "the constructor refuses {}: no size"),
     ("collections:OrderedDict", {}, "is not something that can be certified"),
     ("dfbench:no_such_sampler", {}, "dfbench has no sampler no_such_sampler; it has "),

@@ -3,23 +3,65 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
-from dfbench.subjects.diffusers.catalogue import ENTRIES
-from dfbench.subjects.diffusers.configurations import configurations
-from dfbench.subjects.diffusers.excluded import EXCLUDED
-from dfbench.subjects.diffusers.sampler import SchedulerSampler
-
-for _family in ("discrete", "solvers", "exploding", "flow", "consistency"):
-    importlib.import_module(f"dfbench.subjects.diffusers.{_family}")
+from dfbench.environment import version
+from dfbench.errors import Unusable
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.library import Library
 
 
-def recognises(thing: Any) -> bool:
-    """Whether a class or instance offers what a scheduler offers."""
-    return all(callable(getattr(thing, name, None)) for name in ("set_timesteps", "step"))
+class Diffusers(Library):
+    name = "diffusers"
+    word = "scheduler"
+    shape = "like diffusers' schedulers, which offer set_timesteps and step"
+
+    def names(self) -> list[str]:
+        excluded = self.excluded()
+        return [name for name in _classes() if name not in excluded]
+
+    def others(self) -> list[str]:
+        return list(self.excluded())
+
+    def excluded(self) -> dict[str, str]:
+        from dfbench.subjects.diffusers.catalogue import excluded
+
+        known = excluded()
+        return {name: known[name] for name in _classes() if name in known}
+
+    def configurations(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        from dfbench.subjects.diffusers.catalogue import configurations
+
+        return configurations(name)
+
+    def named(self, name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+        return _sampler(_classes()[name], f"{self.name}:{name}", config, call)
+
+    def recognises(self, thing: Any) -> bool:
+        return all(callable(getattr(thing, name, None)) for name in ("set_timesteps", "step"))
+
+    def made_of(
+        self, thing: Any, name: str, config: dict[str, Any], call: dict[str, Any]
+    ) -> Sampler:
+        cls, given = thing, config
+        if not inspect.isclass(thing):  # with the configuration that it has
+            cls = type(thing)
+            defaults = inspect.signature(cls.__init__).parameters
+            own = dict(getattr(thing, "config", {})).items()
+            changed = {k: v for k, v in own if k in defaults and v != defaults[k].default}
+            given = {**changed, **config}
+        try:
+            return _sampler(cls, name, given, call)
+        except Unusable:
+            raise
+        except Exception as error:
+            raise Unusable(
+                f"{name} cannot be run as a scheduler: {type(error).__name__}: {error}"
+            ) from error
 
 
-def classes() -> dict[str, type]:
+def _classes() -> dict[str, type]:
     """The scheduler classes of the installed diffusers, by name.
 
     Raises:
@@ -32,4 +74,10 @@ def classes() -> dict[str, type]:
     return {name: cls for name, cls in found.items() if isinstance(cls, type)}
 
 
-__all__ = ["ENTRIES", "EXCLUDED", "SchedulerSampler", "classes", "configurations", "recognises"]
+def _sampler(cls: type, name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+    from dfbench.subjects.diffusers.families import family_of
+
+    return family_of(cls)(cls, name, config, call, version(cls.__module__.partition(".")[0]) or "")
+
+
+LIBRARY = Diffusers()

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfbench.subjects.diffusers.catalogue import STANDARD, Entry, Named, register
-from dfbench.subjects.diffusers.forms import (
-    EDM,
+from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
+from dfbench.subjects.diffusers.scheduler_levels import (
     AncestralMidpoints,
-    Form,
     Midpoints,
+    SchedulerLevels,
     SDEMidpoints,
-    SigmasVE,
-    TwoCalls,
+    TwoCallsVE,
+    VESigmas,
 )
+from dfbench.subjects.diffusers.session import SchedulerSession
 from dfbench.subjects.diffusers.solvers import Preconditioned
 
-CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 SPACED = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 
 
-class Exploding(Entry):
-    form_class: type[Form] = SigmasVE
+def churn(call: dict[str, Any]) -> dict[str, float]:
+    """The options of EDM's churn that are given."""
+    return {k: float(call[k]) for k in ("s_churn", "s_tmin", "s_tmax", "s_noise") if k in call}
+
+
+class Exploding(SchedulerSampler):
+    level_class: type[SchedulerLevels] = VESigmas
 
 
 class OwnTimes(Exploding):
     """Makes a run of all training steps when constructed: `add_noise` knows its times."""
 
-    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
-        known = super().expected(settings, call)
-        spaced = [k for k in SPACED if settings.get(k)]
+    def by_design(self) -> dict[str, str]:
+        known = super().by_design()
+        spaced = next((k for k in SPACED if self.settings.get(k)), None)
         if spaced:
             known["companions"] = (
-                f"with {spaced[0]}=True the times of a run are not the training steps, and "
+                f"with {spaced}=True the times of a run are not the training steps, and "
                 "add_noise takes times of the run only: at any other it raises IndexError"
             )
         return known
@@ -41,70 +45,63 @@ class OwnTimes(Exploding):
 class NoSample(Exploding):
     """Takes "epsilon" and "v_prediction" only."""
 
-    def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
-        return {name: kind for name, kind in STANDARD.items() if name != "sample"}
+    def other_predictions(self) -> dict[str, str]:
+        known = super().other_predictions()
+        return {name: kind for name, kind in known.items() if name != "sample"}
 
 
 @register("EulerDiscreteScheduler")
 class Euler(Exploding):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        churn = {key: float(call[key]) for key in CHURN if key in call}
-        if not churn.get("s_churn"):
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        churned = churn(self.call)
+        if not churned.get("s_churn"):
             return "euler", {}
-        return "edm", {**churn, "second_order": False}
+        return "edm", {**churned, "second_order": False}
 
 
 @register("EDMEulerScheduler")
 class EDMEuler(Preconditioned, Euler):
-    form_class = EDM
+    pass
 
 
 @register("EulerAncestralDiscreteScheduler")
 class EulerAncestral(NoSample):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "euler_ancestral", {}
+    published = "euler_ancestral"
 
 
 @register("LMSDiscreteScheduler")
 class LMS(OwnTimes):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "lms", {"order": int(call.get("order", 4))}
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return "lms", {"order": int(self.call.get("order", 4))}
 
 
 @register("HeunDiscreteScheduler")
 class Heun(OwnTimes):
-    form_class = TwoCalls
-
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "heun", {}
+    level_class = TwoCallsVE
+    published = "heun"
 
 
 @register("KDPM2DiscreteScheduler")
 class DPM2(NoSample, OwnTimes):
-    form_class = Midpoints
-
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "dpm2", {}
+    level_class = Midpoints
+    published = "dpm2"
 
 
 @register("KDPM2AncestralDiscreteScheduler")
 class DPM2Ancestral(NoSample, OwnTimes):
-    form_class = AncestralMidpoints
-
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "dpm2_ancestral", {}
+    level_class = AncestralMidpoints
+    published = "dpm2_ancestral"
 
 
 @register("DPMSolverSDEScheduler")
 class DPMSolverSDE(NoSample, OwnTimes):
-    form_class = SDEMidpoints
+    level_class = SDEMidpoints
 
-    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
-        known = super().expected(settings, call)
-        if settings.get("noise_sampler_seed") is not None:
+    def by_design(self) -> dict[str, str]:
+        known = super().by_design()
+        if self.settings.get("noise_sampler_seed") is not None:
             known["noise"] = "noise_sampler_seed fixes the noise of every run, as documented"
         return known
 
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        options = {"s_noise": float(call["s_noise"])} if "s_noise" in call else {}
-        return "dpmpp_sde", options
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return "dpmpp_sde", {k: v for k, v in churn(self.call).items() if k == "s_noise"}

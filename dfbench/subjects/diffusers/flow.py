@@ -4,37 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers.method import Traits
-from dfbench.subjects.diffusers.catalogue import Entry, Named, register
-from dfbench.subjects.diffusers.forms import FlowMatch, Form, TwoCallsFlow
+from dfbench.subjects.diffusers.exploding import churn
+from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
+from dfbench.subjects.diffusers.scheduler_levels import (
+    FlowMatchSigmas,
+    SchedulerLevels,
+    TwoCallsFlow,
+)
+from dfbench.subjects.diffusers.session import SchedulerSession
+from dfbench.subjects.diffusers.solvers import unipc
 
-CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
+EULER: Published = ("flow_matching", {"solver": "euler"})
 
 
-class Flow(Entry):
-    form_class: type[Form] = FlowMatch
+class Flow(SchedulerSampler):
+    level_class: type[SchedulerLevels] = FlowMatchSigmas
     default_prediction = "flow_prediction"
 
-    def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
+    def other_predictions(self) -> dict[str, str]:
         return {}
 
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "flow_matching", {"solver": "euler"}
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return EULER
 
-    def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
+    def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
         """With `invert_sigmas` the velocity points from noise to data."""
-        return -m if session.scheduler.config.get("invert_sigmas") else m
-
-
-@register("FlowMatchEulerDiscreteScheduler")
-class FlowMatchEuler(Flow):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        if settings.get("stochastic_sampling"):
-            return "lcm", {}
-        return "flow_matching", {"solver": "euler"}
+        return -m if session.settings.get("invert_sigmas") else m
 
 
 @register("FlowMapEulerDiscreteScheduler")
@@ -42,64 +41,57 @@ class FlowMapEuler(Flow):
     pass
 
 
+@register("FlowMatchEulerDiscreteScheduler")
+class FlowMatchEuler(Flow):
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return ("lcm", {}) if settings.get("stochastic_sampling") else EULER
+
+
 @register("FlowMatchHeunDiscreteScheduler")
 class FlowMatchHeun(Flow):
-    form_class = TwoCallsFlow
+    level_class = TwoCallsFlow
 
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        churn: dict[str, Any] = {k: float(call[k]) for k in CHURN if k in call}
-        if churn.get("s_churn"):
-            return "edm", churn
-        return "flow_matching", {"solver": "heun"}
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        churned = churn(self.call)
+        return ("edm", churned) if churned.get("s_churn") else (EULER[0], {"solver": "heun"})
 
 
 @register("FlowMatchLCMScheduler")
 class FlowMatchLCM(Flow):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return "lcm", {}
 
 
 @register("LTXEulerAncestralRFScheduler")
 class LTXEulerAncestralRF(Flow):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "flow_ancestral", {
-            "eta": float(settings.get("eta", 1.0)),
-            "s_noise": float(settings.get("s_noise", 1.0)),
-        }
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return "flow_ancestral", {k: float(settings.get(k, 1.0)) for k in ("eta", "s_noise")}
 
 
 @register("HeliosScheduler")
 class Helios(Flow):
     """One stage; with more, σ are local to a stage, and the pipeline resamples in between."""
 
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        if settings["scheduler_type"] == "euler":
-            return "flow_matching", {"solver": "euler"}
-        return "unipc", {
-            "order": settings["solver_order"],
-            "variant": settings["solver_type"],
-            "predict_x0": settings["predict_x0"],
-            "disable_corrector": tuple(settings["disable_corrector"]),
-            "lower_order_final": settings["lower_order_final"],
-        }
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return EULER if settings["scheduler_type"] == "euler" else unipc(settings)
 
-    def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
+    def order(self, traits: Traits) -> float | None:
+        settings = self.settings
         return 1.0 if settings["scheduler_type"] == "euler" else float(settings["solver_order"])
 
-    def unusable(self, settings: dict[str, Any]) -> str | None:
-        if settings["stages"] == 1:
+    def unusable(self) -> str | None:
+        if self.settings["stages"] == 1:
             return None
         return "certified with stages=1 only: with more, σ is local to a stage and not a level"
 
 
-class DataTimes(FlowMatch):
+class DataTimes(FlowMatchSigmas):
     """MiniMax-H3: the time runs from 0 at noise to 1 at data."""
 
     time_derivation = "the time is 1 − σ in float32: 1e-3 of a training step"
 
-    def told(self, i: int) -> Level:
-        t = float(self.times[i])
-        return Level(t, 1 - t)
+    def told(self, time: float) -> Level:
+        return Level(time, 1 - time)
 
     def gap(self, told: Level, own: Level) -> float:
         return abs(told.sigma - own.sigma) * 1000
@@ -113,10 +105,10 @@ class DataTimes(FlowMatch):
 class MiniMaxH3(Flow):
     """Its n counts levels, not steps, and its velocity points from noise to data."""
 
-    def set_timesteps(self, scheduler: Any, n: int, options: dict[str, Any]) -> None:
-        scheduler.set_timesteps(n + 1, **options)
+    level_class = DataTimes
 
-    form_class = DataTimes
+    def set_timesteps(self, scheduler: Any, n: int) -> None:
+        super().set_timesteps(scheduler, n + 1)
 
-    def output(self, session: Any, m: torch.Tensor, i: int) -> torch.Tensor:
+    def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
         return -m

@@ -4,40 +4,55 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from dfbench.samplers.method import Traits
-from dfbench.subjects.diffusers.catalogue import STANDARD, Entry, Named, register
-from dfbench.subjects.diffusers.forms import EDM, Cosine, Form, SigmasFlow, SigmasVP
+from dfbench.subjects.diffusers.sampler import STANDARD, Published, SchedulerSampler, register
+from dfbench.subjects.diffusers.scheduler_levels import (
+    ArctanSigmas,
+    EDMSigmas,
+    FlowSigmas,
+    SchedulerLevels,
+    VPSigmas,
+)
+from dfbench.subjects.diffusers.session import SchedulerSession
 
 
-class Solver(Entry):
-    """Ratios, or flow's σ under `use_flow_sigmas`."""
+class LogSNRSolver(SchedulerSampler):
+    """Ratios, or flow's σ under `use_flow_sigmas`; declares the order of its `solver_order`."""
 
-    form_class: type[Form] = SigmasVP
+    level_class: type[SchedulerLevels] = VPSigmas
     two_scales = True
 
-    def form(self, scheduler: Any, n: int) -> Form:
-        flow = scheduler.config.get("use_flow_sigmas", False)
-        return (SigmasFlow if flow else SigmasVP)(scheduler, n)
+    def levels_of(self, scheduler: Any) -> type[SchedulerLevels]:
+        return FlowSigmas if self.settings.get("use_flow_sigmas", False) else VPSigmas
 
-    def channels(self, settings: dict[str, Any]) -> int | None:
+    def order(self, traits: Traits) -> float | None:
+        return traits.order if traits.stochastic else float(self.settings.get("solver_order", 2))
+
+    @property
+    def channels(self) -> int | None:
         """With a learned variance the first three channels of the output are the prediction."""
-        learned = settings.get("variance_type") in ("learned", "learned_range")
-        return 3 if learned and settings.get("prediction_type", "epsilon") == "epsilon" else None
+        learned = self.settings.get("variance_type") in ("learned", "learned_range")
+        noise = self.settings.get("prediction_type", "epsilon") == "epsilon"
+        return 3 if learned and noise else None
 
-    def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
-        if self.channels(settings):
+    def other_predictions(self) -> dict[str, str]:
+        if self.channels:
             return {"epsilon": "eps"}
-        noise = settings.get("algorithm_type") in ("dpmsolver", "sde-dpmsolver", "noise_prediction")
-        if settings.get("use_flow_sigmas") and not noise:
+        kind = self.settings.get("algorithm_type")
+        noise = kind in ("dpmsolver", "sde-dpmsolver", "noise_prediction")
+        if self.settings.get("use_flow_sigmas") and not noise:
             return {**STANDARD, "flow_prediction": "u"}
         return STANDARD
 
-    def expected(self, settings: dict[str, Any], call: dict[str, Any]) -> dict[str, str]:
-        known = super().expected(settings, call)
-        spaced = [k for k in ("use_karras_sigmas", "use_lu_lambdas") if settings.get(k)]
-        if spaced and not self.ascending and not _breaks_when_spaced(settings):
+    def by_design(self) -> dict[str, str]:
+        known = super().by_design()
+        spacings = ("use_karras_sigmas", "use_lu_lambdas")
+        spaced = next((k for k in spacings if self.settings.get(k)), None)
+        if spaced and not self.ascending and not _breaks_when_spaced(self.settings):
             known["counts"] = (
-                f"{spaced[0]}=True rounds the times to whole training steps, as written: with many "
+                f"{spaced}=True rounds the times to whole training steps, as written: with many "
                 "steps the last levels are closer than one, and two of them are told the same time"
             )
         return known
@@ -57,40 +72,27 @@ def _breaks_when_spaced(settings: dict[str, Any]) -> bool:
     )
 
 
-def final_orders(settings: dict[str, Any], session: Any) -> dict[str, Any]:
-    """How the last steps lower their order: below 15 steps, and always onto σ = 0."""
-    n = 20 if session is None else session.n
-    return {
-        "lower_order_final": bool(settings.get("lower_order_final")) and n < 15,
-        "euler_at_final": bool(settings.get("euler_at_final"))
-        or settings.get("final_sigmas_type") == "zero",
-    }
-
-
-class MultistepOrder(Entry):
-    """Declares the order of its option `solver_order`."""
-
-    def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
-        if traits.stochastic:
-            return traits.order
-        return float(settings.get("solver_order", 2))
+def lowered(settings: dict[str, Any], session: SchedulerSession | None) -> bool:
+    """Whether the last steps lower their order, which they do below 15 steps."""
+    return bool(settings.get("lower_order_final")) and session is not None and session.n < 15
 
 
 @register("DPMSolverMultistepScheduler")
-class DPMSolverMultistep(MultistepOrder, Solver):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named | None:
-        kind = settings.get("algorithm_type", "dpmsolver++")
-        options = {
-            "order": settings["solver_order"],
-            "solver_type": settings.get("solver_type", "midpoint"),
-            **final_orders(settings, session),
-        }
+class DPMSolverMultistep(LogSNRSolver):
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         name = {
             "dpmsolver++": "dpm_solver_pp_multistep",
             "dpmsolver": "dpm_solver_multistep",
             "sde-dpmsolver++": "sde_dpm_solver_pp",
             "sde-dpmsolver": "sde_dpm_solver",
-        }[kind]
+        }[settings.get("algorithm_type", "dpmsolver++")]
+        onto_zero = settings.get("final_sigmas_type") == "zero"  # always by Euler's step
+        options = {
+            "order": settings["solver_order"],
+            "solver_type": settings.get("solver_type", "midpoint"),
+            "lower_order_final": lowered(settings, session),
+            "euler_at_final": bool(settings.get("euler_at_final")) or onto_zero,
+        }
         if options["order"] == 3:  # the paper prints no 3M: its authors' code is the method
             options["halved"] = True
         return name, options
@@ -99,13 +101,14 @@ class DPMSolverMultistep(MultistepOrder, Solver):
 @register("DPMSolverMultistepInverseScheduler")
 class DPMSolverMultistepInverse(DPMSolverMultistep):
     ascending = True
-    imposable = False
-    why_fixed = "it goes from clean to noise; orders are judged from noise to clean"
+    fixed = "it goes from clean to noise; orders are judged from noise to clean"
 
 
 @register("DPMSolverSinglestepScheduler")
-class DPMSolverSinglestep(Solver):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named | None:
+class DPMSolverSinglestep(LogSNRSolver):
+    def method(
+        self, settings: dict[str, Any], session: SchedulerSession | None
+    ) -> Published | None:
         kind = settings.get("algorithm_type", "dpmsolver++")
         if kind == "sde-dpmsolver++":
             return None  # no paper has a singlestep SDE solver
@@ -119,11 +122,8 @@ class DPMSolverSinglestep(Solver):
             return "dpm_solver", {**options, "solver_type": "taylor" if heun else "dpmsolver"}
         return "dpm_solver_pp", {**options, "solver_type": "heun" if heun else "midpoint"}
 
-    def unknown_traits(self, settings: dict[str, Any]) -> Traits:
+    def unknown_traits(self) -> Traits:
         return Traits(order=1, stochastic=True)
-
-    def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
-        return float(settings["solver_order"])
 
 
 def blocks(order_list: list[int]) -> list[int]:
@@ -138,38 +138,39 @@ def blocks(order_list: list[int]) -> list[int]:
 
 
 @register("DEISMultistepScheduler")
-class DEIS(MultistepOrder, Solver):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        options = final_orders(settings, session)
+class DEIS(LogSNRSolver):
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return "deis", {
             "order": settings["solver_order"],
             "variable": "log_rho",
-            "lower_order_final": options["lower_order_final"],
+            "lower_order_final": lowered(settings, session),
         }
+
+
+def unipc(settings: dict[str, Any]) -> Published:
+    """UniPC under the options of a scheduler."""
+    return "unipc", {
+        "order": settings["solver_order"],
+        "variant": settings["solver_type"],
+        "predict_x0": settings["predict_x0"],
+        "disable_corrector": tuple(settings["disable_corrector"] or ()),
+        "lower_order_final": settings["lower_order_final"],
+    }
 
 
 @register("UniPCMultistepScheduler")
-class UniPC(Solver):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
-        return "unipc", {
-            "order": settings["solver_order"],
-            "variant": settings.get("solver_type", "bh2"),
-            "predict_x0": settings.get("predict_x0", True),
-            "disable_corrector": tuple(settings.get("disable_corrector") or ()),
-            "lower_order_final": settings.get("lower_order_final", True),
-        }
-
-    def order(self, settings: dict[str, Any], traits: Traits) -> float | None:
-        return float(settings["solver_order"])
+class UniPC(LogSNRSolver):
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return unipc(settings)
 
 
 @register("SASolverScheduler")
-class SASolver(Solver):
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named:
+class SASolver(LogSNRSolver):
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         # the default τ is 1 between the training steps 200 and 800, and 0 elsewhere
         tau: Any = 1.0 if settings["num_train_timesteps"] > 200 else 0.0
         if session is not None:
-            tau = [float(session.scheduler.tau_func(t)) for t in session.form.times]
+            tau = [float(session.scheduler.tau_func(t)) for t in session.levels.times]
         return "sa_solver", {
             "predictor_order": settings["predictor_order"],
             "corrector_order": settings["corrector_order"],
@@ -179,33 +180,38 @@ class SASolver(Solver):
             "lower_order_final": settings["lower_order_final"],
         }
 
+    def order(self, traits: Traits) -> float | None:
+        return traits.order
 
-class Preconditioned(Entry):
+
+class Preconditioned(SchedulerSampler):
     """EDM*: the raw network output, preconditioned with σ_data; "v_prediction" is its negative."""
 
-    form_class: type[Form] = EDM
+    level_class: type[SchedulerLevels] = EDMSigmas
     two_scales = False
 
-    def kind(self, kind: str) -> str:
+    def levels_of(self, scheduler: Any) -> type[SchedulerLevels]:
+        return self.level_class
+
+    def prediction(self) -> str:
+        super().prediction()
         return "edm"
 
-    def predictions(self, settings: dict[str, Any]) -> dict[str, str]:
+    def other_predictions(self) -> dict[str, str]:
         return {}
 
-    def output(self, session: Any, m: Any, i: int) -> Any:
-        return -m if session.scheduler.config.prediction_type == "v_prediction" else m
+    def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
+        return -m if self.settings["prediction_type"] == "v_prediction" else m
 
 
 @register("EDMDPMSolverMultistepScheduler")
 class EDMDPMSolverMultistep(Preconditioned, DPMSolverMultistep):
-    def form(self, scheduler: Any, n: int) -> Form:
-        return EDM(scheduler, n)
+    pass
 
 
 @register("CosineDPMSolverMultistepScheduler")
 class CosineDPMSolverMultistep(Preconditioned, DPMSolverMultistep):
-    def form(self, scheduler: Any, n: int) -> Form:
-        return Cosine(scheduler, n)
+    level_class = ArctanSigmas
 
-    def method(self, settings: dict[str, Any], call: dict[str, Any], session: Any) -> Named | None:
-        return super().method({**settings, "algorithm_type": "sde-dpmsolver++"}, call, session)
+    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+        return super().method({**settings, "algorithm_type": "sde-dpmsolver++"}, session)

@@ -1,0 +1,75 @@
+"""Which family a scheduler class belongs to.
+
+A class is found by its own name or that of a base, and if neither is known (a renamed copy) by
+the arguments of its constructor and of `step`, which the families do not share; if those are not
+known either, by the tables that it keeps.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import torch
+
+from dfbench.errors import Unusable
+from dfbench.subjects.diffusers.sampler import FAMILIES, SchedulerSampler
+from dfbench.subjects.diffusers.scheduler_levels import (
+    FlowMatchSigmas,
+    FlowSigmas,
+    SchedulerLevels,
+    TrainingSteps,
+    VESigmas,
+    VPSigmas,
+)
+
+FILES = ("discrete", "solvers", "exploding", "flow", "consistency")
+
+
+def family_of(cls: type) -> type[SchedulerSampler]:
+    """By name, by signature, or `Unregistered`."""
+    for base in cls.__mro__:
+        if found := _named(base.__name__):
+            return found
+    import diffusers
+
+    for name, family in FAMILIES.items():
+        known = getattr(diffusers, name, None)
+        if isinstance(known, type) and _signature(known) == _signature(cls):
+            return family
+    return Unregistered
+
+
+def _named(name: str) -> type[SchedulerSampler] | None:
+    """The family of a name, looked for in one file after another."""
+    for file in FILES:
+        importlib.import_module(f"dfbench.subjects.diffusers.{file}")
+        if name in FAMILIES:
+            return FAMILIES[name]
+    return None
+
+
+def _signature(cls: Any) -> tuple[set[str], set[str]]:
+    """What tells the families apart when the name does not."""
+    of = cls.__init__, cls.step
+    constructor, step = (set(inspect.signature(each).parameters) for each in of)
+    return constructor, step
+
+
+class Unregistered(SchedulerSampler):
+    """A scheduler that nobody knows: certified as far as its tables tell its levels."""
+
+    def levels_of(self, scheduler: Any) -> type[SchedulerLevels]:
+        sigmas = getattr(scheduler, "sigmas", None)
+        cumprod = getattr(scheduler, "alphas_cumprod", None)
+        if isinstance(sigmas, torch.Tensor):
+            if getattr(scheduler.config, "use_flow_sigmas", False):
+                return FlowSigmas
+            if cumprod is None:
+                return FlowMatchSigmas if float(sigmas.max()) <= 1 else VESigmas
+            exploding = float(getattr(scheduler, "init_noise_sigma", 1.0)) > 1
+            return VESigmas if exploding else VPSigmas
+        if isinstance(cumprod, torch.Tensor):
+            return TrainingSteps
+        raise Unusable(f"{self.name}: no family of schedulers keeps its levels this way")

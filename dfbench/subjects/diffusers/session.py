@@ -1,0 +1,185 @@
+"""One run of a scheduler, looped over as its documentation says."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dfbench.errors import SetupError, SubjectError, Unsupported
+from dfbench.levels import Grid, Level, grid_of
+from dfbench.readout import Call, CalledModel, TooManyInputs
+from dfbench.samplers import METHODS
+from dfbench.subjects.contract import Companion, Reference, Session
+
+if TYPE_CHECKING:
+    from dfbench.subjects.diffusers.sampler import SchedulerSampler
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the deprecation and usage warnings that constructors and steps print."""
+    logger = logging.getLogger("diffusers")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Turns what the subject's code raises into a finding about it."""
+    try:
+        yield
+    except (TooManyInputs, SubjectError):
+        raise
+    except Exception as error:
+        raise SubjectError(f"{what} raises {type(error).__name__}: {error}") from error
+
+
+class SchedulerSession(Session):
+    """One run of a scheduler.
+
+    Attributes:
+        subject, scheduler: the scheduler is a fresh one, its steps set.
+        settings: the configuration that the scheduler says it has.
+        levels: where it keeps its levels.
+        calls: the evaluations to come.
+        times, generator, previous: of the run that goes on, for `step`: the times it loops over,
+            the caller's generator, and what an earlier step left for the next.
+    """
+
+    times: list[Any]
+    generator: torch.Generator | None
+    previous: Any
+
+    def __init__(
+        self, subject: SchedulerSampler, n: int, grid: Grid | None, prediction: str | None
+    ) -> None:
+        self.subject, self.n = subject, n
+        self.prediction = prediction or subject.predictions[0]
+        config = dict(subject.config)
+        if self.prediction != subject.predictions[0]:
+            types = subject.prediction_types.items()
+            config["prediction_type"] = next(k for k, v in types if v == prediction)
+        if grid is not None:
+            config |= subject.clean(n)
+        self.scheduler = subject.made(config)
+        self.settings: dict[str, Any] = dict(self.scheduler.config)
+        self.levels = subject.level_class(self.scheduler)
+        self._steps = n if grid is None else n + self.levels.extra_steps
+        self._prepare()
+        if grid is not None:
+            self.levels.impose(grid)
+        self._key = n, grid, self.prediction
+        self.calls, self.grid = subject.kept(("levels", *self._key), self._visited)
+        if self.prediction == "edm":
+            self.sigma_data = float(self.scheduler.config.sigma_data)
+        self.cleanest = self.levels.cleanest
+        self.time_tolerance = self.levels.time_tolerance
+        self.time_derivation = self.levels.time_derivation
+
+    def _prepare(self) -> None:
+        with quiet():
+            try:
+                self.subject.set_timesteps(self.scheduler, self._steps)
+            except ValueError as refusal:  # a count or a combination that it does not accept
+                raise Unsupported(f"{self._steps} steps: {refusal}") from refusal
+            except Exception as error:
+                raise SetupError(
+                    f"set_timesteps({self._steps}) raises {type(error).__name__}: {error}"
+                ) from error
+
+    def _visited(self) -> tuple[tuple[Call, ...], Grid]:
+        """The evaluations of a run, and the levels of its steps."""
+        if not self.levels.times:
+            raise Unsupported(f"makes no time steps for {self.n} steps")
+        try:
+            calls = self.levels.calls()
+            before = (None, *(call.step for call in calls))
+            starts = [c.own for c, step in zip(calls, before, strict=False) if c.step != step]
+            return calls, grid_of([*starts, self.levels.final])
+        except ValueError as error:
+            raise SetupError(f"set_timesteps({self.n}) leaves unusable levels: {error}") from error
+
+    def __call__(
+        self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        count = len(self.calls)
+        self.times, self.generator, self.previous = self.levels.times, generator, None
+        first = x = self._channels(z) * self._enter
+        with quiet():
+            for i, (t, call) in enumerate(zip(self.times, self.calls, strict=False)):
+                with blamed(f"scale_model_input at time {i} of {count}"):
+                    seen = self._input(self.scheduler, x, t)
+                m = model(seen, call)
+                with blamed(f"step {i} of {count}"):
+                    x = self.subject.step(self, i, self.subject.output(self, m, i), x)
+                if not isinstance(x, torch.Tensor):
+                    raise SubjectError(f"step {i} returns {type(x).__name__}, not a tensor")
+                if x.shape != first.shape:
+                    raise SubjectError(
+                        f"step {i} turns shape {tuple(first.shape)} into {tuple(x.shape)}"
+                    )
+        return x if x.shape == z.shape else x[:, :1].expand_as(z)
+
+    def _channels(self, z: torch.Tensor) -> torch.Tensor:
+        """As many channels as the scheduler insists on, copies of the first."""
+        wanted = self.subject.channels
+        return z if wanted is None else z[:, :1].repeat(1, wanted, 1, 1)
+
+    @staticmethod
+    def _input(scheduler: Any, x: torch.Tensor, t: Any) -> torch.Tensor:
+        scale = getattr(scheduler, "scale_model_input", None)
+        out: torch.Tensor = x if scale is None else scale(x, t)
+        return out
+
+    @property
+    def _enter(self) -> float:
+        """Scale of the sample over that of the network's input at the first time."""
+
+        def probe() -> float:
+            ones = torch.ones((1, 1, 1, 1), dtype=torch.float64)
+            with quiet(), blamed("scale_model_input at the first time"):
+                fresh = copy.deepcopy(self.scheduler)
+                return 1 / float(self._input(fresh, ones, self.levels.times[0]))
+
+        return self.subject.kept(("enter", *self._key), probe)
+
+    @property
+    def start(self) -> float | None:
+        """As pipelines draw it: of standard deviation `init_noise_sigma`."""
+        scale = getattr(self.scheduler, "init_noise_sigma", None)
+        return None if scale is None else float(scale / self._enter) ** 2
+
+    def again(self) -> SchedulerSession:
+        """The same scheduler, its steps set once more: what a pipeline does for each image."""
+        self._prepare()
+        return self
+
+    def precision(self, level: Level) -> tuple[float, float]:
+        return self.levels.precision(level)
+
+    def time_gap(self, call: Call) -> float:
+        return self.levels.gap(call.told, call.own)
+
+    def reference(self) -> Reference | None:
+        named = self.subject.method(self.settings, self)
+        if named is None:
+            return None
+        name, options = named
+        return Reference(METHODS[name], self.grid, self.prediction, self.sigma_data, options)
+
+    def companions(self) -> dict[str, Companion]:
+        from dfbench.subjects.diffusers.companions import companions
+
+        return companions(self)
