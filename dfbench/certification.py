@@ -34,7 +34,8 @@ from dfbench.progress import Progress, quiet
 from dfbench.subjects import excluded, resolve
 from dfbench.subjects.contract import Sampler
 
-PATIENCE = 30.0  # seconds that one check of one subject may take
+PATIENCE = 30.0  # seconds of a processor that one check of one subject may take
+WAITING = 10.0  # times as much by the clock: a busy machine is no fault of the subject
 PER_WORKER = 40  # subjects that make another process worth its start
 
 
@@ -203,18 +204,24 @@ class _TimeUp(BaseException):
 def deadline(seconds: float) -> Iterator[None]:
     """Interrupts code that does not return; only in the main thread, where signals arrive.
 
+    Args:
+        seconds: of this thread on a processor; by the clock it may be `WAITING` times as many.
+
     Raises:
         TimedOut: the time is up.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
+    computed, waited = time.thread_time(), time.monotonic()
 
     def stop(*_: Any) -> None:
-        raise _TimeUp
+        over = time.thread_time() - computed >= seconds
+        if over or time.monotonic() - waited >= WAITING * seconds:
+            raise _TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again, if it was swallowed
+    signal.setitimer(signal.ITIMER_REAL, seconds, min(1.0, seconds))  # again, until it is
     try:
         yield
     except _TimeUp:

@@ -1,6 +1,6 @@
 """What holds for every test: a fixed sequence of examples, and one thread.
 
-Hypothesis runs under the profile `ci`, the same examples each time and no deadline;
+Hypothesis runs under the profile `ci`, the same examples each time, however slow the machine;
 `pytest --hypothesis-profile=thorough` draws new ones, and many more.
 """
 
@@ -13,13 +13,9 @@ from hypothesis import HealthCheck, settings
 for variable in ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
-settings.register_profile(
-    "thorough",
-    deadline=None,
-    derandomize=False,
-    max_examples=2000,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+#: Nothing that is counted in seconds.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+
+settings.register_profile("ci", derandomize=True, **PATIENT)
+settings.register_profile("thorough", derandomize=False, max_examples=2000, **PATIENT)
 settings.load_profile("ci")

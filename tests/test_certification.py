@@ -159,11 +159,11 @@ def test_what_never_returns_is_stopped(
 ) -> None:
     pytest.importorskip("diffusers")
     monkeypatch.setattr(certification, "PATIENCE", 0.3)
-    start = time.perf_counter()
+    start = time.process_time()
     bad, good = dfbench.certify(
         [written(tmp_path, body), "dfbench:ddim"], select=["counts", "state"]
     ).subjects
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert "does not return within 0.3 s" in f"{bad.findings[0].where} {bad.findings[0].why}"
     causes = {f.claim: (f.verdict, f.cause) for f in bad.findings}
     assert causes == {"counts": ("fail", "timed out"), "state": ("inconclusive", "timed out")}
@@ -199,6 +199,19 @@ def test_the_deadline() -> None:
     with deadline(0.05):
         pass
     time.sleep(0.1)  # and nothing comes afterwards
+
+
+def test_the_deadline_is_in_time_of_a_processor() -> None:
+    """Waiting, for a machine that is busy say, does not count; computing without end does."""
+
+    def endless() -> None:
+        while True:
+            pass
+
+    with deadline(0.2):
+        time.sleep(0.5)
+    with pytest.raises(SubjectError, match=r"does not return within 0.2 s"), deadline(0.2):
+        endless()
 
 
 def test_the_deadline_lets_other_errors_through() -> None:
