@@ -25,13 +25,20 @@ Family = Literal["ddim", "dpm", "euler"]
 Indices = NDArray[np.int64]
 
 
+def at_times(schedule: Schedule, t: ArrayLike) -> Grid:
+    """The levels of a schedule at times, noise first, shape (N + 1,)."""
+    times = np.asarray(t, dtype=np.float64)
+    alpha, sigma = zip(*(schedule.level(float(time)) for time in times), strict=True)
+    return Grid(np.array(alpha), np.array(sigma), times, schedule)
+
+
 def uniform_t(schedule: Schedule, n: int, t_start: float = 1.0, t_stop: float = 0.0) -> Grid:
     """n steps of equal length in t, from `t_start` (noise) down to `t_stop`.
 
     Raises:
         ValueError: n < 1, or not 1 ≥ t_start > t_stop ≥ 0, or a level is not finite.
     """
-    return _on(schedule, np.linspace(*_interval(t_start, t_stop), _steps(n) + 1))
+    return at_times(schedule, np.linspace(*_interval(t_start, t_stop), _steps(n) + 1))
 
 
 def uniform_log_snr(schedule: Schedule, n: int, lam_start: float, lam_stop: float) -> Grid:
@@ -44,7 +51,7 @@ def uniform_log_snr(schedule: Schedule, n: int, lam_start: float, lam_stop: floa
         ValueError: n < 1, or not lam_start < lam_stop, or λ is outside the schedule's range.
     """
     lam = np.linspace(*_rising("log-SNR", lam_start, lam_stop), _steps(n) + 1)
-    return _on(schedule, schedule.t_of_log_snr(lam))
+    return at_times(schedule, schedule.t_of_log_snr(lam))
 
 
 def quadratic(schedule: Schedule, n: int, t_start: float = 1.0, t_stop: float = 0.0) -> Grid:
@@ -59,7 +66,7 @@ def quadratic(schedule: Schedule, n: int, t_start: float = 1.0, t_stop: float = 
     start, stop = _interval(t_start, t_stop)
     t = np.linspace(math.sqrt(start), math.sqrt(stop), _steps(n) + 1) ** 2
     t[0], t[-1] = start, stop
-    return _on(schedule, t)
+    return at_times(schedule, t)
 
 
 def beta(
@@ -80,7 +87,7 @@ def beta(
     """
     start, stop = _interval(t_start, t_stop)
     t = stop + (start - stop) * _beta_quantiles(_steps(n) + 1, a, b)
-    return _on(schedule, t)
+    return at_times(schedule, t)
 
 
 def karras(
@@ -231,12 +238,6 @@ def at_indices(table: DiscreteSchedule, indices: ArrayLike, final_zero: bool = T
     levels = [table.level(float(i)) for i in n]
     alpha, sigma = zip(*levels, (1.0, 0.0) if final_zero else table.level(0), strict=True)
     return Grid(np.array(alpha), np.array(sigma))
-
-
-def _on(schedule: Schedule, t: Array) -> Grid:
-    levels = [schedule.level(float(time)) for time in t]
-    alpha, sigma = zip(*levels, strict=True)
-    return Grid(np.array(alpha), np.array(sigma), t, schedule)
 
 
 def _ratios(sigma: Array, high: float, low: float, final_zero: bool) -> Grid:

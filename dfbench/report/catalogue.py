@@ -88,7 +88,7 @@ def _options(function: Any) -> dict[str, Any]:
     return {
         name: "required" if p.default is p.empty else p.default
         for name, p in signature(function).parameters.items()
-        if name not in ("schedule", "points", "lam")
+        if name not in ("schedule", "n", "ends")
     }
 
 

@@ -4,64 +4,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dfbench import grids
-from dfbench.levels import Array, Grid
+from dfbench.levels import Grid
 from dfbench.schedules import Schedule
 
 #: λ where a grid starts and stops unless it says otherwise: σ/α from 80 to 0.002 (EDM).
 ENDS = (-2 * math.log(80.0), -2 * math.log(0.002))
 
-Spacing = Callable[..., Array]
+
+class Ends(NamedTuple):
+    """Where a grid starts and stops on its schedule, noise first."""
+
+    lam: tuple[float, float]
+    t: tuple[float, float]
 
 
-def uniform_t(schedule: Schedule, points: int, lam: tuple[float, float]) -> Array:
+def uniform_t(schedule: Schedule, n: int, ends: Ends) -> Grid:
     """Equal steps in t."""
-    return np.linspace(*_times(schedule, lam), points)
+    return grids.uniform_t(schedule, n, *ends.t)
 
 
-def quadratic(schedule: Schedule, points: int, lam: tuple[float, float]) -> Array:
+def quadratic(schedule: Schedule, n: int, ends: Ends) -> Grid:
     """Equal steps in √t: short near data (DDIM)."""
-    start, stop = _times(schedule, lam)
-    return np.asarray(np.linspace(math.sqrt(start), math.sqrt(stop), points) ** 2)
+    return grids.quadratic(schedule, n, *ends.t)
 
 
-def uniform_log_snr(schedule: Schedule, points: int, lam: tuple[float, float]) -> Array:
+def uniform_log_snr(schedule: Schedule, n: int, ends: Ends) -> Grid:
     """Equal steps in λ (DPM-Solver)."""
-    return np.asarray(schedule.t_of_log_snr(np.linspace(*lam, points)))
+    return grids.uniform_log_snr(schedule, n, *_finite("uniform_log_snr", ends))
 
 
-def karras(schedule: Schedule, points: int, lam: tuple[float, float], *, rho: float = 7.0) -> Array:
+def karras(schedule: Schedule, n: int, ends: Ends, *, rho: float = 7.0) -> Grid:
     """Equal steps in (σ/α)^(1/ρ) (EDM)."""
-    if points == 1:
-        return np.asarray(schedule.t_of_log_snr(np.array(lam[:1])))
+    lam = _finite("karras", ends)
     high, low = (math.exp(-x / 2) for x in lam)
-    ratios = grids.karras(high, low, points - 1, rho, final_zero=False).sigma
-    return np.asarray(schedule.t_of_log_snr(np.clip(-2 * np.log(ratios), *lam)))
+    ratios = grids.karras(high, low, n, rho, final_zero=False).sigma
+    return grids.at_times(schedule, schedule.t_of_log_snr(np.clip(-2 * np.log(ratios), *lam)))
 
 
-def beta(
-    schedule: Schedule, points: int, lam: tuple[float, float], *, a: float = 0.6, b: float = 0.6
-) -> Array:
+def beta(schedule: Schedule, n: int, ends: Ends, *, a: float = 0.6, b: float = 0.6) -> Grid:
     """Times at the quantiles of a Beta(a, b) law (arXiv:2407.12173)."""
-    if points == 1:
-        return np.asarray(_times(schedule, lam)[:1])
-    start, stop = _times(schedule, lam)
-    t = grids.beta(schedule, points - 1, a, b, start, stop).t
-    assert t is not None
-    return t
+    return grids.beta(schedule, n, a, b, *ends.t)
 
 
 #: The spacings by name, with options of their own.
-GRIDS: dict[str, Spacing] = {
-    "uniform_t": uniform_t,
-    "quadratic": quadratic,
-    "uniform_log_snr": uniform_log_snr,
-    "karras": karras,
-    "beta": beta,
+GRIDS: dict[str, Callable[..., Grid]] = {
+    each.__name__: each for each in (uniform_t, quadratic, uniform_log_snr, karras, beta)
 }
 
 
@@ -89,48 +81,37 @@ def make(
     """
     if log_snr is not None and t is not None:
         raise ValueError("give the ends as log_snr or as t, not both")
-    lam = _ends(schedule, log_snr, t)
-    if t is not None and name in ("uniform_t", "quadratic", "beta"):
-        times = _in_time(name, schedule, n + 1 - final_zero, t, options)
-    elif not all(map(math.isfinite, lam)):
-        raise ValueError(f"{name} needs ends with 0 < σ/α < ∞, got log-SNR {lam[0]:g} … {lam[1]:g}")
-    else:
-        times = GRIDS[name](schedule, n + 1 - final_zero, lam, **options)
-    if final_zero:
-        if math.isfinite(schedule.log_snr(0.0)):
-            raise ValueError("final_zero needs a schedule that reaches σ = 0 at t = 0")
-        times = np.append(times, 0.0)
-    levels = [schedule.level(float(time)) for time in times]
-    alpha, sigma = zip(*levels, strict=True)
-    return Grid(np.array(alpha), np.array(sigma), times, schedule)
+    ends = _ends(schedule, log_snr, t)
+    if not final_zero:
+        return GRIDS[name](schedule, n, ends, **options)
+    if math.isfinite(schedule.log_snr(0.0)):
+        raise ValueError("final_zero needs a schedule that reaches σ = 0 at t = 0")
+    before = GRIDS[name](schedule, max(n - 1, 1), ends, **options).t
+    assert before is not None
+    return grids.at_times(schedule, np.append(before[:n], 0.0))
 
 
-def _in_time(name: str, schedule: Schedule, points: int, t: Any, options: Any) -> Array:
-    """The spacings in t between given times, which may have σ = 0 or α = 0."""
-    functions: dict[str, Callable[..., Grid]] = {
-        "uniform_t": grids.uniform_t,
-        "quadratic": grids.quadratic,
-        "beta": grids.beta,
-    }
-    if points == 1:
-        return np.array([float(t[0])])
-    grid = functions[name](schedule, points - 1, t_start=t[0], t_stop=t[1], **options)
-    assert grid.t is not None
-    return grid.t
-
-
-def _ends(schedule: Schedule, log_snr: Any, t: Any) -> tuple[float, float]:
+def _ends(schedule: Schedule, log_snr: Any, t: Any) -> Ends:
     if t is not None:
         start, stop = _pair("t", t)
         if not 1 >= start > stop >= 0:
             raise ValueError(f"t must be [start, stop] with 1 ≥ start > stop ≥ 0, got {t}")
-        return float(schedule.log_snr(start)), float(schedule.log_snr(stop))
-    if log_snr is not None:
-        start, stop = _pair("log_snr", log_snr)
-        if not start < stop:
+        return Ends((float(schedule.log_snr(start)), float(schedule.log_snr(stop))), (start, stop))
+    if log_snr is None:
+        lam = max(ENDS[0], schedule.log_snr(1.0)), min(ENDS[1], schedule.log_snr(0.0))
+    else:
+        lam = _pair("log_snr", log_snr)
+        if not lam[0] < lam[1]:
             raise ValueError(f"log_snr must be [start, stop], rising (noise first), got {log_snr}")
-        return start, stop
-    return max(ENDS[0], float(schedule.log_snr(1.0))), min(ENDS[1], float(schedule.log_snr(0.0)))
+    start, stop = (float(schedule.t_of_log_snr(x)) for x in lam)
+    return Ends((float(lam[0]), float(lam[1])), (start, stop))
+
+
+def _finite(name: str, ends: Ends) -> tuple[float, float]:
+    if not all(map(math.isfinite, ends.lam)):
+        low, high = ends.lam
+        raise ValueError(f"{name} needs ends with 0 < σ/α < ∞, got log-SNR {low:g} … {high:g}")
+    return ends.lam
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
@@ -140,7 +121,3 @@ def _pair(name: str, value: Any) -> tuple[float, float]:
     ):
         raise ValueError(f"{name} must be two finite numbers, got {value!r}")
     return float(pair[0]), float(pair[1])
-
-
-def _times(schedule: Schedule, lam: tuple[float, float]) -> tuple[float, float]:
-    return float(schedule.t_of_log_snr(lam[0])), float(schedule.t_of_log_snr(lam[1]))
