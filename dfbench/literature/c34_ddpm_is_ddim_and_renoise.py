@@ -9,7 +9,8 @@ import numpy as np
 
 from dfbench.grids import regular
 from dfbench.levels import Grid, Level, grid_of
-from dfbench.literature.statement import for_all, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.table import Table
@@ -45,6 +46,7 @@ def ddim_and_renoise(grid: Grid) -> tuple[np.ndarray, float]:
 def check(step: Step) -> Finding:
     """Coefficients of both, for any two levels on any scale."""
 
+    @within(1e-12, "of the state's size", "round-off in float64")
     def gap(grid: Grid) -> float:
         table = step(grid)
         weights, noise = ddim_and_renoise(grid)
@@ -52,21 +54,8 @@ def check(step: Step) -> Finding:
         both = np.append(table.rows[-1][:2] - weights, abs(table.rows[-1][2]) - noise)
         return float(np.abs(both).max()) / size
 
-    finding = for_all(
-        gap,
-        1e-12,
-        unit="of the state's size",
-        derivation="round-off in float64",
-        grid=levels_pairs(),
-    )
-    named = for_all(
-        other_names,
-        1e-12,
-        unit="of the state's size",
-        derivation="round-off in float64",
-        examples=10,
-        grid=grids(2, 5),
-    )
+    finding = gap.for_all(grid=levels_pairs())
+    named = other_names.for_all(examples=10, grid=grids(2, 5))
     return replace(worst_of(finding, named), quantities=_sizes())
 
 
@@ -78,6 +67,7 @@ SAME = (
 )
 
 
+@within(1e-12, "of the state's size", "round-off in float64")
 def other_names(grid: Grid) -> float:
     """How far they are from it over a run, relative to the state; and ε̂ held constant instead."""
     size, gaps = float(np.hypot(*grid[-1])), []

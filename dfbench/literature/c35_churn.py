@@ -14,7 +14,8 @@ from dfbench.convergence import fit
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.literature.drawing import frame
-from dfbench.literature.statement import for_all, largest, row, worst_of
+from dfbench.literature.parts import within
+from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.table import Table
@@ -153,20 +154,14 @@ def draw(finding: Finding) -> Figure:
 def check(churned: Churn) -> Finding:
     """Coefficients of the composition, orders of the law's error, and the reversed step."""
 
+    @within(1e-12, "of the state's size", "round-off in float64 over √c")
     def gap(step: Grid, fraction: float) -> float:
         found = churned(step, fraction).rows[-1]
         off = [np.append(found, [0.0] * (3 - len(found))) - ddim_and_undo(step, fraction)]
         off.append(churned(step, 0.5).rows[-1] - METHODS["ddpm"].table(step, "x").rows[-1])
         return float(np.abs(off).max() / np.hypot(*step[1]))
 
-    composed = for_all(
-        gap,
-        1e-12,
-        unit="of the state's size",
-        derivation="round-off in float64 over √c",
-        step=levels_pairs(),
-        fraction=floats(0.01, 0.95) | st.just(0.0),
-    )
+    composed = gap.for_all(step=levels_pairs(), fraction=floats(0.01, 0.95) | st.just(0.0))
     steps, orders = (48, 64, 96, 128, 192), {}
     for c in (0.0, 0.3, 0.5, 0.8):
         errors = np.array([law_error(churned(regular(*ENDS, n), c)) for n in steps])

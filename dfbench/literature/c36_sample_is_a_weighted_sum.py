@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature.drawing import frame
-from dfbench.literature.statement import for_all, row
+from dfbench.literature.parts import within
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output
@@ -96,6 +97,11 @@ def draw(finding: Finding) -> Figure:
 def check(found: Weights) -> Finding:
     """The sum against the sampler's own code with arbitrary outputs, and the closed form."""
 
+    @within(
+        1e-12,
+        "of the sum of the terms' sizes",
+        "round-off in float64, of 12 steps and two conversions each",
+    )
     def gap(grid: Grid, churn: float, prediction: str, z: float, seed: int) -> float:
         outputs = np.random.default_rng(seed).standard_normal(grid.n_steps)
         sample, *added = run(churn, grid, prediction, z, outputs)
@@ -106,11 +112,7 @@ def check(found: Weights) -> Finding:
             off += list(w.outputs - closed_form(grid, churn))
         return float(np.abs(off).max() / (np.abs(terms).sum() + np.hypot(*grid[-1])))
 
-    finding = for_all(
-        gap,
-        1e-12,
-        unit="of the sum of the terms' sizes",
-        derivation="round-off in float64, of 12 steps and two conversions each",
+    finding = gap.for_all(
         grid=grids(low=-6.0, high=6.0),
         churn=st.just(0.0) | floats(0.01, 0.5),
         z=floats(-2.0, 2.0),
