@@ -10,11 +10,11 @@ import numpy as np
 from dfbench.grids import regular
 from dfbench.levels import Grid, Level, grid_of
 from dfbench.literature.parts import within
-from dfbench.literature.statement import row, worst_of
+from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.table import Table
-from dfbench.testing import grids, levels_pairs
+from dfbench.testing import levels_pairs
 
 Step = Callable[[Grid], Table]  # one DDPM step between the two levels of a grid
 
@@ -54,42 +54,7 @@ def check(step: Step) -> Finding:
         both = np.append(table.rows[-1][:2] - weights, abs(table.rows[-1][2]) - noise)
         return float(np.abs(both).max()) / size
 
-    finding = gap.for_all(grid=levels_pairs())
-    named = other_names.for_all(examples=10, grid=grids(2, 5))
-    return replace(worst_of(finding, named), quantities=_sizes())
-
-
-#: Methods that are DDPM with β̃ under other names.
-SAME = (
-    ("ddim", {"eta": 1.0}),
-    ("exponential_sde", {"eta": 1.0}),
-    ("predictor_corrector", {"predictor": "ancestral", "n_corrector": 0, "denoise": False}),
-)
-
-
-@within(1e-12, "of the state's size", "round-off in float64")
-def other_names(grid: Grid) -> float:
-    """How far they are from it over a run, relative to the state; and ε̂ held constant instead."""
-    size, gaps = float(np.hypot(*grid[-1])), []
-    mine = METHODS["ddpm"].table(grid, "x").rows[-1]
-    for name, options in SAME:
-        theirs = METHODS[name].table(grid, "x", **options).rows[-1]
-        count = 1 + grid.n_steps  # the noise after them has a free sign
-        both = np.append(theirs[:count] - mine[:count], abs(theirs[count:]) - abs(mine[count:]))
-        gaps.append(float(np.abs(both).max()) / size)
-    now, to = grid[0], grid[1]
-    step, eta = Grid(grid.alpha[:2], grid.sigma[:2]), 0.7
-    held = METHODS["exponential_sde"].table(step, "eps", eta=eta, hold="eps").rows[-1]
-    true = to.alpha * np.array(
-        [
-            1 / now.alpha,
-            (1 + eta**2) * (to.ratio - now.ratio),
-            eta * np.sqrt(now.ratio**2 - to.ratio**2),
-        ]
-    )
-    both = np.append(held[:2] - true[:2], abs(held[2]) - true[2])
-    gaps.append(float(np.abs(both).max()) / float(np.hypot(*to)))
-    return float(np.max(gaps))
+    return replace(gap.for_all(grid=levels_pairs()), quantities=_sizes())
 
 
 def _sizes() -> dict[str, float]:

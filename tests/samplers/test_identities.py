@@ -11,7 +11,6 @@ import pytest
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS, Traits
-from dfbench.samplers.ancestral import consistency_scalings, lcm_scalings
 from dfbench.samplers.ddim import posterior_std
 from dfbench.samplers.method import Method, Model, Noise, Output
 from dfbench.schedules import VE, Cosine, FlowMatching, LinearVP
@@ -265,14 +264,6 @@ def test_the_held_score_of_the_variance_preserving_sde() -> None:
     push = a_s * 2 * (1 / a_t - 1 / a_s)  # ∫ dρ²/√(1 + ρ²) = 2 √(1 + ρ²)
     first = METHODS["exponential_sde"].table(levels, "eps", hold="score").rows[1]
     assert first[:2] == pytest.approx([a_s / a_t, -push / sigma], rel=1e-12)
-
-
-def test_boundary_scalings() -> None:
-    assert lcm_scalings(0.0) == (1.0, 0.0)
-    assert lcm_scalings(999.0) == pytest.approx((0.25 / 9990**2, 1.0), rel=1e-6)
-    assert consistency_scalings(0.002) == pytest.approx((1 - 0.0, 0.0), abs=1e-12)
-    skip, out = consistency_scalings(3.0, sigma_min=0.0)
-    assert (skip, out) == pytest.approx((0.0, 1.0))
 
 
 def test_learned_variance_interpolates_in_the_logarithm() -> None:

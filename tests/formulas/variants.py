@@ -1,4 +1,4 @@
-"""The samplers under every option that has a formula, and the formula (row 42)."""
+"""The samplers under every option that has a formula, and the formula."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dfbench.levels import Grid, Level
-from dfbench.literature import onestep as one
-from dfbench.literature.integrals import Integral, adams, inside, landing, stages, taking
-from dfbench.literature.papers import middle
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Method, Traits
 from dfbench.schedules import Cosine
 from dfbench.table import Table
+from tests.formulas import one_step as one
+from tests.formulas.integrals import Integral, adams, between, inside, landing, stages, taking
 
 
 class Variant(NamedTuple):
@@ -330,10 +329,10 @@ def _without_memory() -> list[Variant]:
         found.append(Variant("ipndm", {"order": order}, one.pseudo(order, "", _middle), "eps"))
     ratios = [0.6 * s.ratio for _, s in levels(7).steps()]
     found.append(Variant("tcd", {"down": ratios}, one.drop(0.6)))
-    inner = [middle(t, s, 0.3) for t, s in levels(7).steps()]
-    made = one.pseudo(4, "prk", lambda grid, i: middle(grid[i], grid[i + 1], 0.3))
+    inner = [between(t, s, 0.3) for t, s in levels(7).steps()]
+    made = one.pseudo(4, "prk", lambda grid, i: between(grid[i], grid[i + 1], 0.3))
     found.append(Variant("pndm", {"halfway": inner}, made, "eps"))
-    untimed = one.pseudo(4, "prk", lambda grid, i: middle(grid[i], grid[i + 1], 0.5))
+    untimed = one.pseudo(4, "prk", lambda grid, i: between(grid[i], grid[i + 1], 0.5))
     found += [Variant("pndm", {"order": 4}, untimed, "eps", bare=size) for size in SIZES]
     return found
 

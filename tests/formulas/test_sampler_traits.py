@@ -1,4 +1,4 @@
-"""What a method declares of itself, against its tables: neither more nor less (row 42)."""
+"""What a method declares of itself, against its tables: neither more nor less."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 
 from dfbench.convergence import exact_flow, target
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid
-from dfbench.literature.variants import VARIANTS, Variant, levels
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine
 from dfbench.table import Table
+from tests.formulas.variants import VARIANTS, Variant, levels
 
 STEPS = (32, 64)
 MANY = (96, 192)  # where a step takes several of the grid's
@@ -32,6 +33,10 @@ MIXED: dict[str, Callable[[int], dict[str, Any]]] = {
 VARIANCES = np.geomspace(0.05, 20.0, 9)
 
 
+def name_of(variant: Variant) -> str:
+    return variant.name
+
+
 @cache
 def even(n: int) -> Grid:
     """n steps regular in λ between σ/α = 40 and 0.1, as in `dfbench.convergence`, with times."""
@@ -47,35 +52,33 @@ def scaled(grid: Grid) -> Grid:
     return Grid(schedule.alpha(grid.t), schedule.sigma(grid.t), grid.t, schedule)
 
 
-def contradictions(variant: Variant) -> list[str]:
-    """The traits that tables on a few steps contradict."""
+@pytest.mark.parametrize("variant", VARIANTS, ids=name_of)
+def test_traits_are_those_of_the_tables(variant: Variant) -> None:
+    """Evaluations, draws, books for data at a point and the scale of the levels, on a few steps."""
     method = METHODS[variant.method]
     said = method.traits_of(**variant.options)
     grid = levels(variant.steps, clean=variant.clean)
     table = method.table(grid, "x", **variant.options)
     other = method.table(scaled(grid), "x", **variant.options)
+    assert (table.n_draws > 0) == said.stochastic
+    assert (apart(table, other, grid, scaled(grid)) < 1e-10) == said.scale_invariant
     mean, variance = table.point_response()
     books = np.append(np.abs(mean - table.levels.alpha), np.abs(variance - table.levels.sigma**2))
-    found: dict[str, float] = {
-        "stochastic": table.n_draws > 0,
-        "scale_invariant": _same(table, other, grid, scaled(grid)),
-        "exact_on_points": bool(books.max() < 1e-10),
-    }
+    assert (books.max() < 1e-10) == said.exact_on_points
     if said.evaluations is not None and not variant.clean:  # onto clean data some spend fewer
-        found["evaluations"] = table.nfe / variant.steps
-    wrong = [name for name, value in found.items() if getattr(said, name) != value]
-    return wrong + ["neither order nor bias"] * (said.order is None and not said.biased)
+        assert table.nfe / variant.steps == said.evaluations
+    assert said.order is not None or said.biased
 
 
-def _same(one: Table, two: Table, a: Grid, b: Grid) -> bool:
-    """Whether two tables differ in the scale of their states only."""
+def apart(one: Table, two: Table, a: Grid, b: Grid) -> float:
+    """How far two tables are from differing in the scale of their states only."""
     if one.rows.shape != two.rows.shape:
-        return False
+        return np.inf
     sizes = [np.hypot(t.levels.alpha, t.levels.sigma)[:, None] for t in (one, two)]
     rows = [table.rows / size for table, size in zip((one, two), sizes, strict=True)]
     for row, grid in zip(rows, (a, b), strict=True):
         row[:, 0] *= np.hypot(*grid[0])
-    return bool(np.abs(rows[0] - rows[1]).max() < 1e-10)
+    return float(np.abs(rows[0] - rows[1]).max())
 
 
 def error(table: Table) -> float:
@@ -115,10 +118,15 @@ def order_gap(
     return float(order - (0.0 if said.biased or said.order is None else said.order))
 
 
-def order_gaps() -> dict[str, float]:
-    """`order_gap` of every representative, and of methods that mix orders."""
-    gaps = {one.name: order_gap(one.method, one.options, one.options) for one in representatives()}
-    for name in ("dpm_solver", "dpm_solver_pp"):
-        for what, options in MIXED.items():
-            gaps[f"{name}: {what}"] = order_gap(name, options(MANY[0]), options(MANY[1]), MANY)
-    return gaps
+@pytest.mark.parametrize("variant", representatives(), ids=name_of)
+def test_order_is_the_declared_one(variant: Variant) -> None:
+    """The next order is one away."""
+    assert abs(order_gap(variant.method, variant.options, variant.options)) < 0.45
+
+
+@pytest.mark.parametrize("method", ["dpm_solver", "dpm_solver_pp"])
+@pytest.mark.parametrize("options", MIXED.values(), ids=MIXED)
+def test_order_of_steps_of_several_orders_is_the_declared_one(
+    method: str, options: Callable[[int], dict[str, Any]]
+) -> None:
+    assert abs(order_gap(method, options(MANY[0]), options(MANY[1]), MANY)) < 0.45

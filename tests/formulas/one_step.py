@@ -1,4 +1,4 @@
-"""Solvers without memory, as their papers print a step (row 42).
+"""Solvers without memory, as their papers print a step.
 
 Where nothing else is said a state is x = z/α at a noise level a = σ/α, from which a step goes to b;
 `see(x, a)` is the model's output there. The schedule is the cosine one, α = cos(πt/2).

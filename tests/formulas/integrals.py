@@ -7,8 +7,7 @@ In λ = log(α/σ) (half the log-SNR, as in the solvers' papers) the reverse SDE
     ε:  z_t = (α_t/α_s) z_s − (1 + η) σ_t ∫ e^{λ_t−λ} ε̂ dλ + √η σ_t √(e^{2h} − 1) ξ,
 
 and methods differ in the polynomial that they put for the output, and in its variable. Nothing is
-taken from the package's own weights (row 42: 2206.00927, 2211.01095, 2204.13902, 2302.04867,
-2309.05019).
+taken from the package's own weights (2206.00927, 2211.01095, 2204.13902, 2302.04867, 2309.05019).
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import log
 from typing import Any
 
 import numpy as np
 
 from dfbench.levels import Array, Grid, Level
-from dfbench.literature.papers import half
 from dfbench.samplers.method import Output
 
 _ROOTS, _WEIGHTS = np.polynomial.legendre.leggauss(40)
@@ -32,6 +31,17 @@ VARIABLES: dict[str, Callable[[Any], Any]] = {
     "rho": lambda v: np.exp(-v),
     "t": lambda v: 2 / np.pi * np.arctan(np.exp(-v)),
 }
+
+
+def half(level: Level) -> float:
+    """log(α/σ), half the log-SNR."""
+    return log(level.alpha / level.sigma)
+
+
+def between(s: Level, t: Level, r: float) -> Level:
+    """The variance-preserving level at the fraction r of the step from s to t in λ."""
+    lam = half(s) + r * (half(t) - half(s))
+    return Level((1 + np.exp(-2 * lam)) ** -0.5, (1 + np.exp(2 * lam)) ** -0.5)
 
 
 @dataclass(frozen=True)
@@ -188,20 +198,7 @@ def inside(*fractions: float) -> Callable[[Grid], list[list[Level]]]:
     """Every interval is a step, with inner levels at fractions of it, variance preserving."""
 
     def blocks(levels: Grid) -> list[list[Level]]:
-        found = []
-        for s, t in levels.steps():
-            lam = [half(s) + r * (half(t) - half(s)) for r in fractions]
-            found.append(
-                [
-                    s,
-                    *(
-                        Level((1 + np.exp(-2 * v)) ** -0.5, (1 + np.exp(2 * v)) ** -0.5)
-                        for v in lam
-                    ),
-                    t,
-                ]
-            )
-        return found
+        return [[s, *(between(s, t, r) for r in fractions), t] for s, t in levels.steps()]
 
     return blocks
 
