@@ -497,7 +497,7 @@ def self_test(
 # list ---------------------------------------------------------------------------------------------
 
 
-class Kind(StrEnum):
+class Listed(StrEnum):
     """What can be listed."""
 
     subjects = "subjects"
@@ -514,7 +514,7 @@ class Kind(StrEnum):
 @app.command("list")
 def list_(
     kind: Annotated[
-        Kind | None, typer.Argument(help="What to list; by default, everything.")
+        Listed | None, typer.Argument(help="What to list; by default, everything.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
@@ -522,7 +522,7 @@ def list_(
     from dfbench.report import terminal
     from dfbench.report.catalogue import catalogue
 
-    kinds = [each.value for each in ([kind] if kind else Kind)]
+    kinds = [each.value for each in ([kind] if kind else Listed)]
     content = {each: catalogue(each) for each in kinds}
     if as_json:
         sys.stdout.write(jsons.text(content))

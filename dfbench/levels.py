@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dfbench.schedules import Schedule
 
 Array = NDArray[np.float64]
+
+Function = Callable[[Array], Array]
+"""Of numbers of any shape, elementwise."""
 
 
 class Level(NamedTuple):
@@ -120,3 +123,7 @@ class Grid:
 def grid_of(levels: Sequence[Level]) -> Grid:
     """A grid with exactly these levels."""
     return Grid(np.array([x.alpha for x in levels]), np.array([x.sigma for x in levels]))
+
+
+Network = Callable[[Array, Level], Array]
+"""A network or what stands for it: states (n, d) and their level → a prediction for each."""

@@ -30,7 +30,7 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.special import ndtr
 
 from analytic import GaussianMixture
-from dfbench.levels import Array, Level
+from dfbench.levels import Array, Network
 from dfbench.steps import Step, executed
 from dfbench.table import Table
 
@@ -39,7 +39,6 @@ REACH = 8.2  # standard deviations: what lies beyond weighs 2e-16
 NEGLIGIBLE = 1e-12  # weight of an output or a draw: rounding of what cancels between rows
 TAIL = 1e-11  # probability beyond which rounding moves quantiles
 FINEST = 24  # times that an interval of the start may be halved
-Model = Callable[[Array, Level], Array]
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _refuse_atoms(target: GaussianMixture) -> None:
         raise ValueError("needs a mixture on the line in which every component has variance")
 
 
-def transitions(table: Table, model: Model) -> list[Transition]:
+def transitions(table: Table, model: Network) -> list[Transition]:
     """A table as a chain of maps and noise; `model(z, level)` takes z of shape (n, 1).
 
     Raises:
@@ -132,7 +131,7 @@ def _check_noise(table: Table) -> None:
 
 
 def _between(
-    table: Table, steps: Sequence[Step], begin: int, model: Model
+    table: Table, steps: Sequence[Step], begin: int, model: Network
 ) -> Callable[[Array], Array]:
     """The last state without its own noise as a function of state `begin` (−1: z_T)."""
 

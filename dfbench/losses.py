@@ -17,13 +17,11 @@ import numpy as np
 
 from analytic import GaussianMixture
 from analytic.information import expectation, mmse
-from dfbench.levels import Array, Level
+from dfbench.levels import Array, Level, Network
 from dfbench.predictions import affine, weights
 
 if TYPE_CHECKING:
     from dfbench.schedules import Schedule
-
-Model = Callable[[Array, Level], Array]
 
 
 def squared_error(prediction: Any, target: Any) -> Any:
@@ -68,7 +66,7 @@ def marginal_target(
 
 
 def expected_loss(
-    model: Model,
+    model: Network,
     target: GaussianMixture,
     prediction: str,
     level: Level,
@@ -88,7 +86,7 @@ def expected_loss(
 
 
 def training_loss(
-    model: Model,
+    model: Network,
     target: GaussianMixture,
     prediction: str,
     schedule: Schedule,
@@ -106,7 +104,7 @@ def training_loss(
 
 
 def weighted_loss(
-    model: Model,
+    model: Network,
     target: GaussianMixture,
     weight: Callable[[Array], Array],
     nodes: tuple[Array, Array],

@@ -122,6 +122,10 @@ Several = Annotated[tuple[T, ...], BeforeValidator(_list), AfterValidator(_fille
 Distinct = Annotated[Several[T], AfterValidator(_once)]
 """The same, each once."""
 
+Natural = Annotated[int, Field(ge=0)]
+
+Positive = Annotated[int, Field(ge=1)]
+
 Text = Annotated[str, Field(pattern=r"\S")]
 """A string that is not empty."""
 

@@ -22,13 +22,12 @@ from numpy.typing import ArrayLike
 
 from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
 from dfbench.exact import exact_model
-from dfbench.levels import Array, Grid, Level, grid_of
+from dfbench.levels import Array, Grid, Level, Network, grid_of
 from dfbench.samplers import METHODS, Method
 from dfbench.samplers.method import Output
 from dfbench.table import Table
 
 Sampler = str | Method | Table | Callable[..., Any]
-Network = Callable[[Array, Level], Array]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,13 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from dfbench.levels import Array
+from dfbench.levels import Array, Function
 from dfbench.predictions import mse_factor
 
 if TYPE_CHECKING:
     from dfbench.schedules import Schedule
-
-Function = Callable[[Array], Array]
 
 
 class Weighting(ABC):
@@ -101,7 +98,7 @@ class VCosine(Weighting):
 
 
 @dataclass(frozen=True)
-class FlowMatching(Weighting):
+class FlowMatchingWeighting(Weighting):
     """E_t|û − u|², t ~ U(0, 1), on the straight path."""
 
     formula = r"e^{-\lambda/2}/2"
@@ -132,7 +129,7 @@ class LogitNormal(Weighting):
 
 
 @dataclass(frozen=True)
-class EDM(Weighting):
+class EDMWeighting(Weighting):
     """EDM: |D − x|²/c_out² with log σ ~ N(p_mean, p_std²)."""
 
     p_mean: float = -1.2
@@ -151,7 +148,7 @@ class EDM(Weighting):
 
 
 @dataclass(frozen=True)
-class EDMMonotonic(EDM):
+class EDMMonotonic(EDMWeighting):
     """EDM's, held at its largest value below the λ of that value."""
 
     formula = r"\max_{\mu\ge\lambda} w_{\mathrm{EDM}}(\mu)"
@@ -241,9 +238,9 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "elbo": ELBO,
     "eps_cosine": EpsCosine,
     "v_cosine": VCosine,
-    "flow_matching": FlowMatching,
+    "flow_matching": FlowMatchingWeighting,
     "sd3": LogitNormal,
-    "edm": EDM,
+    "edm": EDMWeighting,
     "edm_monotonic": EDMMonotonic,
     "min_snr": MinSNR,
     "truncated_snr": TruncatedSNR,

@@ -264,7 +264,7 @@ def test_lists(libraries, capsys):
         assert text in out
 
 
-@pytest.mark.parametrize("kind", [each.value for each in cli.Kind])
+@pytest.mark.parametrize("kind", [each.value for each in cli.Listed])
 def test_lists_as_json(kind, libraries, capsys):
     assert cli.main(["list", kind, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)

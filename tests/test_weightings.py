@@ -8,9 +8,9 @@ from scipy.integrate import quad
 
 from dfbench.schedules import SCHEDULES, VE, Cosine, FlowMatching, LinearVP
 from dfbench.weightings import (
-    EDM,
     P2,
     WEIGHTINGS,
+    EDMWeighting,
     LogitNormal,
     MinSNR,
     effective_weighting,
@@ -105,25 +105,26 @@ def test_effective() -> None:
 
 def test_edm_monotonic() -> None:
     lam = np.linspace(-15, 15, 3001)
-    plain, flat = EDM()(lam), WEIGHTINGS["edm_monotonic"]()(lam)
+    plain, flat = EDMWeighting()(lam), WEIGHTINGS["edm_monotonic"]()(lam)
     assert (np.diff(flat) <= 1e-15).all()
     np.testing.assert_allclose(flat, np.maximum.accumulate(plain[::-1])[::-1], rtol=1e-5)
 
 
 def test_normalised_and_total_variation() -> None:
-    density = normalised(EDM(), -30, 30)
+    density = normalised(EDMWeighting(), -30, 30)
     assert quad(lambda at: float(density(np.asarray(at))), -30, 30)[0] == pytest.approx(1, rel=1e-8)
-    assert total_variation(EDM(), EDM(), -9, 9) == 0
+    assert total_variation(EDMWeighting(), EDMWeighting(), -9, 9) == 0
     box = [lambda lam, a=a: (np.abs(lam - a) < 1).astype(float) for a in (-4.0, 4.0)]
     assert total_variation(box[0], box[1], -8, 8) == pytest.approx(1)
     with pytest.raises(ValueError, match="integral"):
         normalised(lambda lam: 0 * lam, 0, 1)
     with pytest.raises(ValueError, match="low < high"):
-        normalised(EDM(), 1, 0)
+        normalised(EDMWeighting(), 1, 0)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: EDM(p_std=0), lambda: MinSNR(0), lambda: P2(k=0), lambda: LogitNormal(std=0)]
+    "make",
+    [lambda: EDMWeighting(p_std=0), lambda: MinSNR(0), lambda: P2(k=0), lambda: LogitNormal(std=0)],
 )
 def test_refuses(make: object) -> None:
     with pytest.raises(ValueError, match="need"):

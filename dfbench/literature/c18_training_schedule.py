@@ -19,7 +19,7 @@ from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.schedules import VE, Cosine, FlowMatching, LinearVP, Schedule
 from dfbench.testing import schedules, spectra
-from dfbench.weightings import EDM, WEIGHTINGS, Weighting, log_snr_density
+from dfbench.weightings import WEIGHTINGS, EDMWeighting, Weighting, log_snr_density
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,7 +124,7 @@ def check(density: Density) -> Finding:
     )
     # A spectrum like that of images, in which the variance falls with frequency squared.
     image = 1 / np.arange(1, 65) ** 2.0
-    by = variances(image, EDM(sigma_data=float(np.sqrt(image.mean()))), -10.0, 10.0)
+    by = variances(image, EDMWeighting(sigma_data=float(np.sqrt(image.mean()))), -10.0, 10.0)
     adaptive = by["adaptive, p ∝ w M₂"]
     fixed = {name: value for name, value in by.items() if " ∝ " not in name}
     return replace(

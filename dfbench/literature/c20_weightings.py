@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.levels import Array
+from dfbench.levels import Function
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.weightings import (
-    EDM,
     WEIGHTINGS,
+    EDMWeighting,
     LogitNormal,
     effective_weighting,
     normalised,
@@ -25,7 +24,6 @@ from dfbench.weightings import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Function = Callable[[Array], Array]
 LAM = np.linspace(-20.0, 20.0, 401)
 RANGE = (-30.0, 30.0)
 
@@ -94,7 +92,7 @@ def check(weights: dict[str, Function]) -> Finding:
     sd3, edm = named["sd3"], named["edm"]
     apart = total_variation(sd3, edm, *RANGE)
     # λ of data with unit variance: EDM's data has the standard deviation 0.5
-    unit = EDM(p_mean=-1.2 - math.log(0.5), sigma_data=1.0)
+    unit = EDMWeighting(p_mean=-1.2 - math.log(0.5), sigma_data=1.0)
     both = [normalised(each, *RANGE)(LAM) for each in (sd3, edm)]
     bulk = np.minimum(*both) > 0.1 * max(map(np.max, both))
     found = worst_of(

@@ -18,7 +18,7 @@ from dfbench.literature.trained_samplers import Converted
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import FlowMatching
 from dfbench.training.measure.law import ExactLaw
-from dfbench.training.measure.network import Network
+from dfbench.training.measure.network import PredictingNetwork
 from dfbench.trajectories import straightness, trajectory
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ START, STOP = 0.993, 0.007  # t of flow matching, λ from −9.9 to 9.9
 N, STEPS = 1000, 50
 
 
-def flow(network: Network, n: int = N, steps: int = STEPS) -> Any:
+def flow(network: PredictingNetwork, n: int = N, steps: int = STEPS) -> Any:
     """Euler on the flow from n draws of noise, as paths."""
     grid = uniform_t(FlowMatching(), steps, START, STOP)
     z = grid.sigma[0] * np.random.default_rng(24).standard_normal((n, 2))
     return trajectory("flow_matching", Converted(network, "u"), grid, prediction="u", z=z)
 
 
-def measures(network: Network, law: ExactLaw) -> dict[str, float]:
+def measures(network: PredictingNetwork, law: ExactLaw) -> dict[str, float]:
     """What a coupling changes: straightness, cost, and the error of one step and of many."""
     many, one = flow(network), flow(network, steps=1)
     return {
@@ -48,7 +48,11 @@ def measures(network: Network, law: ExactLaw) -> dict[str, float]:
 
 
 def compare(
-    before: Network, after: Network, lab: Lab, bounds: dict[str, float], names: tuple[str, str]
+    before: PredictingNetwork,
+    after: PredictingNetwork,
+    lab: Lab,
+    bounds: dict[str, float],
+    names: tuple[str, str],
 ) -> Finding:
     """Measures of two networks, and their ratios against bounds."""
     law = ExactLaw(planar(lab), N, np.random.default_rng(240))

@@ -19,7 +19,7 @@ from dfbench.samplers.method import Output
 from dfbench.schedules import at_log_snr
 from dfbench.training.measure.density import score_error_by_density
 from dfbench.training.measure.law import ExactLaw
-from dfbench.training.measure.network import Network
+from dfbench.training.measure.network import PredictingNetwork
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 ONE = 4.0  # λ of the network that knows one level
 ALL = (4.0, 0.0, -4.0)
 N, LEVELS, EACH, STEP = 1000, 12, 30, 0.1
-Learner = Callable[[Lab], Network]
+Learner = Callable[[Lab], PredictingNetwork]
 
 
-def one_level(lab: Lab) -> Network:
+def one_level(lab: Lab) -> PredictingNetwork:
     """A network trained on the smallest noise alone."""
     return lab.network(
         prediction="eps", levels={"kind": "geometric", "low": ONE, "high": ONE, "count": 1}
@@ -49,14 +49,14 @@ def uniformly_wrong(lab: Lab) -> Any:
     return Wrong()
 
 
-def errors(network: Network, lab: Lab, log_snrs: tuple[float, ...]) -> Any:
+def errors(network: PredictingNetwork, lab: Lab, log_snrs: tuple[float, ...]) -> Any:
     """The binned score error of `score_error_by_density`."""
     return score_error_by_density(
         network, lab.truth, np.random.default_rng(26), log_snrs=log_snrs, n=8192
     )
 
 
-def langevin(network: Network, grid: Grid, n_steps: int, start: Array) -> Array:
+def langevin(network: PredictingNetwork, grid: Grid, n_steps: int, start: Array) -> Array:
     """Annealed Langevin dynamics over the levels of a grid, noise first."""
     rng, shape = np.random.default_rng(261), start.shape
 

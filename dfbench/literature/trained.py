@@ -17,10 +17,10 @@ from analytic import GaussianMixture
 from dfbench.errors import Unsupported
 from dfbench.literature.statement import Literature
 from dfbench.outcome import Finding
-from dfbench.training.measure.network import Network
+from dfbench.training.measure.network import PredictingNetwork
 
 
-class Trainable(Network, Protocol):
+class Trainable(PredictingNetwork, Protocol):
     """A trained network and its parameters."""
 
     @property

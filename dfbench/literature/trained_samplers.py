@@ -10,13 +10,13 @@ import numpy as np
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature.trained import Lab
 from dfbench.predictions import convert
-from dfbench.training.measure.network import Network
+from dfbench.training.measure.network import PredictingNetwork
 
 
 class Converted:
     """A network used as one of another prediction."""
 
-    def __init__(self, network: Network, prediction: str) -> None:
+    def __init__(self, network: PredictingNetwork, prediction: str) -> None:
         self.network, self.prediction = network, prediction
 
     def __call__(self, z: Any, level: Level) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from dfbench.schedules.numerics import Array
+from dfbench.levels import Array
 from dfbench.schedules.schedule import SCALES, Scale, Schedule
 
 

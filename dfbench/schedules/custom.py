@@ -7,15 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from dfbench.schedules.numerics import (
-    PROBES,
-    Array,
-    Differences,
-    Function,
-    LinearODE,
-    Vectorised,
-    derivative,
-)
+from dfbench.levels import Array, Function
+from dfbench.schedules.numerics import PROBES, Differences, LinearODE, Vectorised, derivative
 from dfbench.schedules.schedule import Schedule
 
 

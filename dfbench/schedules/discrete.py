@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dfbench.levels import Level
-from dfbench.schedules.numerics import Array
+from dfbench.levels import Array, Level
 from dfbench.schedules.schedule import Schedule, at_log_snr
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Function = Callable[[Array], Array]
+from dfbench.levels import Array, Function
 
 PROBES: Array = (np.arange(16) + 0.5) / 16
 """Times, inside (0, 1), at which a user's functions are tried."""

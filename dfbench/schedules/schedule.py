@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from dfbench.errors import OffSchedule
-from dfbench.levels import Level
-from dfbench.schedules.numerics import Array, Function, Vectorised, bisect_falling, derivative
+from dfbench.levels import Array, Function, Level
+from dfbench.schedules.numerics import Vectorised, bisect_falling, derivative
 
 Time = TypeVar("Time", float, NDArray[np.float64])
 Scale = Literal["vp", "ve", "flow"]

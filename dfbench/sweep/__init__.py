@@ -13,16 +13,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dfbench.sweep.run import Outcome as Outcome
+    from dfbench.sweep.run import StudyOutcome as StudyOutcome
     from dfbench.sweep.run import bench as bench
     from dfbench.sweep.store import merge as merge
     from dfbench.sweep.study import Study as Study
     from dfbench.sweep.study import load as load
 
 # No module here may be called like one of these names.
-_HOMES = {"Outcome": "run", "Study": "study", "bench": "run", "load": "study", "merge": "store"}
+_HOMES = {
+    "StudyOutcome": "run",
+    "Study": "study",
+    "bench": "run",
+    "load": "study",
+    "merge": "store",
+}
 
-__all__ = ["Outcome", "Study", "bench", "load", "merge"]
+__all__ = ["Study", "StudyOutcome", "bench", "load", "merge"]
 
 
 def __getattr__(name: str) -> Any:

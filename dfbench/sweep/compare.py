@@ -75,7 +75,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Changes:
     """Two tables compared.
 
     Attributes:
@@ -96,7 +96,7 @@ class Difference:
     mended: list[tuple[str, ...]]
 
 
-def difference(old: DataFrame, new: DataFrame) -> Difference:
+def difference(old: DataFrame, new: DataFrame) -> Changes:
     """Compare two tables.
 
     Args:
@@ -134,7 +134,7 @@ def difference(old: DataFrame, new: DataFrame) -> Difference:
         }
         for table in (old, new)
     ]
-    return Difference(
+    return Changes(
         changes,
         list(spent.values()),
         len(both),

@@ -26,7 +26,7 @@ PATIENCE = 1.0  # seconds of work that a kill may cost
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StudyOutcome:
     """What became of a study.
 
     Attributes:
@@ -68,7 +68,7 @@ def bench(
     backend: str = "loky",
     progress: Progress = quiet,
     command: str | None = None,
-) -> Outcome:
+) -> StudyOutcome:
     """Run a study, or what is left of it, and write its tables.
 
     Args:
@@ -114,7 +114,7 @@ def bench(
     results = [store.results[key] for key in unique]
     bad = [result for result in results if result["status"] != "ok"]
     skipped = Counter(f"{name}: {why}" for r in results for name, why in r["skipped"].items())
-    return Outcome(
+    return StudyOutcome(
         chosen.name,
         directory,
         len(unique),

@@ -25,7 +25,7 @@ from dfbench.errors import Unusable
 from dfbench.sweep.measurement import COLUMNS, COSTS, Column
 
 CELLS = "cells"
-Result = dict[str, Any]
+CellResult = dict[str, Any]
 
 
 class Store:
@@ -37,14 +37,14 @@ class Store:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, CellResult] = {}
         if self.directory.exists() and not self.directory.is_dir():
             raise Unusable(f"{self.directory}: is not a directory")
         for file in sorted((self.directory / CELLS).glob("*.jsonl")):
             for result in _lines(file):
                 self._keep(result)
 
-    def add(self, results: Sequence[Result]) -> None:
+    def add(self, results: Sequence[CellResult]) -> None:
         """Put results on the disk.
 
         Raises:
@@ -62,7 +62,7 @@ class Store:
         """Whether a cell is done, and did not fail."""
         return key in self.results and self.results[key]["status"] == "ok"
 
-    def _keep(self, result: Result) -> None:
+    def _keep(self, result: CellResult) -> None:
         if not self.good(result["key"]):
             self.results[result["key"]] = result
 
@@ -133,7 +133,7 @@ def number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _lines(file: Path) -> list[Result]:
+def _lines(file: Path) -> list[CellResult]:
     """The results in a file; lines that are none (cut off by a copy, say) are passed over."""
     found = []
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -50,7 +50,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from dfbench import reading
 from dfbench.predictions import KINDS
-from dfbench.reading import Distinct, Section, Text, Wrong, at, one_of
+from dfbench.reading import Distinct, Natural, Positive, Section, Text, Wrong, at, one_of
 from dfbench.sweep.entries import (
     Entry,
     WrittenGrid,
@@ -63,8 +63,6 @@ from dfbench.sweep.entries import (
 DEFAULT = "quick"
 STEPS, NFE = "steps", "nfe"
 PREDICTIONS = [kind for kind in KINDS if kind not in ("velocity", "edm")]
-
-Positive = Annotated[int, Field(ge=1)]
 
 
 def _measures() -> tuple[str, ...]:
@@ -114,7 +112,7 @@ class Study(Section):
 
     name: Text
     title: Text
-    seeds: Distinct[Annotated[int, Field(ge=0)]] = (0,)
+    seeds: Distinct[Natural] = (0,)
     samples: int = Field(2000, ge=2)
     metrics: Annotated[Distinct[str], AfterValidator(_metrics)] = Field(default_factory=_measures)
     predictions: Annotated[

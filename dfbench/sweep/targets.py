@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from analytic import GaussianMixture
 from dfbench.exact import exact_model
-from dfbench.levels import Array, Level
-
-Model = Callable[[Array, Level], Array]
+from dfbench.levels import Array, Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +32,14 @@ class Target:
     learned: Array | None = None
     network: Any = None
 
-    def model(self, prediction: str, sigma_data: float | None = None) -> Model:
+    def model(self, prediction: str, sigma_data: float | None = None) -> Network:
         """`model(z, level)`: the prediction asked for, z of shape (n, d).
 
         The exact posterior mean under `law` (of the learned Gaussian where there is one), or what
         the network returns, converted.
         """
         if self.network is not None:
-            model: Model = self.network.as_prediction(prediction)
+            model: Network = self.network.as_prediction(prediction)
             return model
         law = self.law
         if self.learned is not None and self.mean is not None:

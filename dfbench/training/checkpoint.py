@@ -16,7 +16,7 @@ import torch
 from dfbench.errors import Unusable
 from dfbench.files import write, write_with
 
-Row = dict[str, float]
+LogRow = dict[str, float]
 
 
 def config_file(folder: Path) -> Path:
@@ -75,16 +75,16 @@ def clean(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def save_log(folder: Path, rows: list[Row]) -> None:
+def save_log(folder: Path, rows: list[LogRow]) -> None:
     """Write the log."""
     write(log_file(folder), pd.DataFrame(rows).to_csv(index=False))
 
 
-def load_log(folder: Path, step: int) -> list[Row]:
+def load_log(folder: Path, step: int) -> list[LogRow]:
     """The rows of the log up to a step; none where there is no log."""
     file = log_file(folder)
     if not file.is_file():
         return []
     table = pd.read_csv(file)
-    rows: list[Row] = table[table["step"] <= step].to_dict("records")
+    rows: list[LogRow] = table[table["step"] <= step].to_dict("records")
     return rows

@@ -34,7 +34,7 @@ from dfbench import reading
 from dfbench.errors import Unusable
 from dfbench.files import write
 from dfbench.predictions import Prediction
-from dfbench.reading import Open, Section, Wrong, arguments
+from dfbench.reading import Natural, Open, Positive, Section, Wrong, arguments
 from dfbench.schedules import SCHEDULES
 from dfbench.training import data, models, noise_levels, pairs
 from dfbench.weightings import WEIGHTINGS
@@ -42,11 +42,9 @@ from dfbench.weightings import WEIGHTINGS
 Kinds = Mapping[str, Callable[..., Any]]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
-Natural = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
 
 
-class Part(Open):
+class Chosen(Open):
     """A choice among alternatives, with the options of the chosen one."""
 
     kind: str
@@ -63,31 +61,31 @@ class Part(Open):
             raise Unusable(f"[{where}] {self.kind}: {error}") from error
 
 
-def _chosen(kinds: Kinds, content: Any) -> Part:
+def _chosen(kinds: Kinds, content: Any) -> Chosen:
     """A kind, alone or with options; those left out get their defaults."""
     table = {"kind": content} if isinstance(content, str) else content
-    if isinstance(content, Part):
+    if isinstance(content, Chosen):
         table = {"kind": content.kind, **content.options}
     if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
         raise Wrong(f"must be one of {', '.join(kinds)}, or a table with that as kind")
     kind = reading.one_of(table["kind"], kinds, "kind")
     checked = arguments(kinds[kind]).of({k: v for k, v in table.items() if k != "kind"})
-    return Part(kind=kind, **{k: v for k, v in checked if v is not None})
+    return Chosen(kind=kind, **{k: v for k, v in checked if v is not None})
 
 
 def _of(kinds: Kinds) -> BeforeValidator:
     return BeforeValidator(partial(_chosen, kinds))
 
 
-DataPart = Annotated[Part, _of(data.KINDS)]
-LevelsPart = Annotated[Part, _of(noise_levels.KINDS)]
-ModelPart = Annotated[Part, _of(models.KINDS)]
-PairsPart = Annotated[Part, _of(pairs.KINDS)]
-SchedulePart = Annotated[Part, _of(SCHEDULES)]
-WeightingPart = Annotated[Part, _of(WEIGHTINGS)]
+DataChosen = Annotated[Chosen, _of(data.KINDS)]
+LevelsChosen = Annotated[Chosen, _of(noise_levels.KINDS)]
+ModelChosen = Annotated[Chosen, _of(models.KINDS)]
+PairsChosen = Annotated[Chosen, _of(pairs.KINDS)]
+ScheduleChosen = Annotated[Chosen, _of(SCHEDULES)]
+WeightingChosen = Annotated[Chosen, _of(WEIGHTINGS)]
 
 
-class Objective(Section):
+class ObjectiveTable(Section):
     """What the network returns, and the loss ∫ w(λ) E|ε̂ − ε|² dλ that trains it.
 
     Attributes:
@@ -100,8 +98,8 @@ class Objective(Section):
 
     prediction: Prediction = "v"
     loss: Literal["prediction", Prediction, "implicit", "hutchinson"] = "prediction"
-    weighting: WeightingPart = Part(kind="flow_matching")
-    schedule: SchedulePart = Part(kind="flow_matching")
+    weighting: WeightingChosen = Chosen(kind="flow_matching")
+    schedule: ScheduleChosen = Chosen(kind="flow_matching")
 
 
 class Loop(Section):
@@ -151,12 +149,12 @@ class Config(Section):
         claim_steps: steps for which a variation that a claim asks for is trained.
     """
 
-    data: DataPart
-    model: ModelPart = Part(kind="mlp")
-    objective: Objective = Objective()
-    levels: LevelsPart = Part(kind="schedule")
-    pairs: PairsPart = Part(kind="independent")
-    source: DataPart | None = None
+    data: DataChosen
+    model: ModelChosen = Chosen(kind="mlp")
+    objective: ObjectiveTable = ObjectiveTable()
+    levels: LevelsChosen = Chosen(kind="schedule")
+    pairs: PairsChosen = Chosen(kind="independent")
+    source: DataChosen | None = None
     loop: Loop = Loop()
     seed: Natural = 0
     title: str = ""

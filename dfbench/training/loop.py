@@ -287,7 +287,7 @@ class Trainer:
         weighted, at = told.cpu().numpy()
         levels.update(at, weighted)
 
-    def run_to_log(self) -> checkpoint.Row:
+    def run_to_log(self) -> checkpoint.LogRow:
         """Steps up to the next that is logged, and what is logged of them.
 
         Raises:

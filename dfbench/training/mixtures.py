@@ -111,7 +111,7 @@ MIXTURES: dict[str, tuple[Callable[[], GaussianMixture], Shape]] = {
 """Name → the mixture, and the shape in which a network sees its points."""
 
 
-class Draws:
+class ExactDraws:
     """Exact draws of a mixture on a device, from a torch generator.
 
     Only directions with variance are kept: a mode of low rank costs its rank.

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.levels import Array
+from dfbench.levels import Array, Function
 from dfbench.schedules import Schedule
 from dfbench.weightings import log_snr_density
-
-Function = Callable[[Array], Array]
 
 
 class NoiseLevels(ABC):

@@ -21,13 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dfbench.levels import Array
+from dfbench.levels import Array, Function
 from dfbench.losses import implicit_score_matching
 from dfbench.predictions import affine, mse_factor, weights
 from dfbench.schedules import Schedule, at_log_snr
 
 Net = Callable[[Tensor, Tensor], Tensor]
-Function = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from torch import Tensor
 from dfbench.couplings import minibatch_pairs
 from dfbench.levels import Array
 from dfbench.training.data import Dataset, Points
-from dfbench.training.mixtures import Draws
+from dfbench.training.mixtures import ExactDraws
 
 
 class Coupling(Protocol):
@@ -183,7 +183,7 @@ class Batches:
     def _of(self, data: Dataset, which: int) -> Any:
         if data.fresh:
             assert data.truth is not None
-            draws = Draws(data.truth, self.device, self.dtype)
+            draws = ExactDraws(data.truth, self.device, self.dtype)
             return lambda n, step, rank, world: draws(
                 n, self.generator("data", which, step, rank)
             ).reshape(n, *self.shape)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from dfbench.training.checkpoint import Row
+from dfbench.training.checkpoint import LogRow
 from dfbench.training.loop import Trainer
 
 
@@ -74,7 +74,7 @@ def step_seconds(trainer: Trainer, seconds: float = 1.0) -> float:
             return best
 
 
-def throughput(trainer: Trainer, rows: list[Row]) -> dict[str, Any]:
+def throughput(trainer: Trainer, rows: list[LogRow]) -> dict[str, Any]:
     """How fast it trained, and how fast a step can be beside the peak.
 
     `samples_per_second` is the median of what was logged, of all processes together; the

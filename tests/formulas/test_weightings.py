@@ -10,10 +10,10 @@ from scipy.stats import norm
 
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.weightings import (
-    EDM,
     P2,
     WEIGHTINGS,
     EDMMonotonic,
+    EDMWeighting,
     LogitNormal,
     MinSNR,
     cosine_density,
@@ -86,7 +86,7 @@ LOSSES = {
         effective_weighting("u", FLOW, None, norm(-0.6 - 2 * math.log(2.0), 1.6).pdf),
     ),
     "edm": (WEIGHTINGS["edm"](), edm(norm(2.4, 2.4), 0.5)),
-    "edm, other constants": (EDM(-0.4, 1.0, 0.7), edm(norm(0.8, 2.0), 0.7)),
+    "edm, other constants": (EDMWeighting(-0.4, 1.0, 0.7), edm(norm(0.8, 2.0), 0.7)),
     "edm_monotonic": (WEIGHTINGS["edm_monotonic"](), held(edm(norm(2.4, 2.4), 0.5))),
     "edm_monotonic, other constants": (
         EDMMonotonic(-0.4, 1.0, 0.7),

@@ -9,7 +9,7 @@ import pytest
 
 from dfbench.report.sweep.page import _published
 from dfbench.sweep import study
-from dfbench.sweep.published import PUBLISHED, Line, Printed, side_by_side, tables
+from dfbench.sweep.published import PUBLISHED, BesidePrinted, PrintedNumber, side_by_side, tables
 from dfbench.sweep.published.consistency import as_released, predicted, spread, squares
 from tests import fake_results as fake
 
@@ -17,7 +17,7 @@ NAME = "pierret_galerne"
 
 
 def cell(**change):
-    return replace(Printed("Heun", "1e-4", 250, "N_0", 0.44, 0.005), **change)
+    return replace(PrintedNumber("Heun", "1e-4", 250, "N_0", 0.44, 0.005), **change)
 
 
 # The numbers --------------------------------------------------------------------------------------
@@ -40,13 +40,13 @@ def test_half_a_unit_of_the_last_digit():
 
 @pytest.mark.parametrize(("computed", "right"), [(0.4351, True), (0.4449, True), (0.434, False)])
 def test_a_number_is_reproduced_if_it_rounds_to_the_printed_one(computed, right):
-    assert Line(cell(), computed, 498).reproduced is right
+    assert BesidePrinted(cell(), computed, 498).reproduced is right
 
 
 def test_the_label_is_held_against_what_was_spent():
-    assert Line(cell(), 0.44, 498).mislabelled
-    assert not Line(cell(scheme="RK4"), 0.44, 244).mislabelled
-    assert not Line(cell(label=None), 0.44, None).mislabelled
+    assert BesidePrinted(cell(), 0.44, 498).mislabelled
+    assert not BesidePrinted(cell(scheme="RK4"), 0.44, 244).mislabelled
+    assert not BesidePrinted(cell(label=None), 0.44, None).mislabelled
 
 
 def test_points_are_those_of_the_released_code():

@@ -7,7 +7,7 @@ import torch
 from analytic import GaussianMixture
 from dfbench.errors import Unusable
 from dfbench.training import data
-from dfbench.training.mixtures import MIXTURES, Draws, standardised, total_variance
+from dfbench.training.mixtures import MIXTURES, ExactDraws, standardised, total_variance
 
 SMALL = [name for name in MIXTURES if name != "image-32"]
 
@@ -29,7 +29,7 @@ def test_named_mixtures(name):
 def test_draws_on_a_device_have_the_law(name):
     """Mean and covariance within five standard errors in ten directions."""
     truth = MIXTURES[name][0]()
-    draws = Draws(truth, torch.device("cpu"), torch.float64)
+    draws = ExactDraws(truth, torch.device("cpu"), torch.float64)
     n, rng = 20_000, np.random.default_rng(0)
     x = draws(n, torch.Generator().manual_seed(1)).numpy()
     for direction in rng.standard_normal((10, truth.dim)):
@@ -37,7 +37,7 @@ def test_draws_on_a_device_have_the_law(name):
         along, var = x @ direction, float(law.covariance[0, 0])
         assert abs(along.mean() - law.mean[0]) < 5 * (var / n) ** 0.5
         assert abs(along.var() - var) < 5 * along.std() ** 2 * (2 / n) ** 0.5 * 1.5
-    wrong = Draws(MIXTURES["two-1d"][0](), torch.device("cpu"), torch.float64)
+    wrong = ExactDraws(MIXTURES["two-1d"][0](), torch.device("cpu"), torch.float64)
     assert wrong(5, torch.Generator()).shape == (5, 1)
 
 
@@ -59,7 +59,7 @@ def test_images_of_low_rank():
     """12 directions of 64 have variance in each mode, and only they are drawn."""
     truth = MIXTURES["image-8"][0]()
     assert ((truth.spectra > 0).sum(1) == 12).all()
-    draws = Draws(truth, torch.device("cpu"), torch.float64)
+    draws = ExactDraws(truth, torch.device("cpu"), torch.float64)
     assert draws.factors.shape == (4, 64, 12)
     x = draws(200, torch.Generator().manual_seed(0)).numpy()
     assert np.isfinite(truth.log_density(x, 1.0, 1e-6)).all()

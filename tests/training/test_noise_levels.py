@@ -6,13 +6,15 @@ import pytest
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.training import noise_levels
 from dfbench.training.noise_levels import AdaptiveLevels, GeometricLevels
-from dfbench.weightings import FlowMatching as Weight
+from dfbench.weightings import FlowMatchingWeighting
 
 KINDS = ("schedule", "uniform", "importance", "adaptive")
 
 
 def made(kind, schedule=None, low=-8.0, high=5.0):
-    return noise_levels.KINDS[kind](schedule or Cosine(), Weight(), 1.0, low=low, high=high)
+    return noise_levels.KINDS[kind](
+        schedule or Cosine(), FlowMatchingWeighting(), 1.0, low=low, high=high
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,8 +13,7 @@ from dfbench.schedules import SCHEDULES, Cosine, FlowMatching
 from dfbench.training import noise_levels
 from dfbench.training.models import MLP
 from dfbench.training.objectives import Objective
-from dfbench.weightings import WEIGHTINGS, Sigmoid
-from dfbench.weightings import FlowMatching as FlowWeighting
+from dfbench.weightings import WEIGHTINGS, FlowMatchingWeighting, Sigmoid
 
 KINDS = ("eps", "x", "v", "u", "velocity", "score", "denoised", "edm")
 LOW, HIGH = -6.0, 6.0
@@ -86,7 +85,7 @@ def draws(n, levels, seed=3):
 
 
 def made(kind, **options):
-    weight = FlowWeighting()
+    weight = FlowMatchingWeighting()
     return noise_levels.KINDS[kind](FlowMatching(), weight, 1.0, low=LOW, high=HIGH, **options)
 
 
@@ -95,11 +94,11 @@ def test_the_estimate_is_unbiased(kind):
     """Against quadrature, within five standard errors; without w/q it is not."""
     levels = made(kind)
     x, eps, lam, density = draws(100_000, levels)
-    objective = Objective("eps", "u", FlowWeighting(), Cosine(), 1.0, normalise=False)
+    objective = Objective("eps", "u", FlowMatchingWeighting(), Cosine(), 1.0, normalise=False)
     each = objective(lambda z, told: 0.6 * z, x, eps, lam, density).numpy()
     node, weight = np.polynomial.legendre.leggauss(60)
     nodes = (LOW + HIGH) / 2 + (HIGH - LOW) / 2 * node, (HIGH - LOW) / 2 * weight
-    exact = weighted_loss(lambda z, level: 0.6 * z, TARGET, FlowWeighting(), nodes)
+    exact = weighted_loss(lambda z, level: 0.6 * z, TARGET, FlowMatchingWeighting(), nodes)
     error = 5 * each.std() / len(each) ** 0.5
     assert abs(each.mean() - exact) < error
     assert error < 0.1 * exact

@@ -14,7 +14,7 @@ from dfbench.outcome import certificate as certificates
 from dfbench.progress import Progress, quiet
 from dfbench.report import labels
 from dfbench.report.compare.findings import FindingChange, finding_changes
-from dfbench.sweep.compare import KEY, Change, Difference, difference
+from dfbench.sweep.compare import KEY, Change, Changes, difference
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,7 +60,7 @@ class Comparison:
     """
 
     names: tuple[str, str]
-    results: Difference | None
+    results: Changes | None
     moved: list[Moved]
     findings: list[FindingChange]
     environments: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def _averaged(results: Results) -> DataFrame:
 
 
 def _moved(
-    found: Difference,
+    found: Changes,
     results: tuple[Results, Results],
     findings: list[FindingChange] | None,
     progress: Progress,

@@ -10,7 +10,7 @@ from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
 
-Function = Callable[[Target, Run, Samples], list[Value]]
+Measuring = Callable[[Target, Run, Samples], list[Value]]
 Applies = Callable[[Target, Run], str | None]
 
 
@@ -34,7 +34,7 @@ class Measure:
     exact: bool
     source: str
     applies: Applies
-    function: Function
+    function: Measuring
 
     def __call__(self, target: Target, run: Run, samples: Samples) -> list[Value]:
         return self.function(target, run, samples)
@@ -51,10 +51,10 @@ def measure(
     exact: bool,
     source: str,
     applies: Applies = lambda target, run: None,
-) -> Callable[[Function], Measure]:
+) -> Callable[[Measuring], Measure]:
     """Register a function as the measure of this name; arguments as in `Measure`."""
 
-    def register(function: Function) -> Measure:
+    def register(function: Measuring) -> Measure:
         MEASURES[name] = Measure(name, what, unit, exact, source, applies, function)
         return MEASURES[name]
 

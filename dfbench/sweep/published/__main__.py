@@ -12,19 +12,19 @@ import math
 import numpy as np
 
 from dfbench.sweep.published.consistency import as_released, predicted, spread, squares
-from dfbench.sweep.published.tables import Printed, table
+from dfbench.sweep.published.tables import PrintedNumber, table
 
 DIMENSION = 3072
 SUPPORT = np.concatenate([[0.0], np.geomspace(1e-7, 3e3, 241)])
 
 
-def as_labelled(cell: Printed) -> int:
+def as_labelled(cell: PrintedNumber) -> int:
     """Heun on as many points as its column's label says."""
     points = as_released(cell)
     return points // 2 if cell.scheme == "Heun" and cell.label else points
 
 
-def one_more(cell: Printed) -> int:
+def one_more(cell: PrintedNumber) -> int:
     """N steps where the released code takes N points."""
     return as_released(cell) + 1
 

@@ -18,20 +18,20 @@ from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.samplers import METHODS
 from dfbench.schedules import LinearVP
-from dfbench.sweep.published.tables import Printed
+from dfbench.sweep.published.tables import PrintedNumber
 from dfbench.table import Table
 from dfbench.wasserstein import SCHEMES, law
 
-Points = Callable[[Printed], int]
+GridPoints = Callable[[PrintedNumber], int]
 
 
-def as_released(cell: Printed) -> int:
-    """Points of a column's grid, as the released code runs it."""
+def as_released(cell: PrintedNumber) -> int:
+    """GridPoints of a column's grid, as the released code runs it."""
     return cell.points or 2
 
 
 def squares(
-    cells: Sequence[Printed], eigenvalues: ArrayLike, points: Points = as_released
+    cells: Sequence[PrintedNumber], eigenvalues: ArrayLike, points: GridPoints = as_released
 ) -> Array:
     """Squared W2 of every cell along directions of these eigenvalues, (cells, directions).
 
@@ -62,7 +62,7 @@ def squares(
     return np.array(rows)
 
 
-def spread(cells: Sequence[Printed], matrix: Array, dimension: int) -> float:
+def spread(cells: Sequence[PrintedNumber], matrix: Array, dimension: int) -> float:
     """The least over all spectra of the largest deviation from a printed square, in half-widths of
     its rounding: at most 1 where some spectrum gives every number as printed."""
     from scipy.optimize import linprog
@@ -82,7 +82,7 @@ def spread(cells: Sequence[Printed], matrix: Array, dimension: int) -> float:
 
 
 def predicted(
-    cells: Sequence[Printed], matrix: Array, dimension: int, wanted: Array, slack: float = 1.0
+    cells: Sequence[PrintedNumber], matrix: Array, dimension: int, wanted: Array, slack: float = 1.0
 ) -> tuple[float, float]:
     """The range of a W2 with these squares along directions, over all spectra that give the cells.
 
@@ -113,7 +113,7 @@ def predicted(
     return ends[0], ends[1]
 
 
-def _squared(cells: Sequence[Printed]) -> tuple[Array, Array]:
+def _squared(cells: Sequence[PrintedNumber]) -> tuple[Array, Array]:
     """Middle and half-width of the printed intervals, squared."""
     low = np.array([max(cell.value - cell.half, 0.0) for cell in cells]) ** 2
     high = np.array([cell.value + cell.half for cell in cells]) ** 2

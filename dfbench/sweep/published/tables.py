@@ -36,7 +36,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Printed:
+class PrintedNumber:
     """A number of a table.
 
     Attributes:
@@ -63,14 +63,14 @@ class Printed:
 
 
 @dataclass(frozen=True)
-class Line:
+class BesidePrinted:
     """A printed number beside the computed one.
 
     Attributes:
         nfe: evaluations really spent; None in the continuous-time limit.
     """
 
-    printed: Printed
+    printed: PrintedNumber
     computed: float
     nfe: int | None
 
@@ -106,7 +106,7 @@ PUBLISHED: dict[str, Source] = {
 
 
 @cache
-def table(name: str) -> tuple[Printed, ...]:
+def table(name: str) -> tuple[PrintedNumber, ...]:
     """The numbers of a printed table.
 
     Raises:
@@ -121,7 +121,7 @@ def table(name: str) -> tuple[Printed, ...]:
             label, start = column.split("_", 1)
             value = math.inf if content == "-" else float(content)
             found.append(
-                Printed(
+                PrintedNumber(
                     scheme,
                     epsilon,
                     None if label == "continuous" else int(label),
@@ -141,7 +141,7 @@ def _half(content: str) -> float:
     return 0.5 * 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
 
 
-def side_by_side(name: str, rows: DataFrame) -> list[Line]:
+def side_by_side(name: str, rows: DataFrame) -> list[BesidePrinted]:
     """What a study of this name found beside what is printed; numbers it has not are left out.
 
     Args:
@@ -162,7 +162,7 @@ def side_by_side(name: str, rows: DataFrame) -> list[Line]:
         key = each.scheme, each.epsilon
         if each.points is None:
             if each.start == "p_T" and key in limits and each.value > 0:
-                lines.append(Line(each, limits[key], None))
+                lines.append(BesidePrinted(each, limits[key], None))
         elif (*key, each.points - 1, each.start) in found and math.isfinite(each.value):
-            lines.append(Line(each, *found[*key, each.points - 1, each.start]))
+            lines.append(BesidePrinted(each, *found[*key, each.points - 1, each.start]))
     return lines

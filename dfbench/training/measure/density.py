@@ -10,7 +10,7 @@ import numpy as np
 from analytic import GaussianMixture
 from dfbench.levels import Level
 from dfbench.schedules import at_log_snr
-from dfbench.training.measure.network import Network, mean_of, predicts
+from dfbench.training.measure.network import PredictingNetwork, mean_of, predicts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,7 +20,7 @@ EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 
 
 def score_error_by_density(
-    network: Network,
+    network: PredictingNetwork,
     truth: GaussianMixture,
     rng: np.random.Generator,
     *,

@@ -21,7 +21,7 @@ from analytic import GaussianMixture
 from analytic.distances import Estimate
 from dfbench.levels import Array, Level
 from dfbench.schedules import at_log_snr
-from dfbench.training.measure.network import Network, mean_of, predicts, ratio_of_means
+from dfbench.training.measure.network import PredictingNetwork, mean_of, predicts, ratio_of_means
 from dfbench.weightings import WEIGHTINGS
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Excess:
 
 
 def excess_loss(
-    network: Network,
+    network: PredictingNetwork,
     truth: GaussianMixture,
     rng: np.random.Generator,
     *,

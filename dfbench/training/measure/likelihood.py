@@ -19,7 +19,7 @@ import numpy as np
 from dfbench.levels import Array, Level
 from dfbench.predictions import affine
 from dfbench.schedules import at_log_snr
-from dfbench.training.measure.network import Network
+from dfbench.training.measure.network import PredictingNetwork
 
 
 class Likelihoods(NamedTuple):
@@ -30,7 +30,7 @@ class Likelihoods(NamedTuple):
 
 
 def log_likelihood(
-    network: Network,
+    network: PredictingNetwork,
     z: Array,
     *,
     start: float = 10.0,
@@ -69,7 +69,7 @@ def log_likelihood(
     return Likelihoods(base + of_divergence * total.numpy(), ends)
 
 
-def _rk4(network: Network, z: Any, a: float, b: float, signs: Any) -> tuple[Any, Any]:
+def _rk4(network: PredictingNetwork, z: Any, a: float, b: float, signs: Any) -> tuple[Any, Any]:
     """One step from λ = a to b: the state, and the integral of the divergence."""
     h, mid = b - a, (a + b) / 2
     k1, d1 = _rate(network, z, a, signs)
@@ -79,7 +79,7 @@ def _rk4(network: Network, z: Any, a: float, b: float, signs: Any) -> tuple[Any,
     return z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), h / 6 * (d1 + 2 * d2 + 2 * d3 + d4)
 
 
-def _rate(network: Network, z: Any, lam: float, signs: Any) -> tuple[Any, Any]:
+def _rate(network: PredictingNetwork, z: Any, lam: float, signs: Any) -> tuple[Any, Any]:
     """dz/dλ = −½ α σ v̂ and its divergence."""
     import torch
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from analytic.distances import Estimate
-from dfbench.levels import Array, Level
+from dfbench.levels import Array, Level, Network
 from dfbench.predictions import convert
 
-Field = Callable[[Array, Level], Array]
 
-
-class Network(Protocol):
+class PredictingNetwork(Protocol):
     """A trained network: z (n, d) or (n, c, h, w) and a level → its prediction, of z's shape."""
 
     @property
@@ -25,7 +22,9 @@ class Network(Protocol):
         """NumPy in, NumPy out; torch in, torch out, with gradients."""
 
 
-def predicts(network: Network, kind: str, shape: tuple[int, ...] | None = None) -> Field:
+def predicts(
+    network: PredictingNetwork, kind: str, shape: tuple[int, ...] | None = None
+) -> Network:
     """The network as a function of float64 rows (n, d) that returns another prediction.
 
     Args:
