@@ -7,11 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from dfbench.errors import Unusable
-
-T = TypeVar("T")
 
 
 def plain(value: Any) -> Any:
@@ -61,46 +59,3 @@ def read(path: str | Path) -> Any:
         raise Unusable(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, RecursionError) as error:
         raise Unusable(f"{path}: not JSON ({error})") from error
-
-
-def typed(kind: type[T], content: Any, origin: str) -> T:
-    """An object of a class, a data class say, from content that JSON or TOML can hold.
-
-    Members that the class does not have are passed over.
-
-    Raises:
-        Unusable: it is not one; "ORIGIN: PLACE must be …, not …", or that it is missing.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(kind).validate_python(content)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
-    steps = (f"[{at}]" if isinstance(at, int) else f".{at}" for at in wrong["loc"])
-    place = "".join(steps).removeprefix(".")
-    if wrong["type"] == "missing":
-        raise Unusable(f"{origin}: {place} is missing")
-    must = _MUST.get(wrong["type"], wrong["msg"])
-    if wrong["type"] == "literal_error":
-        must = f"one of {wrong['ctx']['expected'].replace(' or ', ', ').replace(chr(39), '')}"
-    raise Unusable(f"{origin}{place and ': '}{place} must be {must}, not {_kind(wrong['input'])}")
-
-
-#: What has to be there, by the kind of pydantic's error.
-_MUST = {
-    "string_type": "a string",
-    "float_type": "a number",
-    "float_parsing": 'a number, "inf", "-inf" or "nan"',
-    "dataclass_type": "an object",
-    "dict_type": "an object",
-    "list_type": "an array",
-    "tuple_type": "an array",
-}
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return repr(value if len(value) <= 40 else f"{value[:39]}…")
-    names = {dict: "an object", list: "an array", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), f"the number {value}")

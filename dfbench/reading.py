@@ -30,6 +30,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     create_model,
     model_validator,
@@ -43,8 +44,10 @@ T = TypeVar("T")
 #: What pydantic's kinds of error say here.
 _WORDS = {
     "bool_type": "must be true or false",
+    "dataclass_type": "must be a table of keys and values",
     "dict_type": "must be a table of keys and values",
     "finite_number": "must be finite",
+    "float_parsing": "must be a number",
     "float_type": "must be a number",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -175,6 +178,20 @@ class Open(Section, extra="allow"):
     def options(self) -> dict[str, Any]:
         """The keys that it does not declare."""
         return dict(self.model_extra or {})
+
+
+def typed(kind: type[T], content: Any, origin: str) -> T:
+    """An object of a class, a data class say, from what a program wrote.
+
+    Members that the class does not have are passed over.
+
+    Raises:
+        Unusable: it is not one; the message starts with `origin`.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise Unusable(f"{origin}: {_first(error)}") from error
 
 
 def _first(error: ValidationError) -> Wrong:

@@ -9,6 +9,7 @@ from dfbench import jsons
 from dfbench.literature.run import Claims, Outcome
 from dfbench.literature.statement import Literature, Printed
 from dfbench.outcome import Finding
+from dfbench.reading import typed
 
 #: What is written of the finding, and of the finding on the broken variant.
 FINDING = (
@@ -60,5 +61,5 @@ def read(content: dict[str, Any], claim: Literature | Printed, origin: str) -> O
         Unusable: it did not write this.
     """
     control = {"claim": claim.id, **content.get("control", {})}
-    finding, broken = (jsons.typed(Finding, each, origin) for each in (content, control))
+    finding, broken = (typed(Finding, each, origin) for each in (content, control))
     return Outcome(claim, *(replace(each, statement=claim.statement) for each in (finding, broken)))
