@@ -136,7 +136,7 @@ def _child(task: Callable[[], Any], write: int, limit: float) -> None:
 
 def _import() -> None:
     """Everything that judges need."""
-    names = ["dfbench.certification"]
+    names = ["dfbench.checks", "dfbench.subjects.reference"]
     for name in names + ["dfbench.subjects.diffusers"] * ("diffusers" in sys.modules):
         importlib.import_module(name)
     importlib.import_module("dfbench.literature.run").named()
@@ -155,7 +155,6 @@ def warm() -> None:
     The packages under mutation are then imported anew: nothing that they keep outlives this.
     """
     _import()
-    judges.patiently()
     for judge in WARMING:
         judges.ask(judge)
     judges.forget()
@@ -206,7 +205,6 @@ def record(
 
     def task(judge: str) -> Callable[[], Any]:
         def run() -> tuple[judges.Judgement, Lines]:
-            judges.patiently()
             recorder = judges.Recorder(root, files)
             with recorder:
                 said = judges.ask(judge)
@@ -334,7 +332,6 @@ def judged(
         except Exception as error:
             return "killed", f"import: {type(error).__name__}", spent
     judges.without_shrinking()
-    judges.patiently()
     for one in known:
         if sum(seconds for _, seconds in spent) > patience:
             return "undecided", "", spent
