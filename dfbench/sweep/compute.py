@@ -36,24 +36,30 @@ def compute(cell: Cell) -> dict[str, Any]:
 
 def failed(cell: Cell, why: str) -> dict[str, Any]:
     """The result of a cell that could not be computed."""
+    return _result(cell, {}, status="failed", why=" ".join(why.split())[:500])
+
+
+def _result(cell: Cell, head: dict[str, Any], **known: Any) -> dict[str, Any]:
+    """What the store keeps: `head` tells the run, `known` what became of it."""
     way = cell.way
-    head: dict[str, Any] = {
-        "dimension": None,
-        "method": way.sampler.shown,
-        "version": "",
-        "options": {},
-        "steps": way.steps,
-        "nfe": None,
-        "prediction": way.prediction,
-    }
     return {
         "key": cell.key,
-        "status": "failed",
-        "why": " ".join(why.split())[:500],
-        "head": head,
+        "status": "ok",
+        "why": None,
+        "head": {
+            "dimension": None,
+            "method": way.sampler.shown,
+            "version": "",
+            "options": {},
+            "steps": way.steps,
+            "nfe": None,
+            "prediction": way.prediction,
+            **head,
+        },
         "rows": [],
         "skipped": {},
         "cost": {"seconds": 0.0},
+        **known,
     }
 
 
@@ -80,28 +86,19 @@ def _measured(cell: Cell, target: Target, run: Run, start: float) -> dict[str, A
             rows += [list(astuple(value)) for value in values]
         else:
             skipped[name] = reason
+    own = cell.way.sampler
     head = {
         "dimension": target.dim,
-        "method": cell.way.sampler.shown
-        if run.code or cell.way.sampler.third_party
-        else run.method,
+        "method": own.shown if run.code or own.third_party else run.method,
         "version": run.version,
-        "options": {**cell.way.sampler.options, **cell.way.sampler.call},
+        "options": {**own.options, **own.call},
         "steps": run.steps,
         "nfe": run.nfe,
         "prediction": run.prediction,
     }
     seconds = time.perf_counter() - start
     cost = {"seconds": seconds, **_outside(cell.way, run)}
-    return {
-        "key": cell.key,
-        "status": "ok",
-        "why": None,
-        "head": head,
-        "rows": rows,
-        "skipped": skipped,
-        "cost": cost,
-    }
+    return _result(cell, head, rows=rows, skipped=skipped, cost=cost)
 
 
 def target_of(entry: Entry) -> Target:

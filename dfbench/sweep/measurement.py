@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,61 +98,3 @@ class Value:
         """A value without uncertainty: low = high = value, no floor."""
         number = float(value)
         return cls(metric, number, unit, low=number, high=number, **more)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A row of the table, with the columns of `COLUMNS`."""
-
-    study: str
-    cell: str
-    target: str
-    dimension: int | None
-    sampler: str
-    method: str
-    options: str
-    version: str
-    schedule: str
-    grid: str
-    prediction: str
-    budget: str
-    steps: int | None
-    nfe: int | None
-    seed: int
-    metric: str | None = None
-    source: str | None = None
-    at: float | None = None
-    series: int | None = None
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    floor: float | None = None
-    floor_high: float | None = None
-    n: int | None = None
-    unit: str | None = None
-    status: str = "ok"
-    why: str | None = None
-
-    def key(self) -> tuple[Any, ...]:
-        """By which the final table is sorted: every column that tells rows apart."""
-
-        def number(x: float | None) -> tuple[int, float]:
-            return (0, 0.0) if x is None or math.isnan(x) else (1, x)
-
-        return (
-            self.target,
-            self.sampler,
-            self.method,
-            self.options,
-            self.schedule,
-            self.grid,
-            self.prediction,
-            self.budget,
-            number(self.nfe),
-            self.seed,
-            self.cell,
-            self.metric or "",
-            self.source or "",
-            number(self.series),
-            number(self.at),
-        )

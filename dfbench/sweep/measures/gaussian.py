@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dfbench import wasserstein
 from dfbench.sweep.measurement import Value
-from dfbench.sweep.measures.measure import measure
+from dfbench.sweep.measures.measure import Applies, measure
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
@@ -33,36 +34,37 @@ def no_density(target: Target, run: Run) -> str | None:
     return None if target.spectrum.all() else "the data has directions without variance"
 
 
-@measure(
+def _by_source(
+    name: str, of: Callable[..., float], applies: Applies, *, what: str, unit: str, source: str
+) -> None:
+    """Register an error of the law: all errors together, none, and each source alone."""
+
+    @measure(name, what=what, unit=unit, exact=True, source=source, applies=applies)
+    def measured(target: Target, run: Run, samples: Samples) -> list[Value]:
+        found = wasserstein.split(**_given(target, run), of=of)
+        return [
+            Value.exact(name, value, unit, source=s)
+            for s, value in found.items()
+            if s != "score" or target.learned is not None
+        ]
+
+
+_by_source(
     "w2",
+    wasserstein.error,
+    not_gaussian,
     what="Wasserstein-2 distance between the law of the samples and the data's",
     unit="of the data",
-    exact=True,
     source="PG",
-    applies=not_gaussian,
 )
-def w2(target: Target, run: Run, samples: Samples) -> list[Value]:
-    """All errors together, none, and each source alone."""
-    return [
-        Value.exact("w2", wasserstein.error(**_given(target, run), on=on), "of the data", source=s)
-        for s, on in _cases(target).items()
-    ]
-
-
-@measure(
+_by_source(
     "kl",
+    wasserstein.kl,
+    no_density,
     what="Kullback-Leibler divergence of the law of the samples from the data's",
     unit="nat",
-    exact=True,
     source="PG; Gaussians in closed form",
-    applies=no_density,
 )
-def kl(target: Target, run: Run, samples: Samples) -> list[Value]:
-    """All errors together, none, and each source alone."""
-    return [
-        Value.exact("kl", wasserstein.kl(**_given(target, run), on=on), "nat", source=s)
-        for s, on in _cases(target).items()
-    ]
 
 
 @measure(
@@ -96,22 +98,17 @@ def spectral_response(target: Target, run: Run, samples: Samples) -> list[Value]
 
 def _given(target: Target, run: Run) -> dict[str, Any]:
     """What `dfbench.wasserstein` needs to know."""
+    assert run.sampler is not None
+    table, options = wasserstein.prepared(run.sampler, run.grid, **run.options)
     learned = {} if target.learned is None else {"learned": target.learned}
     return {
-        "sampler": run.sampler,
+        "sampler": table,
         "grid": run.grid,
         "spectrum": target.spectrum,
         "mean": target.mean,
         "start": run.start,
         **learned,
-        **run.options,
-    }
-
-
-def _cases(target: Target) -> dict[str, tuple[str, ...]]:
-    """The sets of sources that make sense."""
-    return {
-        s: on for s, on in wasserstein.CASES.items() if s != "score" or target.learned is not None
+        **options,
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
+from analytic import GaussianMixture
 from dfbench.levels import Array
 from dfbench.line import NODES, LineLaw, Transition, output_law, transitions
 from dfbench.sweep.measurement import Value
@@ -47,33 +49,38 @@ def _laws(target: Target, run: Run) -> tuple[LineLaw, LineLaw]:
     return output_law(chain, start, NODES // 2), output_law(chain, start, NODES)
 
 
-def _value(metric: str, unit: str, coarse: float, fine: float) -> Value:
-    """Second order: what is left is about a third of the difference; all of it is the interval."""
-    gap = abs(fine - coarse)
-    return Value(metric, fine, unit, low=max(fine - gap, 0.0), high=fine + gap)
+def _by_quadrature(
+    name: str,
+    of: Callable[[LineLaw, GaussianMixture], float],
+    *,
+    what: str,
+    unit: str,
+    source: str,
+) -> None:
+    """Register a distance of laws on the line.
+
+    It is of second order: what is left is about a third of the difference that twice the nodes
+    make; all of it is the interval.
+    """
+
+    @measure(name, what=what, unit=unit, exact=True, source=source, applies=no_quadrature)
+    def measured(target: Target, run: Run, samples: Samples) -> list[Value]:
+        coarse, fine = (of(law, target.law) for law in _laws(target, run))
+        gap = abs(fine - coarse)
+        return [Value(name, fine, unit, low=max(fine - gap, 0.0), high=fine + gap)]
 
 
-@measure(
+_by_quadrature(
     "w2_1d",
+    LineLaw.wasserstein,
     what="Wasserstein-2 distance on the line, by quadrature; the interval is the numerical error",
     unit="of the data",
-    exact=True,
     source="Villani 2003, theorem 2.18 (quantile coupling)",
-    applies=no_quadrature,
 )
-def w2_1d(target: Target, run: Run, samples: Samples) -> list[Value]:
-    coarse, fine = (law.wasserstein(target.law) for law in _laws(target, run))
-    return [_value("w2_1d", "of the data", coarse, fine)]
-
-
-@measure(
+_by_quadrature(
     "total_variation_1d",
+    LineLaw.total_variation,
     what="total variation distance on the line, by quadrature; the interval is the numerical error",
     unit="1",
-    exact=True,
     source="half the L1 distance of the densities",
-    applies=no_quadrature,
 )
-def total_variation_1d(target: Target, run: Run, samples: Samples) -> list[Value]:
-    coarse, fine = (law.total_variation(target.law) for law in _laws(target, run))
-    return [_value("total_variation_1d", "1", coarse, fine)]

@@ -22,7 +22,7 @@ from analytic.distances import (
     SlicedWasserstein,
 )
 from dfbench.sweep.measurement import Value
-from dfbench.sweep.measures.measure import Applies, measure
+from dfbench.sweep.measures.measure import measure
 from dfbench.sweep.measures.reference import once
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
@@ -30,11 +30,6 @@ from dfbench.sweep.targets import Target
 
 DIRECTIONS = 32  # of the sliced distance
 BASES = 1 << 28  # K² d³ of components with bases of their own
-
-
-def _of_law(why: Callable[[GaussianMixture], str | None]) -> Applies:
-    """Applies unless something speaks against it in the exact law."""
-    return lambda target, run: why(target.law)
 
 
 def _singular(law: GaussianMixture) -> str | None:
@@ -58,28 +53,44 @@ def _many_pairs(law: GaussianMixture) -> str | None:
     return None
 
 
-def _measured(
-    name: str, make: Callable[[GaussianMixture], Distance], target: Target, samples: Samples
-) -> list[Value]:
-    """The distance of the samples, its interval and its floor."""
-    distance = once(target, name, lambda: make(target.law))
-    floor = once(target, (name, samples.n), lambda: distance.floor(samples.n, _generator(name)))
-    tally = distance.tally()
-    for chunk in samples:
-        tally.add(chunk)
-    found = tally.estimate()
-    return [
-        Value(
-            name,
-            found.value,
-            distance.unit,
-            low=found.low,
-            high=found.high,
-            floor=floor.mean,
-            floor_high=floor.high,
-            n=found.n,
-        )
-    ]
+def _sampled(
+    name: str,
+    make: Callable[[GaussianMixture], Distance],
+    why: Callable[[GaussianMixture], str | None],
+    *,
+    what: str,
+    unit: str,
+    source: str,
+) -> None:
+    """Register a distance to the exact law: its value, its interval and its floor."""
+
+    @measure(
+        name,
+        what=what,
+        unit=unit,
+        exact=False,
+        source=source,
+        applies=lambda target, run: why(target.law),
+    )
+    def measured(target: Target, run: Run, samples: Samples) -> list[Value]:
+        distance = once(target, name, lambda: make(target.law))
+        floor = once(target, (name, samples.n), lambda: distance.floor(samples.n, _generator(name)))
+        tally = distance.tally()
+        for chunk in samples:
+            tally.add(chunk)
+        found = tally.estimate()
+        return [
+            Value(
+                name,
+                found.value,
+                distance.unit,
+                low=found.low,
+                high=found.high,
+                floor=floor.mean,
+                floor_high=floor.high,
+                n=found.n,
+            )
+        ]
 
 
 def _generator(name: str) -> np.random.Generator:
@@ -87,81 +98,51 @@ def _generator(name: str) -> np.random.Generator:
     return np.random.default_rng(list(name.encode()))
 
 
-@measure(
+_sampled(
     "sliced_w2",
+    lambda law: SlicedWasserstein(law, DIRECTIONS, _generator("directions")),
+    _many_quantiles,
     what="sliced Wasserstein-2 distance to the exact quantiles of 32 random projections",
     unit="data",
-    exact=False,
     source="Bonneel et al. 2015; interval: del Barrio and Loubes 2019",
-    applies=_of_law(_many_quantiles),
 )
-def sliced_w2(target: Target, run: Run, samples: Samples) -> list[Value]:
-    return _measured(
-        "sliced_w2",
-        lambda law: SlicedWasserstein(law, DIRECTIONS, _generator("directions")),
-        *(target, samples),
-    )
-
-
-@measure(
+_sampled(
     "mmd",
+    MMD,
+    _many_pairs,
     what="maximum mean discrepancy with Gaussian kernels, their mean over the data exact",
     unit="1",
-    exact=False,
     source="Gretton et al. 2012",
-    applies=_of_law(_many_pairs),
 )
-def mmd(target: Target, run: Run, samples: Samples) -> list[Value]:
-    return _measured("mmd", MMD, target, samples)
-
-
-@measure(
+_sampled(
     "energy_distance",
+    EnergyDistance,
+    _many_pairs,
     what="energy distance, mean distances to the data exact",
     unit="data^(1/2)",
-    exact=False,
     source="Szekely and Rizzo 2013",
-    applies=_of_law(_many_pairs),
 )
-def energy_distance(target: Target, run: Run, samples: Samples) -> list[Value]:
-    return _measured("energy_distance", EnergyDistance, target, samples)
-
-
-@measure(
+_sampled(
     "ksd",
+    KernelStein,
+    _singular,
     what="kernel Stein discrepancy with the exact score; hardly sees the weights of far modes",
     unit="data^(-3/2)",
-    exact=False,
     source="Gorham and Mackey 2017",
-    applies=_of_law(_singular),
 )
-def ksd(target: Target, run: Run, samples: Samples) -> list[Value]:
-    return _measured("ksd", KernelStein, target, samples)
-
-
-@measure(
+_sampled(
     "mode_weights",
+    ModeWeights,
+    _one_mode,
     what="probability mass on the wrong modes, by mean posterior probabilities",
     unit="1",
-    exact=False,
     source="SU (posterior weights)",
-    applies=_of_law(_one_mode),
 )
-def mode_weights(target: Target, run: Run, samples: Samples) -> list[Value]:
-    return _measured("mode_weights", ModeWeights, target, samples)
-
-
-@measure(
+_sampled(
     "rosenblatt",
+    lambda law: Rosenblatt(law, rng=_generator("directions")),
+    _singular,
     what="largest error of a conditional probability, in at most 8 directions",
     unit="1",
-    exact=False,
     source="Rosenblatt 1952",
-    applies=_of_law(_singular),
 )
-def rosenblatt(target: Target, run: Run, samples: Samples) -> list[Value]:
-    return _measured(
-        "rosenblatt",
-        lambda law: Rosenblatt(law, rng=_generator("directions")),
-        *(target, samples),
-    )
