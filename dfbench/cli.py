@@ -10,10 +10,11 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error: click's, wherever typer keeps it
             return _error(error.format_message())
-        if isinstance(error, Refused | Unusable):
+        if isinstance(error, Unusable):
             return _error(str(error))
         return _unexpected(f"{type(error).__name__}: {error}")
 
@@ -79,16 +80,13 @@ def _error(message: str, status: int = UNUSABLE) -> int:
     return status
 
 
-class Refused(Exception):
-    """The call cannot be carried out; the message is for the user."""
-
-
-def _refuse(message: str) -> NoReturn:
-    raise Refused(message)
-
-
-def _refuse_file(error: OSError) -> NoReturn:
-    _refuse(f"{error.filename}: {(error.strerror or str(error)).lower()}")
+@contextmanager
+def _files() -> Iterator[None]:
+    """A file that cannot be written or read is the user's to know of."""
+    try:
+        yield
+    except OSError as error:
+        raise Unusable(f"{error.filename}: {(error.strerror or str(error)).lower()}") from error
 
 
 # Options ------------------------------------------------------------------------------------------
@@ -100,9 +98,9 @@ def _json_object(option: str, text: str | None) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        _refuse(f"{option} is not JSON: {error}")
+        raise Unusable(f"{option} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        _refuse(f'{option} must be a JSON object, like {{"eta": 1.0}}')
+        raise Unusable(f'{option} must be a JSON object, like {{"eta": 1.0}}')
     return value
 
 
@@ -111,7 +109,7 @@ def _claims(text: str | None) -> list[str] | None:
         return None
     names = [name for name in text.replace(",", " ").split() if name]
     if not names:
-        _refuse("--select names no claim")
+        raise Unusable("--select names no claim")
     return names
 
 
@@ -122,13 +120,11 @@ def _outputs(*paths: Path | None) -> None:
     given = [path.resolve() for path in paths if path is not None]
     for path in given:
         if given.count(path) > 1:
-            _refuse(f"{path.name} is asked for twice")
-    for wanted in paths:
-        if wanted is not None:
-            try:
+            raise Unusable(f"{path.name} is asked for twice")
+    with _files():
+        for wanted in paths:
+            if wanted is not None:
                 check_writable(wanted)
-            except OSError as error:
-                _refuse_file(error)
 
 
 def _write(path: Path | None, text: Callable[[], str]) -> None:
@@ -136,10 +132,23 @@ def _write(path: Path | None, text: Callable[[], str]) -> None:
     from dfbench.files import write
 
     if path is not None:
-        try:
+        with _files():
             write(path, text())
-        except OSError as error:
-            _refuse_file(error)
+
+
+def _json(what: str) -> Any:
+    return typer.Option("--json", metavar="FILE", help=f"Write the {what}.")
+
+
+def _study(metavar: str) -> Any:
+    shipped = "A TOML file, or the name of a study that is shipped."
+    return typer.Argument(metavar=metavar, help=shipped)
+
+
+Page = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page.")]
+Results = Annotated[
+    Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
+]
 
 
 class Configs(StrEnum):
@@ -186,12 +195,8 @@ def certify(
     call: Annotated[
         str | None, typer.Option(metavar="JSON", help="Arguments of the sampling call, an object.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the certificate.")
-    ] = None,
-    report_file: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page.")
-    ] = None,
+    json_file: Annotated[Path | None, _json("certificate")] = None,
+    report_file: Page = None,
     junit_file: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE.xml", help="Write JUnit XML.")
     ] = None,
@@ -264,12 +269,8 @@ def claims(
         list[str] | None,
         typer.Argument(metavar="IDS", help="Like 34 or P6; all by default.", show_default=False),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the outcomes.")
-    ] = None,
-    report_file: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page.")
-    ] = None,
+    json_file: Annotated[Path | None, _json("outcomes")] = None,
+    report_file: Page = None,
 ) -> int:
     """Check the claims of the literature, each with its control; explain a few by their number."""
     _outputs(json_file, report_file)
@@ -304,15 +305,8 @@ class Backend(StrEnum):
 @app.command()
 def bench(
     context: typer.Context,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
-    ],
-    study: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY", help="A TOML file, or the name of a study that is shipped."
-        ),
-    ] = "quick",
+    out: Results,
+    study: Annotated[str, _study("STUDY")] = "quick",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default one for each processor.")
     ] = None,
@@ -346,15 +340,8 @@ def bench(
 @app.command()
 def train(
     context: typer.Context,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
-    ],
-    study: Annotated[
-        str,
-        typer.Argument(
-            metavar="CONFIG", help="A TOML file, or the name of a study that is shipped."
-        ),
-    ] = "mixture-2d",
+    out: Results,
+    study: Annotated[str, _study("CONFIG")] = "mixture-2d",
     profile: Annotated[
         bool, typer.Option("--profile", help="Also write where a step's time goes.")
     ] = False,
@@ -369,18 +356,16 @@ def train(
     chosen = config.read(study)
     named(wanted(chosen.claims), trained=True)
     try:
-        with Shown("training", remaining=True, detail=True) as progress:
+        with _files(), Shown("training", remaining=True, detail=True) as progress:
             run(chosen, out, progress, command=_command(context), profile=profile)
-        if not main_process():  # of several, the first goes on
-            return 0
-        from dfbench.report.training import complete
-
-        with Shown("measuring and claims", detail=True) as progress:
-            verdict = complete(out, progress)
     except Diverged as error:
         return _error(str(error), FAILED)
-    except OSError as error:
-        _refuse_file(error)
+    if not main_process():  # of several, the first goes on
+        return 0
+    from dfbench.report.training import complete
+
+    with _files(), Shown("measuring and claims", detail=True) as progress:
+        verdict = complete(out, progress)
     return 0 if verdict == "pass" else FAILED
 
 
@@ -421,28 +406,26 @@ def report(
     """Make one self-contained page of what other commands wrote."""
     if compare is not None:
         if notes or figures:
-            _refuse("--notes and --figures do not go with --compare")
+            raise Unusable("--notes and --figures do not go with --compare")
         _outputs(out)
         _compare(compare, out, paths or [], title)
         return
     if not paths:
-        _refuse("name a certificate, or a directory of `dfbench bench`")
+        raise Unusable("name a certificate, or a directory of `dfbench bench`")
     for path in paths:
         if not path.exists():
-            _refuse(f"{path}: no such file or directory")
+            raise Unusable(f"{path}: no such file or directory")
     _outputs(out)
     from dfbench.report.kinds import kind_of
 
     kind = kind_of(paths)
     if figures and kind.figures is None:
-        _refuse(f"--figures: {kind.name} have none")
+        raise Unusable(f"--figures: {kind.name} have none")
     page = kind.render(paths, title, _notes(notes) if notes else [])
     _write(out, lambda: page)
     if figures and kind.figures:
-        try:
+        with _files():
             kind.figures(paths, figures)
-        except OSError as error:
-            _refuse_file(error)
 
 
 def _compare(
@@ -458,18 +441,12 @@ def _compare(
 
 
 def _notes(path: Path) -> list[dict[str, str]]:
-    keys = ("title", "verdict", "text")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        _refuse_file(error)
-    except (ValueError, RecursionError) as error:
-        _refuse(f"{path}: not JSON ({error})")
+    content, keys = jsons.read(path), ("title", "verdict", "text")
     if not isinstance(content, list) or not all(
         isinstance(note, dict) and all(isinstance(note.get(key), str) for key in keys)
         for note in content
     ):
-        _refuse(f"{path}: must be a list of objects with strings {', '.join(keys)}")
+        raise Unusable(f"{path}: must be a list of objects with strings {', '.join(keys)}")
     return content
 
 
@@ -478,9 +455,7 @@ def _notes(path: Path) -> list[dict[str, str]]:
 
 @app.command("self-test")
 def self_test(
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the outcome.")
-    ] = None,
+    json_file: Annotated[Path | None, _json("outcome")] = None,
 ) -> int:
     """Run every check on a defect it must see, and on methods known to be right."""
     _outputs(json_file)
