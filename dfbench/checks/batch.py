@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from dfbench.checks.precision import accumulated, unit_roundoff
 from dfbench.errors import SubjectError
-from dfbench.outcome import Finding, claim, inconclusive, judge
+from dfbench.outcome import Finding, claim, deciding, inconclusive, judge
 from dfbench.readout import Call, CalledModel, GaussianDraws
 from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
@@ -60,21 +61,18 @@ def _mixes_rows(size: float) -> Sampler:
 def rows_check(subject: Sampler) -> Finding:
     """Each row sampled alone against the same row in a batch of four, fixed noise."""
     whole = _run(subject.session(STEPS), _start())
-    worst, at = 0.0, 0
+    gaps = []
     for r in range(4):
         alone = _run(subject.session(STEPS), _start()[r : r + 1], rows=slice(r, r + 1))
-        gap = float((alone - whole[r : r + 1]).abs().max() / whole[r].abs().max())
-        if not gap <= worst:
-            worst, at = gap, r
+        gaps.append(float((alone - whole[r : r + 1]).abs().max() / whole[r].abs().max()))
+    at = int(np.argmax(gaps))
     # matrix products may be summed in another order in another batch; nothing else may change
-    bound = 1e-5 if subject.reading(STEPS).single else 1e-12
     return judge(
-        worst,
-        bound,
+        gaps[at],
+        1e-5 if subject.reading(STEPS).single else 1e-12,
         unit="relative",
-        where=f"row {at} of 4" if worst > bound else None,
         derivation="order of summation only: 1e-12, or 1e-5 where it computes in float32",
-        counterexample={"steps": STEPS, "row": at} if worst > bound else None,
+        failing={"where": f"row {at} of 4", "counterexample": {"steps": STEPS, "row": at}},
     )
 
 
@@ -113,8 +111,8 @@ def dtype_check(subject: Sampler) -> Finding:
 
     exact = run(torch.float64)
     size = max(1.0, float(exact.abs().max()))
-    worst: Finding | None = None
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+
+    def held(dtype: torch.dtype) -> Finding | None:
         name = str(dtype).removeprefix("torch.")
         sample = run(dtype)
         if sample.dtype != dtype or sample.shape != start.shape:
@@ -127,25 +125,21 @@ def dtype_check(subject: Sampler) -> Finding:
                 why=f"{name} {tuple(start.shape)} goes in, {got} comes out",
                 counterexample={"steps": STEPS, "dtype": name},
             )
-        gap = float((sample.double() - exact).abs().max())
         # inputs of at most 4 standard deviations where unit size is counted
         errors = 4 * accumulated(table, unit_roundoff(dtype))
         if errors.max() > 1 and dtype != torch.float32:
-            continue  # states drown in round-off: σ up to 1e4 in half precision
-        bound = float(errors[-1])
-        finding = judge(
-            gap / size,
-            bound,
+            return None  # states drown in round-off: σ up to 1e4 in half precision
+        return judge(
+            float((sample.double() - exact).abs().max()) / size,
+            float(errors[-1]),
             unit="of the sample's size",
             where=name,
             derivation="4 × the round-off of every step, carried to the end with the exact model",
             counterexample={"steps": STEPS, "dtype": name},
         )
-        if finding.verdict == "fail":
-            return finding
-        if worst is None or gap / size / bound > (worst.measured or 0) / (worst.bound or 1):
-            worst = finding
-    return worst or inconclusive("no dtype holds the states of this grid")
+
+    found = map(held, (torch.float32, torch.bfloat16, torch.float16))
+    return deciding(filter(None, found), inconclusive("no dtype holds the states of this grid"))
 
 
 def _remembers(size: float) -> Sampler:
@@ -171,16 +165,15 @@ def state_check(subject: Sampler) -> Finding:
     """Fresh object; the same object again; the same object after a run of another length."""
     session = subject.session(STEPS)
     first = _run(session, _start())
-    problems = []
     second = _run(session.again(), _start())
     gap = float((second - first).abs().max())
-    if gap:
-        problems.append(f"a second run of the same object differs by {gap:.2e}")
     return judge(
         gap,
         0.0,
         unit="absolute",
         derivation="equal to the bit",
-        where="; ".join(problems) or None,
-        counterexample={"steps": STEPS} if problems else None,
+        failing={
+            "where": f"a second run of the same object differs by {gap:.2e}",
+            "counterexample": {"steps": STEPS},
+        },
     )

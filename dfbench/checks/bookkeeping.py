@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
+from dfbench.checks.cases import NOT_RUN, at_steps, judge_entries, last
 from dfbench.checks.precision import TABLES, accumulated
-from dfbench.errors import Unsupported
 from dfbench.levels import Array, Level
-from dfbench.outcome import Finding, claim, judge, skip
+from dfbench.outcome import Finding, claim, deciding, judge, skip
 from dfbench.readout import Reading
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
@@ -61,12 +59,9 @@ def describe(reading: Reading, j: int) -> str:
 )
 def bookkeeping_check(subject: Sampler) -> Finding:
     """The point response of the table against its levels, at several step counts."""
-    most: Finding | None = None
-    for n in STEPS:
-        try:
-            reading, session = subject.affine_reading(n), subject.session(n)
-        except Unsupported:
-            continue
+
+    def at(n: int) -> Finding:
+        reading, session = subject.affine_reading(n), subject.session(n)
         error = point_error(reading.table)
         known = [session.precision(level) for level in reading.table.levels]
         bound = accumulated(reading.table, TABLES, levels=known)
@@ -78,21 +73,16 @@ def bookkeeping_check(subject: Sampler) -> Finding:
                 return skip("the method does not keep the moments by design; no reference known")
             bound = bound + 1.001 * point_error(reference.table)
             derivation += ", plus the deviation of the reference method on the same levels"
-        j = int(np.argmax(error / bound))
-        finding = judge(
-            float(error[j]),
-            float(bound[j]),
+        first = int(np.argmax(error > bound))
+        return judge_entries(
+            error,
+            bound,
             unit="of the state's size",
             derivation=derivation,
-            where=describe(reading, j),
-            counterexample={"steps": n},
+            failing={"where": describe(reading, first), "counterexample": {"steps": n}},
         )
-        if finding.verdict == "fail":
-            first = int(np.flatnonzero(error > bound)[0])
-            return replace(finding, where=describe(reading, first))
-        if most is None or error[j] / bound[j] > (most.measured or 0) / (most.bound or 1):
-            most = replace(finding, where=None, counterexample=None)
-    return most or skip("no step count could be run")
+
+    return deciding(at_steps(STEPS, at), NOT_RUN)
 
 
 def _misinformed(size: float) -> Sampler:
@@ -112,25 +102,23 @@ def _misinformed(size: float) -> Sampler:
 )
 def told_level_check(subject: Sampler) -> Finding:
     """Distance between the time told and the time of the state's level, in training steps."""
-    finding: Finding | None = None
-    for n in (10, 7, 25):
+
+    def at(n: int) -> Finding:
         session = subject.session(n)
-        reading = subject.affine_reading(n)
-        gaps = [session.time_gap(call) for call in reading.calls]
+        calls = subject.affine_reading(n).calls
+        gaps = [session.time_gap(call) for call in calls]
         j = int(np.argmax(gaps))
-        call = reading.calls[j]
-        finding = judge(
+        call = calls[j]
+        where = (
+            f"evaluation {j} (step {call.step}): told {call.time:.6g}, σ/α = "
+            f"{call.told.ratio:.6g}; the state is at σ/α = {call.own.ratio:.6g}"
+        )
+        return judge(
             gaps[j],
             session.time_tolerance,
             unit="training steps",
             derivation=session.time_derivation,
-            where=(
-                f"evaluation {j} (step {call.step}): told {call.time:.6g}, σ/α = "
-                f"{call.told.ratio:.6g}; the state is at σ/α = {call.own.ratio:.6g}"
-            ),
-            counterexample={"steps": n},
+            failing={"where": where, "counterexample": {"steps": n}},
         )
-        if finding.verdict == "fail":
-            return finding
-    assert finding is not None
-    return replace(finding, where=None, counterexample=None)
+
+    return last(at(n) for n in (10, 7, 25))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from itertools import product, starmap
+
 import torch
 
+from dfbench.checks.cases import largest
 from dfbench.checks.precision import TABLES
-from dfbench.outcome import Finding, claim, judge, skip
+from dfbench.outcome import Finding, claim, fail, judge, skip
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import MethodSampler
 
@@ -44,28 +48,21 @@ def companions_check(subject: Sampler) -> Finding:
         return skip("has no companions")
     source = torch.Generator().manual_seed(3)
     x, eps = torch.randn((2, 3, 1, 2, 2), generator=source, dtype=torch.float64)
-    worst, where = 0.0, None
-    for name, function in found.items():
-        for i in range(session.grid.n_steps):
-            try:
-                value, expected = function(x, eps, i)
-            except Exception as error:
-                return judge(
-                    float("inf"),
-                    0.0,
-                    where=f"{name} at time {i} of {STEPS}",
-                    why=f"raises {type(error).__name__}: {error}",
-                )
-            size = max(1.0, float(expected.abs().max()))
-            gap = float((value - expected).abs().max()) / size
-            if not gap <= worst:
-                worst, where = gap, f"{name} at time {i} of {STEPS}"
-    bound = 64 * TABLES
-    return judge(
-        worst,
-        bound,
-        unit="relative",
-        derivation="64 u, tables in float32",
-        where=where if worst > bound else None,
-        counterexample={"steps": STEPS} if worst > bound else None,
-    )
+
+    def held(name: str, i: int) -> Finding:
+        where = f"{name} at time {i} of {STEPS}"
+        try:
+            value, expected = found[name](x, eps, i)
+        except Exception as error:
+            why = f"raises {type(error).__name__}: {error}"
+            return fail(why, measured=math.inf, bound=0.0, where=where)
+        size = max(1.0, float(expected.abs().max()))
+        return judge(
+            float((value - expected).abs().max()) / size,
+            64 * TABLES,
+            unit="relative",
+            derivation="64 u, tables in float32",
+            failing={"where": where, "counterexample": {"steps": STEPS}},
+        )
+
+    return largest(starmap(held, product(found, range(session.grid.n_steps))))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -45,14 +43,15 @@ def counts_check(subject: Sampler) -> Finding:
         except Unsupported:
             continue
         problems += [(n, p) for p in _run(subject, session, n)]
-    details: dict[str, Any] = {"unit": "problems", "derivation": "none is allowed"}
-    if not problems:
-        return judge(0, 0, **details)
-    n, first = problems[0]
+    n, first = next(iter(problems), (0, ""))
     where = "; ".join(f"{n} steps: {p}" for n, p in problems[:4])
     more = f" (and {len(problems) - 4} more)" if len(problems) > 4 else ""
     return judge(
-        len(problems), 0, where=where + more, why=first, counterexample={"steps": n}, **details
+        len(problems),
+        0,
+        unit="problems",
+        derivation="none is allowed",
+        failing={"where": where + more, "why": first, "counterexample": {"steps": n}},
     )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dfbench.checks.cases import NOT_RUN, at_steps, judge_entries, last
 from dfbench.checks.precision import TABLES, sensitivity, working_forms
-from dfbench.errors import Unsupported
-from dfbench.levels import Array, Grid
-from dfbench.outcome import Finding, claim, inconclusive, judge, skip
+from dfbench.levels import Array
+from dfbench.outcome import Finding, claim, deciding, inconclusive, judge, skip
 from dfbench.subjects.contract import Reference, Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 from dfbench.table import Table
@@ -33,109 +33,92 @@ def _wrong_weight(size: float) -> Sampler:
 )
 def identity_check(subject: Sampler) -> Finding:
     """Table against reference table, at several step counts on the released grid."""
-    closest: Finding | None = None
-    for n in STEPS:
-        try:
-            session = subject.session(n)
-            reference = session.reference()
-        except Unsupported:
-            continue
+
+    def at(n: int) -> Finding:
+        session = subject.session(n)
+        reference = session.reference()
         if reference is None:
             return skip("no published method is known for this class and these options")
         known = np.array([session.precision(level) for level in session.grid])
-        finding = _compare(subject, n, reference, known)
-        if finding.verdict != "pass":
-            return finding
-        if closest is None or _used(finding) > _used(closest):
-            closest = finding
-    return closest or skip("no step count could be run")
+        return last(_compare(subject, n, reference, known))
+
+    return deciding(at_steps(STEPS, at), NOT_RUN)
 
 
-def _used(finding: Finding) -> float:
-    return (finding.measured or 0.0) / (finding.bound or 1.0)
+def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Iterator[Finding]:
+    """Evaluations and draws, where the model is evaluated, the noise, and the coefficients.
 
-
-def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Finding:
-    table = subject.affine_reading(n).table
+    What comes later makes sense only where the earlier is the same.
+    """
+    name, made = reference.name, subject.affine_reading(n).table
     try:
         expected = reference.table
     except (ValueError, ZeroDivisionError) as reason:  # two equal levels, for instance
-        return inconclusive(
-            f"{reference.name} does not exist on these levels: {reason}", where=f"{n} steps"
-        )
-    neutral = not _one_scale(table, expected)
-    table = comparable(table, neutral)
-    build: Callable[[Grid], Table] = lambda grid: comparable(  # noqa: E731
-        reference.build(grid), neutral
-    )
-    expected = comparable(expected, neutral)
-    counterexample: dict[str, Any] = {"steps": n}
-    if table.nfe != expected.nfe or table.n_draws != expected.n_draws:
-        what = "model evaluations" if table.nfe != expected.nfe else "Gaussian draws"
-        mine, other = (
-            (table.nfe, expected.nfe)
-            if table.nfe != expected.nfe
-            else (table.n_draws, expected.n_draws)
-        )
-        return judge(
-            float(abs(mine - other)),
-            0.0,
-            unit=f"{what} more or fewer",
-            where=f"{n} steps",
-            why=f"uses {mine} {what} in {n} steps, {reference.name} uses {other}",
-            counterexample=counterexample,
-        )
-    # where it evaluates the model: the ratio σ/α, then coefficients on the subject's own scale
+        yield inconclusive(f"{name} does not exist on these levels: {reason}", where=f"{n} steps")
+        return
+    neutral = not _one_scale(made, expected)
+    table, expected = comparable(made, neutral), comparable(expected, neutral)
+
+    def held(measured: float, bound: float, where: str, why: str, **details: Any) -> Finding:
+        failing = {"where": f"{n} steps{where}", "why": why, "counterexample": {"steps": n}}
+        return judge(float(measured), bound, failing=failing, **details)
+
+    for what, mine, its in (
+        ("model evaluations", table.nfe, expected.nfe),
+        ("Gaussian draws", table.n_draws, expected.n_draws),
+    ):
+        why = f"uses {mine} {what} in {n} steps, {name} uses {its}"
+        yield held(abs(mine - its), 0.0, "", why, unit=f"{what} more or fewer")
     moved = _ratio_gap(table, expected)
-    if moved.max() > 1e-5:
-        j = int(np.flatnonzero(moved > 1e-5)[0])
-        return judge(
-            float(moved[j]),
-            1e-5,
-            unit="in log σ/α",
-            counterexample=counterexample,
-            derivation="levels are kept in float32",
-            where=f"{n} steps, evaluation {j}: at σ/α = {table.levels[j].ratio:.6g}, should be "
-            f"{expected.levels[j].ratio:.6g}",
-            why=f"evaluates the model at another level than {reference.name}",
-        )
-    on = table.levels
-    move: Callable[[Table], Table] = lambda t: t.on_levels(on) if neutral else t  # noqa: E731
-    expected = move(expected)
-    bound = 64 * TABLES * (1 + coefficient_sizes(expected)) + 8 * sensitivity(
-        lambda grid: move(build(grid)), reference.grid, TABLES, known
+    j = int(np.argmax(moved > 1e-5))
+    yield held(
+        moved[j],
+        1e-5,
+        f", evaluation {j}: at σ/α = {table.levels[j].ratio:.6g}, should be "
+        f"{expected.levels[j].ratio:.6g}",
+        f"evaluates the model at another level than {name}",
+        unit="in log σ/α",
+        derivation="levels are kept in float32",
     )
-    brownian = table.noise_cov is not None or expected.noise_cov is not None
-    if brownian and table.n_draws:
+    if table.n_draws and not (table.noise_cov is None and expected.noise_cov is None):
         apart = np.abs(table.covariance - expected.covariance)
         i, k = np.unravel_index(int(apart.argmax()), apart.shape)
-        if apart[i, k] > 1e-5:
-            return judge(
-                float(apart[i, k]),
-                1e-5,
-                unit="correlation",
-                counterexample=counterexample,
-                derivation="times of the Brownian path are kept in float32",
-                where=f"{n} steps, draws {i} and {k}: correlation {table.covariance[i, k]:.6g}, "
-                f"should be {expected.covariance[i, k]:.6g}",
-                why=f"its draws are correlated otherwise than those of {reference.name}",
-            )
-    gaps = table.gaps(expected)
-    ratio = gaps / bound
+        yield held(
+            apart[i, k],
+            1e-5,
+            f", draws {i} and {k}: correlation {table.covariance[i, k]:.6g}, should be "
+            f"{expected.covariance[i, k]:.6g}",
+            f"its draws are correlated otherwise than those of {name}",
+            unit="correlation",
+            derivation="times of the Brownian path are kept in float32",
+        )
+    on = table.levels
+
+    def moved_to(table: Table) -> Table:
+        """On the subject's own scale."""
+        return table.on_levels(on) if neutral else table
+
+    expected = moved_to(expected)
+    bound = 64 * TABLES * (1 + coefficient_sizes(expected)) + 8 * sensitivity(
+        lambda grid: moved_to(comparable(reference.build(grid), neutral)),
+        reference.grid,
+        TABLES,
+        known,
+    )
     details: dict[str, Any] = {
         "unit": "of the state's size",
         "derivation": "64 u (1 + coefficient) + 8 × the change of the reference when its "
-        f"levels move by 4u (u = 2⁻²⁴: tables in float32); reference {reference.name}",
+        f"levels move by 4u (u = 2⁻²⁴: tables in float32); reference {name}",
     }
     different = table.compare(expected, bound)
     if different is None:
-        return judge(float(gaps.flat[ratio.argmax()]), float(bound.flat[ratio.argmax()]), **details)
-    return judge(
+        yield judge_entries(table.gaps(expected), bound, **details)
+        return
+    yield held(
         different.size,
         float(bound[different.row, different.column]),
-        where=f"{n} steps, {different.where}",
-        why=f"differs from {reference.name} ({reference.source})",
-        counterexample=counterexample,
+        f", {different.where}",
+        f"differs from {name} ({reference.source})",
         reproduce=subject.coefficient_snippet(n, different, subject.affine_reading(n)),
         **details,
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import starmap
+
 import numpy as np
 
+from dfbench.checks.cases import judge_entries, largest
 from dfbench.checks.precision import TABLES, accumulated
 from dfbench.errors import SubjectError, Undefined, Unsupported
 from dfbench.levels import Grid
 from dfbench.outcome import Finding, claim, judge, skip
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
+from dfbench.table import Table
 
 STEPS = 8
 
@@ -42,33 +46,25 @@ def scale_check(subject: Sampler) -> Finding:
     if len(scales) < 2:
         return skip(f"its levels exist on one scale only ({', '.join(scales)})")
     ratio = np.geomspace(5.0, 0.1, STEPS + 1)
-    worst: Finding | None = None
-    first = None
+    tables = {}
     for scale, variant in scales.items():
         alpha = {"vp": 1 / np.hypot(1, ratio), "ve": np.ones_like(ratio), "flow": 1 / (1 + ratio)}
         grid = Grid(alpha[scale], ratio * alpha[scale])
-        try:
-            form = "x" if "x" in variant.predictions else None
-            reading = variant.affine_reading(STEPS, grid=grid, prediction=form)
-        except Unsupported as reason:
-            return skip(str(reason))
-        table = reading.table.canonical()
-        if first is None:
-            first, bound = table, 2 * accumulated(reading.table, TABLES)[:, None]
-            continue
-        gaps = table.gaps(first) / bound
-        place = np.unravel_index(gaps.argmax(), gaps.shape)
-        finding = judge(
-            float(gaps.flat[gaps.argmax()] * bound[place[0], 0]),
-            float(bound[place[0], 0]),
+        form = "x" if "x" in variant.predictions else None
+        tables[scale] = variant.affine_reading(STEPS, grid=grid, prediction=form).table
+    (base, first), *others = tables.items()
+    bound = 2 * accumulated(first, TABLES)[:, None]
+
+    def against(scale: str, table: Table) -> Finding:
+        return judge_entries(
+            table.canonical().gaps(first.canonical()),
+            bound,
+            lambda row, _: f"{base} against {scale}, evaluation {row}",
             unit="of the state's size",
-            where=f"{next(iter(scales))} against {scale}, evaluation {place[0]}",
             derivation="twice the accumulated round-off of float32 tables",
         )
-        if worst is None or (finding.measured or 0) > (worst.measured or 0):
-            worst = finding
-    assert worst is not None
-    return worst
+
+    return largest(starmap(against, others))
 
 
 def _one_form_is_wrong(size: float) -> Sampler:
@@ -110,30 +106,23 @@ def prediction_check(subject: Sampler) -> Finding:
         bounds[prediction] = accumulated(reading.table, TABLES)
     if len(tables) < 2:
         return skip("one prediction type only" + (f" ({'; '.join(reasons)})" if reasons else ""))
-    names = list(tables)
-    worst: Finding | None = None
-    for name in names[1:]:
-        one, two = tables[names[0]], tables[name]
+    (base, one), *others = tables.items()
+
+    def against(name: str, two: Table) -> Finding:
         if (one.nfe, one.n_draws) != (two.nfe, two.n_draws):
-            return judge(1.0, 0.0, unit="evaluations or draws", where=f"{names[0]} against {name}")
-        bound = (bounds[names[0]] + bounds[name])[:, None]
+            return judge(1.0, 0.0, unit="evaluations or draws", where=f"{base} against {name}")
         size = np.hypot(one.levels.alpha, one.levels.sigma)
-        bound = bound * np.maximum(1, np.abs(one.rows).sum(axis=1) / size)[:, None]
-        gaps = two.gaps(one)
-        row, column = np.unravel_index((gaps / bound).argmax(), gaps.shape)
-        finding = judge(
-            float(gaps[row, column]),
-            float(bound[row, 0]),
+        terms = np.maximum(1, np.abs(one.rows).sum(axis=1) / size)
+        return judge_entries(
+            two.gaps(one),
+            ((bounds[base] + bounds[name]) * terms)[:, None],
+            lambda row, column: f"{name} against {base}: {_place(one.nfe, row, column)}",
             unit="of the state's size",
-            where=f"{name} against {names[0]}: {_place(one.nfe, int(row), int(column))}",
             derivation="accumulated round-off of float32 tables, both forms, after conversion to x",
             counterexample={"steps": STEPS, "prediction": name},
         )
-        ratio = (finding.measured or 0) / (finding.bound or 1)
-        if worst is None or ratio > (worst.measured or 0) / (worst.bound or 1):
-            worst = finding
-    assert worst is not None
-    return worst
+
+    return largest(starmap(against, others))
 
 
 def _defined(subject: Sampler, prediction: str) -> bool:

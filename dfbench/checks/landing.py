@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfbench.errors import Unsupported
+from dfbench.checks.cases import at_steps, last
 from dfbench.levels import Grid, grid_of
 from dfbench.outcome import Finding, claim, judge, skip
 from dfbench.subjects.contract import Sampler
@@ -35,14 +35,11 @@ def landing_check(subject: Sampler) -> Finding:
     """σ/α of the last level against that of the cleanest trained level."""
     if subject.ascending:
         return skip("it goes from clean to noise")
-    finding: Finding | None = None
-    for n in STEPS:
-        try:
-            session = subject.session(n)
-        except Unsupported:
-            continue
+
+    def at(n: int) -> Finding:
+        session = subject.session(n)
         final, cleanest = session.grid[-1], session.cleanest
-        finding = judge(
+        return judge(
             final.ratio,
             cleanest * (1 + 1e-3) + 1e-6,
             unit="σ/α",
@@ -50,6 +47,5 @@ def landing_check(subject: Sampler) -> Finding:
             where=f"after {n} steps: σ/α = {final.ratio:.4g}, trained down to {cleanest:.4g}",
             counterexample={"steps": n},
         )
-        if finding.verdict == "fail":
-            break
-    return finding or skip("no step count could be run")
+
+    return last(at_steps(STEPS, at))

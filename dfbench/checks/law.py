@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dfbench.checks.cases import at_steps, last
 from dfbench.checks.precision import TABLES, accumulated
 from dfbench.convergence import grid
 from dfbench.errors import Undefined, Unsupported
@@ -84,12 +85,9 @@ def spectral_response(subject: Sampler) -> dict[str, list[float]]:
 
 def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) -> Finding:
     """The released grid alone: the error must be that of the published method."""
-    worst: Finding | None = None
-    for n in STEPS:
-        try:
-            reference = subject.session(n).reference()
-        except Unsupported:
-            continue
+
+    def at(n: int) -> Finding:
+        reference = subject.session(n).reference()
         if reference is None:
             return inconclusive(f"{reason}; and no published method is known", **details)
         try:
@@ -97,11 +95,9 @@ def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) 
             error, allowed = np.abs(response(table)), np.abs(response(expected))
         except ZeroDivisionError:
             return inconclusive(f"{reference.name} does not exist on these levels", **details)
-        except Undefined as undefined:
-            return skip(str(undefined))
         bound = allowed + accumulated(table, TABLES)[-1]
         index = int((error - bound).argmax())
-        finding = judge(
+        return judge(
             float(error[index]),
             float(bound[index]),
             derivation=f"the error of {reference.name} on the same levels, plus round-off",
@@ -109,7 +105,5 @@ def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) 
             counterexample={"steps": n, "variance": float(VARIANCES[index])},
             **details,
         )
-        if finding.verdict == "fail":
-            return finding
-        worst = finding
-    return worst or skip(reason)
+
+    return last(at_steps(STEPS, at), skip(reason))

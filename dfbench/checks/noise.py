@@ -46,10 +46,6 @@ def noise_check(subject: Sampler) -> Finding:
     two, _, _ = _run(subject, 1)
     three, _, _ = _run(subject, 2)
     reading = subject.reading(STEPS)
-    details: dict[str, Any] = {
-        "unit": "problems",
-        "derivation": f"false alarms below {FALSE_ALARM}",
-    }
     if touched and subject.takes_generator:
         problems.append(f"the global random state of {' and '.join(touched)} changed")
     if not torch.equal(one, two):
@@ -72,15 +68,16 @@ def noise_check(subject: Sampler) -> Finding:
     if len(kept.draws) == reading.table.n_draws:  # what no state uses may be anything
         kept = kept.only(np.abs(reading.table.C).max(axis=0, initial=0.0) > 0)
     problems += _statistics(kept)
-    if not problems:
-        return judge(0, 0, **details)
     return judge(
         len(problems),
         0,
-        where="; ".join(problems[:4]),
-        why=problems[0],
-        counterexample={"steps": STEPS, "seed": 1},
-        **details,
+        unit="problems",
+        derivation=f"false alarms below {FALSE_ALARM}",
+        failing={
+            "where": "; ".join(problems[:4]),
+            "why": next(iter(problems), None),
+            "counterexample": {"steps": STEPS, "seed": 1},
+        },
     )
 
 

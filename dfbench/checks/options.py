@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dfbench.outcome import Finding, claim, judge, skip
@@ -38,16 +36,20 @@ def options_check(subject: Sampler) -> Finding:
         return skip("no option is given to the call")
     both = subject, subject.without_options()
     with_them, without = (each.affine_reading(STEPS).table for each in both)
-    details: dict[str, Any] = {
-        "unit": "coefficients that differ",
-        "derivation": "one has to",
-        "where": ", ".join(f"{name}={value!r}" for name, value in subject.call.items()),
-    }
-    if with_them.rows.shape != without.rows.shape:
-        return judge(0, 0, **details)
-    levels = [np.concatenate([t.levels.alpha, t.levels.sigma]) for t in (with_them, without)]
-    changed = int((with_them.rows != without.rows).sum() + (levels[0] != levels[1]).sum())
-    if changed:
-        return judge(0, 0, **details)
+    same = with_them.rows.shape == without.rows.shape and all(
+        np.array_equal(mine, other)
+        for mine, other in (
+            (with_them.rows, without.rows),
+            (with_them.levels.alpha, without.levels.alpha),
+            (with_them.levels.sigma, without.levels.sigma),
+        )
+    )
     why = "the sampler accepts the options and ignores them: every coefficient is the same"
-    return judge(1, 0, why=why, counterexample={"steps": STEPS}, **details)
+    return judge(
+        int(same),
+        0,
+        unit="coefficients that differ",
+        derivation="one has to",
+        where=", ".join(f"{name}={value!r}" for name, value in subject.call.items()),
+        failing={"why": why, "counterexample": {"steps": STEPS}},
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -96,8 +97,12 @@ class Finding:
 
     @property
     def used(self) -> float:
-        """The share of its bound that the measured value uses; where 0 is allowed, the value."""
-        return (self.measured or 0.0) / (self.bound or 1.0)
+        """The share of its bound that the measured value uses, the value itself where that is 0.
+
+        What is not a number uses all of any bound.
+        """
+        share = (self.measured or 0.0) / (self.bound or 1.0)
+        return math.inf if math.isnan(share) else share
 
     @property
     def comparison(self) -> str:
@@ -152,11 +157,11 @@ def judge(
     )
 
 
-def deciding(findings: Iterable[Finding], none: str = "there is nothing to check") -> Finding:
+def deciding(findings: Iterable[Finding], none: Finding | None = None) -> Finding:
     """Of findings on several cases the first that does not pass, else the closest to its bound.
 
-    What comes after the first that does not pass is not asked for. Without any finding the claim
-    does not apply, for the reason `none`.
+    What comes after the first that does not pass is not asked for; `none` is the answer where
+    there is no case at all.
     """
     closest = None
     for finding in findings:
@@ -164,7 +169,7 @@ def deciding(findings: Iterable[Finding], none: str = "there is nothing to check
             return finding
         if closest is None or finding.used > closest.used:
             closest = finding
-    return closest or skip(none)
+    return closest or none or skip("there is nothing to check")
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
