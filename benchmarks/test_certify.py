@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
 import importlib.util
+import pstats
 import time
 from typing import Any
 
@@ -21,6 +23,15 @@ def _imported() -> None:
     """What is loaded, compiled or kept on the first subject is paid before."""
     pytest.importorskip("diffusers")
     certify("diffusers:DDIMScheduler")
+
+
+def calls_of(subject: str) -> dict[str, int]:
+    """Python calls that one certificate makes: all, and those into the adapters of subjects."""
+    profile = cProfile.Profile()
+    profile.runcall(certify, subject)
+    rows = pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
+    adapters = [count for (file, *_), (_, count, *_) in rows if "/dfbench/subjects/" in file]
+    return {"calls": sum(count for _, (_, count, *_) in rows), "calls_of_adapters": sum(adapters)}
 
 
 def held(benchmark: Any, subject: str, **options: Any) -> None:
@@ -42,6 +53,7 @@ def held(benchmark: Any, subject: str, **options: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scheduler(benchmark: Any, name: str) -> None:
+    benchmark.extra_info.update(calls_of(f"diffusers:{name}"))
     held(benchmark, f"diffusers:{name}")
 
 

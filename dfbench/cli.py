@@ -235,12 +235,22 @@ def certify(
     known = {"seed": seed} | certificate.environment
     certificate = replace(certificate, environment=known | {"command": _command(context)})
 
-    from dfbench.report import html, junit, terminal
+    from dfbench.report import terminal
+
+    def page() -> str:
+        from dfbench.report import html
+
+        return html.render(certificate)
+
+    def junit_xml() -> str:
+        from dfbench.report import junit
+
+        return junit.render(certificate)
 
     try:
         _write(json_file, lambda: jsons.text(certificate))
-        _write(report_file, lambda: html.render(certificate))
-        _write(junit_file, lambda: junit.render(certificate))
+        _write(report_file, page)
+        _write(junit_file, junit_xml)
     finally:
         terminal.summary(certificate, _console())
     # where every claim was skipped, nothing was shown

@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 def quiet() -> Iterator[None]:
     """Without the deprecation and usage warnings that constructors and steps print."""
     logger = logging.getLogger("diffusers")
-    level = logger.level
+    # handlers, not the logger: its `setLevel` empties the caches of every logger there is
+    levels, propagates = [(each, each.level) for each in logger.handlers], logger.propagate
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
+        logger.propagate = False
+        for handler, level in levels:
+            handler.setLevel(max(level, logging.ERROR))
         try:
             yield
         finally:
-            logger.setLevel(level)
+            logger.propagate = propagates
+            for handler, level in levels:
+                handler.setLevel(level)
 
 
 @contextlib.contextmanager
