@@ -19,8 +19,10 @@ from dfbench.schedules import (
     Cosine,
     DiscreteSchedule,
     FlowMatching,
+    FunctionSchedule,
     LinearVP,
     Schedule,
+    SDESchedule,
     Shifted,
     SubVP,
     at_log_snr,
@@ -94,7 +96,7 @@ def test_control_the_textbook_sigma_of_linear_vp_cancels() -> None:
     textbook = np.sqrt(1 - vp.alpha(t) ** 2)
     assert textbook[0] == 0
     assert abs(textbook[1] / vp.sigma(t)[1] - 1) > 1e-9
-    wrong = Schedule.from_functions(vp.alpha, lambda s: np.sqrt(1 - vp.alpha(s) ** 2))
+    wrong = FunctionSchedule(vp.alpha, lambda s: np.sqrt(1 - vp.alpha(s) ** 2))
     assert worst(wrong, vp_mp, [1e-9]) > 1e-9
 
 
@@ -320,7 +322,7 @@ def test_at_log_snr_refuses() -> None:
 
 
 def test_from_functions_finds_rates_by_the_complex_step() -> None:
-    user = Schedule.from_functions(lambda t: np.cos(np.pi * t / 2), lambda t: np.sin(np.pi * t / 2))
+    user = FunctionSchedule(lambda t: np.cos(np.pi * t / 2), lambda t: np.sin(np.pi * t / 2))
     np.testing.assert_allclose(user.rates(INSIDE), Cosine().rates(INSIDE), rtol=1e-14)
     np.testing.assert_allclose(user.t_of_log_snr(user.log_snr(INSIDE)), INSIDE, rtol=1e-13)
     assert user.rates(0.0) == pytest.approx((0.0, math.pi / 2))
@@ -328,7 +330,7 @@ def test_from_functions_finds_rates_by_the_complex_step() -> None:
 
 @pytest.mark.parametrize("alpha", [lambda t: math.cos(math.pi * t / 2), lambda t: 1.0])
 def test_from_functions_of_one_number_by_differences(alpha: Callable[[float], float]) -> None:
-    user = Schedule.from_functions(alpha, lambda t: 2 * math.sin(math.pi * t / 2))
+    user = FunctionSchedule(alpha, lambda t: 2 * math.sin(math.pi * t / 2))
     exact = np.pi * np.cos(np.pi * INSIDE / 2)
     np.testing.assert_allclose(user.sigma_dot(INSIDE), exact, rtol=1e-10)
     assert user.sigma_dot(0.0) == pytest.approx(math.pi, rel=1e-10)
@@ -358,9 +360,9 @@ def test_derivative_notices_code_that_is_not_analytic() -> None:
 )
 def test_from_functions_refuses(pair: tuple[Callable, ...], words: str) -> None:
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=words):
-        Schedule.from_functions(*pair)
+        FunctionSchedule(*pair)
     with np.errstate(all="ignore"):
-        Schedule.from_functions(*pair, validate=False)
+        FunctionSchedule(*pair, validate=False)
 
 
 # The SDE and back (claims 8, 45; P3, P4) ----------------------------------------------------------
@@ -371,7 +373,7 @@ def test_from_sde_round_trip(name: str) -> None:
     """(α, σ) → (f, g²) → (α, σ), and (f, g²) again, to 1e-11."""
     schedule = SCHEDULES[name]()
     start = schedule.level(0)
-    back = Schedule.from_sde(schedule.f, schedule.g2, alpha0=start.alpha, sigma0=start.sigma)
+    back = SDESchedule(schedule.f, schedule.g2, alpha0=start.alpha, sigma0=start.sigma)
     t = np.array([1e-9, 1e-4, 0.03, 0.2, 0.5, 0.77, 0.95, 0.999, 1 - 1e-6])
     np.testing.assert_allclose(back.alpha(t), schedule.alpha(t), rtol=1e-11)
     np.testing.assert_allclose(back.sigma(t), schedule.sigma(t), rtol=1e-11)
@@ -400,13 +402,13 @@ def test_p3_as_printed_gives_sigma_over_alpha() -> None:
 def test_sde_refusals() -> None:
     flow = FlowMatching()
     with pytest.raises(ValueError, match="t = 1"):
-        Schedule.from_sde(flow.f, flow.g2).level(1)
+        SDESchedule(flow.f, flow.g2).level(1)
     with pytest.raises(ValueError, match="integrated"):
-        Schedule.from_sde(lambda t: -1 / np.abs(t - 0.3), lambda t: 1 + 0 * t)
+        SDESchedule(lambda t: -1 / np.abs(t - 0.3), lambda t: 1 + 0 * t)
     with pytest.raises(ValueError, match="non-negative"):
-        Schedule.from_sde(lambda t: -t, lambda t: -t)
+        SDESchedule(lambda t: -t, lambda t: -t)
     with pytest.raises(ValueError, match="alpha0"):
-        Schedule.from_sde(lambda t: -t, lambda t: t, alpha0=0)
+        SDESchedule(lambda t: -t, lambda t: t, alpha0=0)
 
 
 # Tables -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dfbench.literature.calculus import derivative
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import row
 from dfbench.outcome import Finding
-from dfbench.schedules import EDM, VE, Cosine, FlowMatching, LinearVP, Schedule, SubVP
+from dfbench.schedules import EDM, VE, Cosine, FlowMatching, LinearVP, Schedule, SDESchedule, SubVP
 from dfbench.testing import floats, schedules
 
 SDE = Callable[[Schedule, Array], tuple[Array, Array]]  # (f, g²) at times t
@@ -87,7 +87,7 @@ def levels_gap(sde: SDE, schedule: Schedule, t: float) -> float:
 def inverse_gap(sde: SDE, schedule: Schedule, t: float) -> float:
     """The levels that the SDE (f, g²), started at the schedule's own, comes to."""
     start, at = schedule.level(0.0), np.array([t])
-    back = Schedule.from_sde(
+    back = SDESchedule(
         lambda s: sde(schedule, s)[0],
         lambda s: sde(schedule, s)[1],
         alpha0=start.alpha,

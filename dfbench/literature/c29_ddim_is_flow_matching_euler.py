@@ -13,7 +13,7 @@ from dfbench.literature.parts import within
 from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
-from dfbench.schedules import Cosine, FlowMatching, Schedule
+from dfbench.schedules import Cosine, FlowMatching, FunctionSchedule, Schedule
 from dfbench.testing import floats
 
 
@@ -21,7 +21,7 @@ def flow_schedule(bend: float = 0.0) -> Schedule:
     """α = 1 − t, σ = t; or a path that is not straight, σ = t^(1 + bend)."""
     if not bend:
         return FlowMatching()
-    return Schedule.from_functions(
+    return FunctionSchedule(
         lambda t: 1 - t,
         lambda t: t ** (1 + bend),
         lambda t: 0 * t - 1,

@@ -12,7 +12,7 @@ from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
-from dfbench.schedules import Schedule
+from dfbench.schedules import FunctionSchedule, Schedule, SDESchedule
 from dfbench.testing import floats, schedules
 
 Inverse = Callable[..., Schedule]
@@ -20,10 +20,10 @@ TIMES = np.linspace(0.0, 0.9, 7)
 
 
 def from_sde(size: float = 0.0) -> Inverse:
-    """`Schedule.from_sde`; the defect is a factor on g²."""
+    """`SDESchedule`; the defect is a factor on g²."""
 
     def schedule(f: Any, g2: Any, **start: float) -> Schedule:
-        return Schedule.from_sde(f, lambda t: (1 + size) * g2(t), **start)
+        return SDESchedule(f, lambda t: (1 + size) * g2(t), **start)
 
     return schedule
 
@@ -63,7 +63,7 @@ def check(inverse: Inverse) -> Finding:
             return noise * (1 + t) ** 2
 
         there = inverse(f, g2, alpha0=1.0, sigma0=sigma0)
-        again = Schedule.from_functions(there.alpha, there.sigma, there.alpha_dot, there.sigma_dot)
+        again = FunctionSchedule(there.alpha, there.sigma, there.alpha_dot, there.sigma_dot)
         inside = TIMES[1:]
         return max(
             float(np.abs(again.f(inside) / f(inside) - 1).max()),

@@ -12,7 +12,7 @@ from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding, judge
-from dfbench.schedules import Schedule
+from dfbench.schedules import FunctionSchedule, Schedule
 from dfbench.testing import floats, schedules
 
 Path = Callable[[float], float]  # δ → x_{t+δ} on the exact flow
@@ -63,7 +63,7 @@ def check(pair: tuple[Velocity, Velocity]) -> Finding:
         u = float(data.velocity(x, *schedule.level(t), *schedule.rates(t))[0, 0])
         return abs(form(path, delta) - u) / (1 + abs(u))
 
-    at_end, at_start = likelihood(Schedule.from_functions(lambda t: 1 - t / 2, lambda t: t + 0.1))
+    at_end, at_start = likelihood(FunctionSchedule(lambda t: 1 - t / 2, lambda t: t + 0.1))
     ends = {"log-likelihood, x = x_1": at_end, "log-likelihood, x = x_0": at_start}
     if not at_end <= BOUND:
         why = "the likelihood fails at x_1"

@@ -12,7 +12,7 @@ from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
 from dfbench.outcome import Finding
-from dfbench.schedules import Schedule
+from dfbench.schedules import FunctionSchedule, Schedule
 from dfbench.testing import floats, mixtures, schedules
 
 Weights = Callable[[float], tuple[float, float]]  # noise on? → (weight of g² s, weight of g²)
@@ -71,7 +71,7 @@ def residual(
 def check(pair: tuple[Weights, Weights]) -> Finding:
     """The Fokker–Planck equation of each, on mixtures."""
     one = GaussianMixture.isotropic([1.0], [[0.0]], 1.0)
-    flow = Schedule.from_functions(lambda t: 1 - t, lambda t: t)
+    flow = FunctionSchedule(lambda t: 1 - t, lambda t: t)
     forwards = {
         f"{name} run forwards": residual(pair[0], one, flow, 0.5, noise, direction=1.0)
         for name, noise in (("SDE", 1.0), ("ODE", 0.0))

@@ -156,29 +156,6 @@ class Schedule(ABC):
         """
         return Scaled(self, c, c_dot)
 
-    @staticmethod
-    def from_functions(
-        alpha: Function,
-        sigma: Function,
-        alpha_dot: Function | None = None,
-        sigma_dot: Function | None = None,
-        *,
-        validate: bool = True,
-    ) -> Schedule:
-        """The schedule of a pair of functions; see `dfbench.schedules.custom.FunctionSchedule`."""
-        from dfbench.schedules.custom import FunctionSchedule
-
-        return FunctionSchedule(alpha, sigma, alpha_dot, sigma_dot, validate)
-
-    @staticmethod
-    def from_sde(
-        f: Function, g2: Function, *, alpha0: float = 1.0, sigma0: float = 0.0
-    ) -> Schedule:
-        """The schedule of dz = f z dt + g dw; see `dfbench.schedules.custom.SDESchedule`."""
-        from dfbench.schedules.custom import SDESchedule
-
-        return SDESchedule(f, g2, alpha0, sigma0)
-
 
 @dataclass(frozen=True)
 class Scaled(Schedule):

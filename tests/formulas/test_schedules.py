@@ -14,9 +14,9 @@ from dfbench.schedules import (
     Cosine,
     DiscreteSchedule,
     FlowMatching,
+    FunctionSchedule,
     LinearVP,
     Scaled,
-    Schedule,
     SDESchedule,
     Shifted,
     SubVP,
@@ -31,7 +31,7 @@ def rough(t):
     return np.where(inside, 1.5 * t + 0.3 * np.abs(t) ** 3 + 0.2 * t**4, np.nan)
 
 
-ROUGH = Schedule.from_functions(lambda t: 1 - t, rough)
+ROUGH = FunctionSchedule(lambda t: 1 - t, rough)
 #: Every way to make a schedule, with constants that are neither 0 nor 1.
 MADE = {
     "VP": LinearVP(),
@@ -50,11 +50,9 @@ MADE = {
     "cosine with α = 1": Shifted(Cosine(), 1.3, "ve"),
     "scaled": Cosine().scaled(lambda t: 1 + 2 * t**2),
     "scaled, derivative given": SubVP().scaled(lambda t: np.exp(t), lambda t: np.exp(t)),
-    "functions": Schedule.from_functions(lambda t: np.exp(-2 * t), lambda t: t + t**2),
+    "functions": FunctionSchedule(lambda t: np.exp(-2 * t), lambda t: t + t**2),
     "not analytic": ROUGH,
-    "from the SDE": Schedule.from_sde(
-        lambda t: -1 - t, lambda t: 1 + 3 * t, alpha0=1.2, sigma0=0.1
-    ),
+    "from the SDE": SDESchedule(lambda t: -1 - t, lambda t: 1 + 3 * t, alpha0=1.2, sigma0=0.1),
     "table": DiscreteSchedule.linear(8, 0.01, 0.4).as_schedule(),
 }
 TIMES = 0.1 + (np.arange(9) + 0.5) / 11
@@ -158,7 +156,7 @@ def test_rates_near_clean_data_where_a_formula_is_zero_over_zero():
     close(REST.rates(0.0)[1] / math.sqrt(1.5), 1, BOUND)
     close(REST.level(0.0), (1.0, 0.0), BOUND)
     close(Shifted(LinearVP(), 2.0).rates(0.0)[0] / -0.2, 1, BOUND)  # −s² β_0/2, σ̇ is infinite
-    steep = Schedule.from_sde(lambda t: 0 * t - 1, lambda t: 1 + 3 * t)  # σ ≈ √t
+    steep = SDESchedule(lambda t: 0 * t - 1, lambda t: 1 + 3 * t)  # σ ≈ √t
     assert steep.rates(0.0)[1] == np.inf
 
 
@@ -170,7 +168,7 @@ def test_rates_where_differences_have_neighbours_on_one_side_only(t):
 
 def test_an_sde_with_infinite_rates_at_the_end():
     """Flow matching from its SDE: λ is −∞ at t = 1."""
-    found = Schedule.from_sde(lambda t: -1 / (1 - t), lambda t: 2 * t / (1 - t))
+    found = SDESchedule(lambda t: -1 / (1 - t), lambda t: 2 * t / (1 - t))
     t = np.array([0.3, 0.7, 0.99, 0.9999])
     close(found.log_snr(t) / FlowMatching().log_snr(t), 1, 1e-9)
     close(found.alpha(t) / (1 - t), 1, 1e-9)
