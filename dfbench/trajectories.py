@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid, Level, Network, grid_of
-from dfbench.samplers import METHODS, Method
+from dfbench.samplers import Method, named
 from dfbench.samplers.method import Output
 from dfbench.table import Table
 
@@ -94,10 +94,8 @@ def trajectory(
     Raises:
         ValueError: z and rng are both missing, or the sampler draws noise and there is no rng.
     """
-    if isinstance(sampler, str):
-        sampler = METHODS[sampler]
-    if isinstance(sampler, Method):
-        sampler = sampler.table(grid, prediction, **options)
+    if isinstance(sampler, str | Method):
+        sampler = named(sampler).table(grid, prediction, **options)
     elif options and isinstance(sampler, Table):
         raise ValueError("a table has no options: they are in it")
     if isinstance(sampler, Table):
@@ -182,8 +180,7 @@ def prediction_weights(
     else:
         if grid is None:
             raise ValueError("a method needs a grid")
-        chosen = METHODS[sampler] if isinstance(sampler, str) else sampler
-        table = chosen.table(grid, "x", **options)  # DDPM is an average of x̂: nothing cancels
+        table = named(sampler).table(grid, "x", **options)  # DDPM averages x̂: nothing cancels
     table = table.convert(prediction)
     left = table.C[-1]
     noise = float(np.sqrt(max(0.0, left @ table.covariance @ left)))

@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike
 
 from analytic import gaussian_kl
 from dfbench.levels import Array, Grid, Level
-from dfbench.samplers import METHODS, Method
+from dfbench.samplers import Method, named
 from dfbench.samplers.method import Traits
 from dfbench.samplers.ode import times
 from dfbench.table import Law, Table
@@ -230,7 +230,7 @@ def prepared(sampler: Sampler, grid: Grid | None, **options: Any) -> tuple[Table
 
 def _sorted(sampler: Sampler, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the sampler, checked, and those of `law`, with the sampler's η."""
-    method = None if isinstance(sampler, Table) else _method(sampler)
+    method = None if isinstance(sampler, Table) else named(sampler)
     defaults = method.defaults if method else {}
     rest = {k: v for k, v in options.items() if k in GIVEN or (k == "eta" and k not in defaults)}
     own = {k: v for k, v in options.items() if k not in rest}
@@ -246,7 +246,7 @@ def _sorted(sampler: Sampler, options: dict[str, Any]) -> tuple[dict[str, Any], 
 def _read(sampler: Sampler, grid: Grid | None, options: dict[str, Any]) -> Table:
     if isinstance(sampler, Table):
         return sampler
-    method, levels = _method(sampler), _grid(grid)
+    method, levels = named(sampler), _grid(grid)
     try:
         return method.table(levels, "x", **options)
     except ValueError:  # at σ = 0 x̂ does not tell ε̂
@@ -292,14 +292,6 @@ def _grid(grid: Grid | None) -> Grid:
     if grid is None:
         raise ValueError("a method needs a grid; only a table has its own levels")
     return grid
-
-
-def _method(sampler: Sampler) -> Method:
-    if isinstance(sampler, Method):
-        return sampler
-    if not isinstance(sampler, str) or sampler not in METHODS:
-        raise ValueError(f"no method {sampler!r}; there are {', '.join(sorted(METHODS))}")
-    return METHODS[sampler]
 
 
 def _given(value: ArrayLike | None, default: ArrayLike) -> Array:

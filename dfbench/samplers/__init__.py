@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from dfbench.samplers.method import METHODS, Method, Traits, method
+from dfbench.samplers.method import METHODS, Method, Traits, method, named
 
 FAMILIES = (
     "ddim",
@@ -23,4 +23,4 @@ FAMILIES = (
 for _family in FAMILIES:
     importlib.import_module(f"dfbench.samplers.{_family}")
 
-__all__ = ["METHODS", "Method", "Traits", "method"]
+__all__ = ["METHODS", "Method", "Traits", "method", "named"]

@@ -6,6 +6,7 @@ from math import inf, sqrt
 from typing import Any
 
 from dfbench.levels import Grid
+from dfbench.samplers.ancestral import noisier
 from dfbench.samplers.method import Model, Noise, Traits, method
 from dfbench.samplers.ode import at_ratio, exploding, in_sigma
 
@@ -24,9 +25,7 @@ def _traits(
         stochastic=churned,
         exact_on_points=not churned or (s_noise == 1 and stale != "eps"),
         evaluations=2 if second_order else 1,
-        biased="s_noise ≠ 1: noise of another size than removed"
-        if churned and s_noise != 1
-        else "",
+        biased=noisier(s_noise, churned),
     )
 
 

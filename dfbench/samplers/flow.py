@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.method import Model, Noise, Traits, method
-from dfbench.samplers.ode import ORDERS, STAGES, Field, in_time, rule, times
+from dfbench.samplers.method import Model, Noise, method
+from dfbench.samplers.ode import Field, in_time, rule, solver_traits, times
 
 
 def flow_time(level: Level) -> float:
@@ -26,7 +26,7 @@ def in_flow_time(model: Model, t: Level, s: Level) -> Field:
 
 @method(
     "Lipman et al. 2022, arXiv 2210.02747; Liu et al. 2022, arXiv 2209.03003",
-    lambda solver: Traits(order=ORDERS.get(solver), evaluations=STAGES.get(solver)),
+    solver_traits(),
 )
 def flow_matching(model: Model, z: Any, grid: Grid, noise: Noise, *, solver: str = "euler") -> Any:
     """dz/dt = û for α = 1 − t, σ = t, by "euler", "midpoint", "heun" or "rk4".
@@ -43,12 +43,7 @@ def flow_matching(model: Model, z: Any, grid: Grid, noise: Noise, *, solver: str
 
 @method(
     "Lipman et al. 2022, arXiv 2210.02747, eq. 15 averaged over the data",
-    lambda solver: Traits(
-        order=ORDERS.get(solver),
-        scale_invariant=False,
-        exact_on_points=False,
-        evaluations=STAGES.get(solver),
-    ),
+    solver_traits(scale_invariant=False, exact_on_points=False),
 )
 def velocity(model: Model, z: Any, grid: Grid, noise: Noise, *, solver: str = "euler") -> Any:
     """dz/dt = α̇ x̂ + σ̇ ε̂ under any schedule, by "euler", "midpoint", "heun" or "rk4".

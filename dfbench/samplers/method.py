@@ -215,6 +215,19 @@ def brownian_covariance(spans: list[tuple[float, float] | None]) -> Array | None
 METHODS: dict[str, Method] = {}
 
 
+def named(method: str | Method) -> Method:
+    """The reference method of a name; a method stands for itself.
+
+    Raises:
+        ValueError: there is none; the message says which there are.
+    """
+    if isinstance(method, Method):
+        return method
+    if method not in METHODS:
+        raise ValueError(f"no method {method!r}; there are {', '.join(sorted(METHODS))}")
+    return METHODS[method]
+
+
 def method(source: str, traits: Traits | Callable[..., Traits]) -> Callable[..., Method]:
     """Register a function as the reference method of its name.
 

@@ -41,6 +41,11 @@ STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
 ORDERS = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
 
 
+def solver_traits(**known: Any) -> Callable[[str], Traits]:
+    """The traits of a method whose option `solver` is one of `STEPS`, from what is known of all."""
+    return lambda solver: Traits(order=ORDERS.get(solver), evaluations=STAGES.get(solver), **known)
+
+
 def rule(solver: str, to: Level) -> Callable[[Field, Any, float, float], Any]:
     """The step of a solver; Euler's onto σ = 0, where ε̂ does not exist, if it would look there.
 
@@ -107,12 +112,7 @@ def in_sigma(model: Model, t: Level, s: Level) -> Field:
 
 @method(
     "Song et al. 2021, arXiv 2011.13456, eq. 13",
-    lambda solver: Traits(
-        order=ORDERS.get(solver),
-        scale_invariant=False,
-        exact_on_points=False,
-        evaluations=STAGES.get(solver),
-    ),
+    solver_traits(scale_invariant=False, exact_on_points=False),
 )
 def probability_flow(
     model: Model, z: Any, grid: Grid, noise: Noise, *, solver: str = "euler"

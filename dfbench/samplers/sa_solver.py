@@ -21,6 +21,7 @@ from dfbench.samplers.dpm_solver import (
 from dfbench.samplers.method import Model, Noise, Traits, method
 
 Tau = float | Sequence[float] | Callable[[Level], float]
+Past = list[tuple[Level, Any]]  # outputs with their levels, the newest first
 
 
 def _traits(
@@ -76,7 +77,7 @@ def sa_solver(
             raise ValueError("SA-Solver in ε cannot land at σ = 0 with τ > 0")
     predictor = step_orders(grid, predictor_order, lower_order_final)
     update = _data_update if predict_x0 else _noise_update
-    past: list[tuple[Level, Any]] = []
+    past: Past = []
     start = xi = z
     for i, (s, t) in enumerate(grid.steps()):
         out = model(z, s)
@@ -103,13 +104,7 @@ def _taus(tau: Tau, grid: Grid) -> list[float]:
 
 
 def _data_update(
-    z: Any,
-    s: Level,
-    t: Level,
-    tau: float,
-    outputs: list[tuple[Level, Any]],
-    few_steps: bool,
-    xi: Any,
+    z: Any, s: Level, t: Level, tau: float, outputs: Past, few_steps: bool, xi: Any
 ) -> Any:
     """b_j = α_t ∫₀ʰ (1 + τ²) e^{−(1 + τ²)(h − u)} l_j(u) du."""
     h = log_step(s, t)
@@ -125,13 +120,7 @@ def _data_update(
 
 
 def _noise_update(
-    z: Any,
-    s: Level,
-    t: Level,
-    tau: float,
-    outputs: list[tuple[Level, Any]],
-    few_steps: bool,
-    xi: Any,
+    z: Any, s: Level, t: Level, tau: float, outputs: Past, few_steps: bool, xi: Any
 ) -> Any:
     """b_j = −(1 + τ²) σ_t ∫₀ʰ e^{h − u} l_j(u) du, noise τ σ_t √(e^{2h} − 1) ξ."""
     h = log_step(s, t)
@@ -148,7 +137,7 @@ def _moment(k: int, big: float) -> float:
     return 1.0 if math.isinf(big) else big * math.factorial(k) * phi(k + 1, -big)
 
 
-def _weights(outputs: list[tuple[Level, Any]], s: Level, t: Level, moments: list[float]) -> Array:
+def _weights(outputs: Past, s: Level, t: Level, moments: list[float]) -> Array:
     """Weights of the outputs such that the moments of u/h come out right.
 
     An output at α = 0 lies infinitely far back and drops out, except where the step starts there.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from dfbench.levels import Array, Level
+from dfbench.levels import Array
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.targets import Target
 
@@ -31,12 +30,10 @@ class Samples:
 
     Attributes:
         n, seed, dim: what they are called.
-        evaluations: model evaluations of one run, counted; None before anything was drawn.
     """
 
     def __init__(self, target: Target, run: Run, seed: int, n: int) -> None:
         self.target, self.run, self.seed, self.n, self.dim = target, run, seed, n, target.dim
-        self.evaluations: int | None = None
         self._kept: list[Array] | None = None
 
     def __iter__(self) -> Iterator[Array]:
@@ -80,19 +77,6 @@ class Samples:
         return self.generator(*stream).standard_normal((rows, self.dim))
 
     def _chunk(self, c: int, rows: int) -> Array:
-        model = _Counted(self.target.model(self.run.prediction, self.run.sigma_data))
+        model = self.target.model(self.run.prediction, self.run.sigma_data)
         z = self.run.initial(self._normal(START, c, 0, rows))
-        out = self.run.execute(model, z, lambda k: self._normal(DRAW, c, k, rows))
-        self.evaluations = model.calls
-        return out
-
-
-class _Counted:
-    """A model that counts its calls."""
-
-    def __init__(self, model: Callable[[Array, Level], Array]) -> None:
-        self.model, self.calls = model, 0
-
-    def __call__(self, z: Any, level: Level) -> Any:
-        self.calls += 1
-        return self.model(z, level)
+        return self.run.execute(model, z, lambda k: self._normal(DRAW, c, k, rows))
