@@ -24,10 +24,8 @@ from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid, Level, Network, grid_of
 from dfbench.samplers import Method, named
-from dfbench.samplers.method import Output
+from dfbench.samplers.method import HasTable, Output
 from dfbench.table import Table
-
-Sampler = str | Method | Table | Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,7 @@ class Paths:
 
 
 def trajectory(
-    sampler: Sampler,
+    sampler: HasTable | Callable[..., Any],
     target: GaussianMixture | Network,
     grid: Grid,
     *,
@@ -161,7 +159,7 @@ class PredictionWeights:
 
 
 def prediction_weights(
-    sampler: str | Method | Table, grid: Grid | None = None, prediction: str = "x", **options: Any
+    sampler: HasTable, grid: Grid | None = None, prediction: str = "x", **options: Any
 ) -> PredictionWeights:
     """The final sample as a weighted sum of the predictions made on the way (CLAIMS 36, GAO).
 

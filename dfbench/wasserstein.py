@@ -41,7 +41,7 @@ from numpy.typing import ArrayLike
 from analytic import gaussian_kl
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import Method, named
-from dfbench.samplers.method import Traits
+from dfbench.samplers.method import HasTable, Traits
 from dfbench.samplers.ode import times
 from dfbench.table import Law, Table
 
@@ -79,10 +79,9 @@ SOURCES = ("initialisation", "truncation", "discretisation", "score")
 #: The sets of sources that `split` takes, by name.
 CASES: dict[str, tuple[str, ...]] = {"none": (), **{s: (s,) for s in SOURCES}, "all": SOURCES}
 GIVEN = ("mean", "on", "start", "learned", "learned_mean")  # to `law`; the rest are the sampler's
-Sampler = str | Method | Table
 
 
-def error(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> float:
+def error(sampler: HasTable, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> float:
     """W2 between the law of the output and the data's, over all directions; arguments of `law`.
 
     With "truncation" off, to the data's marginal at the level of the last state.
@@ -91,7 +90,7 @@ def error(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: A
     return float(np.linalg.norm(found.wasserstein(truth.mean, truth.variance)))
 
 
-def kl(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> float:
+def kl(sampler: HasTable, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> float:
     """KL(output | data) in nats, over all directions; arguments as `error`.
 
     Infinite where the output has no variance in a direction in which the data has.
@@ -103,14 +102,14 @@ def kl(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any)
     return gaussian_kl(found.mean, found.variance, truth.mean, truth.variance)
 
 
-def response(sampler: Sampler, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> Array:
+def response(sampler: HasTable, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> Array:
     """Relative error of the standard deviation in every direction, shape (D,); as `law`."""
     found, truth = _compared(sampler, grid, spectrum, **options)
     return np.asarray(np.sqrt(found.variance / truth.variance) - 1)
 
 
 def split(
-    sampler: Sampler,
+    sampler: HasTable,
     grid: Grid | None,
     spectrum: ArrayLike,
     *,
@@ -123,7 +122,7 @@ def split(
 
 
 def errors(
-    samplers: Mapping[str, Sampler | tuple[Sampler, dict[str, Any]]],
+    samplers: Mapping[str, HasTable | tuple[HasTable, dict[str, Any]]],
     grids: Mapping[Any, Grid],
     spectrum: ArrayLike,
     *,
@@ -164,7 +163,7 @@ def errors(
 
 
 def law(
-    sampler: Sampler,
+    sampler: HasTable,
     grid: Grid | None,
     spectrum: ArrayLike,
     *,
@@ -219,7 +218,7 @@ def law(
     return table.law(model_s, model_mu, start_mean=z[0], start_variance=z[1])
 
 
-def prepared(sampler: Sampler, grid: Grid | None, **options: Any) -> tuple[Table, dict[str, Any]]:
+def prepared(sampler: HasTable, grid: Grid | None, **options: Any) -> tuple[Table, dict[str, Any]]:
     """The table of a sampler, and the options of `law` that are left, with the η of the sampler.
 
     For a sampler that is asked about more than once: its coefficients are then read once.
@@ -228,7 +227,7 @@ def prepared(sampler: Sampler, grid: Grid | None, **options: Any) -> tuple[Table
     return _read(sampler, grid, own), rest
 
 
-def _sorted(sampler: Sampler, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _sorted(sampler: HasTable, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the sampler, checked, and those of `law`, with the sampler's η."""
     method = None if isinstance(sampler, Table) else named(sampler)
     defaults = method.defaults if method else {}
@@ -243,7 +242,7 @@ def _sorted(sampler: Sampler, options: dict[str, Any]) -> tuple[dict[str, Any], 
     return own, {"eta": 1.0 if sampler.normal_draws().n_draws else 0.0} | rest
 
 
-def _read(sampler: Sampler, grid: Grid | None, options: dict[str, Any]) -> Table:
+def _read(sampler: HasTable, grid: Grid | None, options: dict[str, Any]) -> Table:
     if isinstance(sampler, Table):
         return sampler
     method, levels = named(sampler), _grid(grid)
@@ -254,7 +253,7 @@ def _read(sampler: Sampler, grid: Grid | None, options: dict[str, Any]) -> Table
 
 
 def _compared(
-    sampler: Sampler,
+    sampler: HasTable,
     grid: Grid | None,
     spectrum: ArrayLike,
     *,
@@ -283,7 +282,7 @@ def _continuous(
     return Law(mean, np.maximum(after + kept**2 * (z[1] - before), 0.0))
 
 
-def _ends(sampler: Sampler, grid: Grid | None) -> tuple[Level, Level]:
+def _ends(sampler: HasTable, grid: Grid | None) -> tuple[Level, Level]:
     levels = sampler.levels if grid is None and isinstance(sampler, Table) else _grid(grid)
     return levels[0], levels[-1]
 

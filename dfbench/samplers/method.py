@@ -213,6 +213,7 @@ def brownian_covariance(spans: list[tuple[float, float] | None]) -> Array | None
 
 
 METHODS: dict[str, Method] = {}
+HasTable = str | Method | Table  # a method by its name, itself, or what was read out of any code
 
 
 def named(method: str | Method) -> Method:
