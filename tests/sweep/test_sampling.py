@@ -90,8 +90,13 @@ def test_costs_are_counted_and_timed():
     held = {"ddim": 2, "heun": 3, "rk4": 5, "dpm_solver_pp_multistep": 3}
     for name, arrays in held.items():
         run = run_of(name)
-        asked = []
-        run.execute(lambda z, level: asked.append(level) or z, np.ones((2, 1)), None)
+        asked: list[Level] = []
+
+        def model(z, level, asked=asked):
+            asked.append(level)
+            return z
+
+        run.execute(model, np.ones((2, 1)), None)
         assert len(asked) == run.nfe
         found = costs.outside(run)
         assert 0 < found["overhead_seconds"] < 10
