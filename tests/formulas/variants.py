@@ -287,6 +287,8 @@ def _without_memory() -> list[Variant]:
             ]
     found += [Variant("dpm2", {"rho": rho}, one.dpm2(rho)) for rho in (None, 3.0)]
     found += [Variant("ddpm", {"variance": v}, one.ddpm(v)) for v in ("beta", "beta_tilde", 0.3)]
+    released = {"fixed_small": "beta_tilde", "fixed_large": "beta"}
+    found += [Variant("ddpm", {"variance": v}, one.ddpm(released[v])) for v in released]
     for second, stale, s, low in product((True, False), (None, "eps", "x"), (1.0, 0.7), (0.0, 0.2)):
         options = {
             "s_churn": 1.4,
@@ -465,3 +467,10 @@ VARIANTS = _multistep() + _past_outputs() + _singlestep() + _without_memory() + 
 VARIANTS += _onto_data(VARIANTS)
 #: On these levels alone: on another scale rounding takes them off the ends.
 ENDS = _at_the_ends()
+#: From the first level of `levels`, and where that can be from pure noise: (variant, pure).
+CASES = {each.name: (each, False) for each in VARIANTS}
+CASES |= {
+    f"{each.name} from pure noise": (each._replace(prediction="x"), True)
+    for each in VARIANTS
+    if from_noise(each)
+}

@@ -134,14 +134,6 @@ def point_gap(table: Table) -> float:
     )
 
 
-def scale_gap(name: str, grid: Grid, seed: int = 0, **options: Any) -> float:
-    """How far the canonical table is from that on the same grid at random scales."""
-    scaled = grid.scaled(np.exp(np.random.default_rng(seed).normal(size=len(grid))))
-    one = METHODS[name].table(grid, "x", **options).canonical()
-    two = METHODS[name].table(scaled, "x", **options).canonical()
-    return gap(one, two)
-
-
 def gap(one: Table, two: Table) -> float:
     """The largest disagreement of two tables."""
     difference = one.compare(two)

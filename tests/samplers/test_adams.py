@@ -10,7 +10,7 @@ import pytest
 
 from dfbench.levels import Grid
 from dfbench.samplers import METHODS, adams
-from dfbench.schedules import Cosine, LinearVP
+from dfbench.schedules import LinearVP
 from tests.samplers import convergence as c
 from tests.samplers import released
 
@@ -73,14 +73,6 @@ def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert c.start_free_order("lms", order=3) < 2.3
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
-@pytest.mark.parametrize("scale", ["ve", "vp", "flow"])
-@pytest.mark.parametrize("clean", [False, True])
-def test_exact_on_points(name: str, options: dict[str, Any], scale: str, clean: bool) -> None:
-    table = METHODS[name].table(c.awkward_grid(scale=scale, clean=clean), **options)
-    assert c.point_gap(table) < 1e-12
-
-
 def test_from_pure_noise() -> None:
     """With a prediction that knows x̂ at α = 0 the first step is DDIM's; the limit of α → 0."""
     alpha = c.FROM_NOISE.alpha.copy()
@@ -92,54 +84,6 @@ def test_from_pure_noise() -> None:
         np.testing.assert_allclose(near.rows, table.rows, atol=1e-3)
     table = METHODS["deis"].table(c.FROM_NOISE, "v", order=3, variable="log_rho")
     assert c.point_gap(table) < 1e-12
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_scale(name: str, options: dict[str, Any]) -> None:
-    assert c.scale_gap(name, c.awkward_grid(clean=True), **options) < 1e-11
-
-
-def quadrature(nodes: list[float], j: int, start: float, stop: float, of: Any, inverse: Any) -> Any:
-    """∫ l_j(of(ρ)) dρ over [start, stop] by mpmath, as an integral over u = of(ρ)."""
-    mpmath = pytest.importorskip("mpmath")
-    x = [of(rho) for rho in nodes]
-
-    def integrand(u: Any) -> Any:
-        basis = mpmath.fprod((u - x[i]) / (x[j] - x[i]) for i in range(len(x)) if i != j)
-        return basis * mpmath.diff(inverse, u)
-
-    return mpmath.quad(integrand, [of(start), of(stop)])
-
-
-@pytest.mark.parametrize(
-    ("name", "variable"), [("lms", None), ("deis", "rho"), ("deis", "log_rho")]
-)
-@pytest.mark.parametrize("order", [2, 3, 4])
-def test_weights_by_quadrature(name: str, variable: str | None, order: int) -> None:
-    mpmath = pytest.importorskip("mpmath")
-    rho = [3.0, 2.2, 1.5, 0.8, 0.3]
-    options = {"variable": variable} if variable else {}
-    table = METHODS[name].table(Grid.from_ratios(rho), order=order, **options)
-    added = table.B[4] - table.B[3]
-    of, inverse = (mpmath.log, mpmath.exp) if variable == "log_rho" else (mpmath.mpf, lambda u: u)
-    nodes = rho[3::-1][:order]
-    expected = [float(quadrature(nodes, j, 0.8, 0.3, of, inverse)) for j in range(order)]
-    np.testing.assert_allclose(added[3::-1][:order], expected, rtol=1e-12)
-    np.testing.assert_allclose(added[: 4 - order], 0, atol=1e-15)
-
-
-def test_weights_in_t_by_quadrature() -> None:
-    schedule = Cosine()
-    t = np.array([0.8, 0.7, 0.55, 0.4])
-    grid = Grid(schedule.alpha(t), schedule.sigma(t), t, schedule)
-    table = METHODS["deis"].table(grid, order=3, variable="t").canonical().convert("eps")
-    fine = np.linspace(t[2], t[3], 4001)
-    rho = schedule.sigma(fine) / schedule.alpha(fine)
-    for j in range(3):
-        others = [t[i] for i in range(3) if i != j]
-        basis = np.prod([(fine - x) / (t[j] - x) for x in others], axis=0)
-        expected = np.sum((basis[1:] + basis[:-1]) / 2 * np.diff(rho))  # as the authors' code
-        assert (table.B[3] - table.B[2])[j] == pytest.approx(expected, abs=1e-6)
 
 
 def test_into_clean_data() -> None:

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.special import expm1
 
-from dfbench.grids import uniform_log_snr
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS, dpm_solver
 from dfbench.schedules import FlowMatching, LinearVP
@@ -66,15 +64,6 @@ def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert c.start_free_order("dpm_solver_multistep", order=3) < 2.3
 
 
-@pytest.mark.parametrize("scale", ["ve", "vp", "flow"])
-@pytest.mark.parametrize("clean", [False, True])
-def test_exact_on_points(scale: str, clean: bool) -> None:
-    grid = c.awkward_grid(scale=scale, clean=clean)
-    for name, cases in (("dpm_solver", SINGLESTEP), ("dpm_solver_multistep", MULTISTEP)):
-        for options in cases:
-            assert c.point_gap(METHODS[name].table(grid, **options)) < 1e-12
-
-
 def test_sde_is_not_exact_on_points() -> None:
     """One step leaves σ_t² (1 + 2 (e^h − 1)²) where σ_t² is due."""
     grid = c.regular_grid(4)
@@ -82,17 +71,6 @@ def test_sde_is_not_exact_on_points() -> None:
     _, variance = METHODS["sde_dpm_solver"].table(grid, order=1).point_response()
     assert variance[1] == pytest.approx(grid.sigma[1] ** 2 * (1 + 2 * expm1(h) ** 2), rel=1e-12)
     assert not METHODS["sde_dpm_solver"].traits_of().exact_on_points
-
-
-@pytest.mark.parametrize("options", SINGLESTEP)
-def test_scale(options: dict[str, Any]) -> None:
-    assert c.scale_gap("dpm_solver", c.awkward_grid(), **options) < 1e-11
-
-
-@pytest.mark.parametrize("name", ["dpm_solver_multistep", "sde_dpm_solver"])
-def test_multistep_scale(name: str) -> None:
-    for options in MULTISTEP:
-        assert c.scale_gap(name, c.awkward_grid(), **options) < 1e-11
 
 
 def test_second_order_by_hand() -> None:
@@ -245,15 +223,3 @@ def test_released_singlestep(order: int, kind: str) -> None:
     }
     args = ("DPMSolverSinglestepScheduler", config, "dpm_solver", options)
     assert released.gap(*args, c.awkward_grid(6), "eps") < 1e-11
-
-
-@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
-def test_sde_step_is_exact_for_a_quadratic(eta: float) -> None:
-    """z_t/α_t = z_s/α_s + (1 + η) ∫ ε̂ dρ, ρ = σ/α, where ε̂ is quadratic in λ."""
-    grid = uniform_log_snr(LinearVP(), 3, -2.0, 3.0)
-    run = METHODS["sde_dpm_solver"].table(grid, "eps", order=3, eta=eta)
-    weights = (run.rows[3] / grid[3].alpha - run.rows[2] / grid[2].alpha)[1:4]
-    log_ratio = np.log([level.ratio for level in (grid[0], grid[1], grid[2])])
-    for power in range(3):
-        exact, _ = quad(lambda rho, k=power: np.log(rho) ** k, grid[2].ratio, grid[3].ratio)
-        assert math.isclose(weights @ log_ratio**power, (1 + eta) * exact, rel_tol=1e-9)

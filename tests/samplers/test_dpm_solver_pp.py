@@ -59,39 +59,11 @@ def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert c.start_free_order("dpm_solver_pp_multistep", order=3) < 2.3
 
 
-@pytest.mark.parametrize(
-    "grid",
-    [c.awkward_grid(scale=s, clean=x) for s in ("ve", "vp", "flow") for x in (False, True)]
-    + [c.FROM_NOISE],
-)
-def test_exact_on_points(grid: Grid) -> None:
-    for name, cases in (
-        ("dpm_solver_pp", SINGLESTEP),
-        ("dpm_solver_pp_multistep", MULTISTEP),
-        ("sde_dpm_solver_pp", MULTISTEP),
-        ("sde_dpm_solver_pp", [{"eta": 0.3}]),
-    ):
-        for options in cases:
-            assert c.point_gap(METHODS[name].table(grid, "x", **options)) < 1e-12
-
-
 def test_s_noise_is_declared() -> None:
     method = METHODS["sde_dpm_solver_pp"]
     assert method.traits_of(s_noise=1.1).biased
     assert not method.traits_of(s_noise=1.1).exact_on_points
     assert c.point_gap(method.table(c.awkward_grid(), s_noise=1.1)) > 1e-2
-
-
-@pytest.mark.parametrize("options", SINGLESTEP)
-def test_scale(options: dict[str, Any]) -> None:
-    assert c.scale_gap("dpm_solver_pp", c.awkward_grid(clean=True), **options) < 1e-11
-
-
-@pytest.mark.parametrize("name", ["dpm_solver_pp_multistep", "sde_dpm_solver_pp"])
-@pytest.mark.parametrize("grid", [c.awkward_grid(clean=True), c.FROM_NOISE])
-def test_multistep_scale(name: str, grid: Grid) -> None:
-    for options in MULTISTEP:
-        assert c.scale_gap(name, grid, **options) < 1e-11
 
 
 def test_2s_by_hand() -> None:
@@ -115,29 +87,6 @@ def test_2m_by_hand() -> None:
     expected = math.exp(-0.8) * rows[1]
     expected[1:] += -math.expm1(-0.8) * np.array([-1 / (2 * r), 1 + 1 / (2 * r)])
     np.testing.assert_allclose(rows[2], expected, atol=1e-14)
-
-
-@pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_3m_by_quadrature(eta: float) -> None:
-    """The third step integrates the parabola through three outputs."""
-    mpmath = pytest.importorskip("mpmath")
-    lam = [0.0, 0.5, 1.3, 1.9]
-    method = METHODS["sde_dpm_solver_pp"]
-    table = method.table(Grid.from_ratios(np.exp(-np.array(lam))), "x", order=3, eta=eta)
-    kept = math.exp(-(1 + eta) * (lam[3] - lam[2]))
-    weights = (table.B[3] - kept * table.B[2])[:3]
-
-    def lagrange(j: int, u: Any) -> Any:
-        return mpmath.fprod((u - lam[i]) / (lam[j] - lam[i]) for i in range(3) if i != j)
-
-    for j in range(3):
-        expected = mpmath.quad(
-            lambda u, j=j: (1 + eta) * mpmath.exp(-(1 + eta) * (lam[3] - u)) * lagrange(j, u),
-            lam[2:],
-        )
-        assert weights[j] == pytest.approx(float(expected), rel=1e-12)
-    halved = method.table(table.levels, "x", order=3, eta=eta, halved=True)
-    assert c.gap(halved, table) > 1e-2  # the released weights are others
 
 
 def test_first_order_is_ddim() -> None:

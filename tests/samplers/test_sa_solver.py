@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
-import numpy as np
 import pytest
 
-from dfbench.levels import Grid
 from dfbench.samplers import METHODS, sa_solver
 from tests.samplers import convergence as c
 from tests.samplers import released
@@ -50,83 +47,11 @@ def test_law(p: int, corrector: int, tau: float) -> None:
     assert abs(c.weak_order("sa_solver", counts, **case) - claimed) < 0.3
 
 
-@pytest.mark.parametrize(
-    "grid",
-    [c.awkward_grid(scale=s, clean=x) for s in ("ve", "vp", "flow") for x in (False, True)]
-    + [c.FROM_NOISE],
-)
-def test_exact_on_points(grid: Grid) -> None:
-    for (p, corrector), tau in itertools.product(ORDERS, (0.0, 0.6, 1.0)):
-        table = METHODS["sa_solver"].table(grid, "x", **options(p, corrector, tau=tau))
-        assert c.point_gap(table) < 1e-12
-
-
 def test_noise_prediction_is_not_exact_on_points() -> None:
     method, grid = METHODS["sa_solver"], c.awkward_grid()
     assert c.point_gap(method.table(grid, predict_x0=False, tau=0.0)) < 1e-12
     assert c.point_gap(method.table(grid, predict_x0=False)) > 1e-2
     assert not method.traits_of(predict_x0=False).exact_on_points
-
-
-@pytest.mark.parametrize("tau", [0.0, 0.7])
-@pytest.mark.parametrize("predict_x0", [True, False])
-def test_scale(tau: float, predict_x0: bool) -> None:
-    for p, corrector in ORDERS:
-        case = options(p, corrector, tau=tau, predict_x0=predict_x0)
-        assert c.scale_gap("sa_solver", c.awkward_grid(), **case) < 1e-11
-        if predict_x0:
-            assert c.scale_gap("sa_solver", c.FROM_NOISE, **case) < 1e-11
-
-
-@pytest.mark.parametrize("predict_x0", [True, False])
-@pytest.mark.parametrize("tau", [0.0, 0.4, 1.0])
-def test_weights_by_quadrature(tau: float, predict_x0: bool) -> None:
-    """The integrals of the paper on VE levels, of three outputs and, corrected, of four."""
-    mpmath = pytest.importorskip("mpmath")
-    lam = [0.0, 0.5, 1.2, 1.6, 2.3]
-    sigma = np.exp(-np.array(lam))
-    grid = Grid.from_ratios(sigma)
-
-    def integrals(nodes: list[int], s: int) -> Any:
-        t, rate = s + 1, 1 + tau**2
-
-        def integrand(u: Any, j: int) -> Any:
-            basis = mpmath.fprod((u - lam[i]) / (lam[j] - lam[i]) for i in nodes if i != j)
-            if predict_x0:  # σ_t e^{−∫τ²} (1 + τ²) e^λ l_j
-                return (
-                    sigma[t] * mpmath.exp(-(tau**2) * (lam[t] - u)) * rate * mpmath.exp(u) * basis
-                )
-            return -rate * mpmath.exp(-u) * basis
-
-        w = np.zeros(5)
-        for j in nodes:
-            w[1 + j] = float(mpmath.quad(lambda u, j=j: integrand(u, j), lam[s : s + 2]))
-        return w
-
-    def carry(s: int) -> float:
-        h = lam[s + 1] - lam[s]
-        return float(np.exp(-(1 + tau**2) * h)) if predict_x0 else 1.0
-
-    z0 = np.eye(5)[0]
-    z1 = carry(0) * z0 + integrals([0], 0)
-    c1 = carry(0) * z0 + integrals([1, 0], 0)
-    z2 = carry(1) * c1 + integrals([1, 0], 1)
-    c2 = carry(1) * c1 + integrals([2, 1, 0], 1)
-    z3 = carry(2) * c2 + integrals([2, 1, 0], 2)
-    c3 = carry(2) * c2 + integrals([3, 2, 1, 0], 2)
-    z4 = carry(3) * c3 + integrals([3, 2, 1], 3)
-    case = options(3, 4, tau=tau, predict_x0=predict_x0)
-    table = METHODS["sa_solver"].table(grid, "x" if predict_x0 else "eps", **case)
-    np.testing.assert_allclose(table.rows[:, :5], [z0, z1, z2, z3, z4], atol=1e-13)
-    # the same draw for predictor and corrector: each state has one of its own, carried along
-    own = [table.C[j + 1, j] for j in range(4)] if tau else []
-    h = np.diff(lam)
-    expected = (
-        sigma[1:] * np.sqrt(-np.expm1(-2 * tau**2 * h))
-        if predict_x0
-        else tau * sigma[1:] * np.sqrt(np.expm1(2 * h))
-    )
-    np.testing.assert_allclose(own, expected if tau else [], rtol=1e-12)
 
 
 def test_same_methods() -> None:

@@ -47,15 +47,6 @@ def test_control_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert c.start_free_order("unipc", order=3) < 2.5
 
 
-@pytest.mark.parametrize(
-    "grid",
-    [c.awkward_grid(scale=s, clean=x) for s in ("ve", "vp", "flow") for x in (False, True)],
-)
-def test_exact_on_points(grid: Grid) -> None:
-    for options in CASES:
-        assert c.point_gap(METHODS["unipc"].table(grid, **options)) < 1e-12
-
-
 def test_from_pure_noise() -> None:
     for k in (1, 2, 3):
         for options in (
@@ -82,11 +73,6 @@ def test_limit_of_pure_noise() -> None:
     np.testing.assert_allclose(near.rows, table.rows, atol=0.05)  # as 1/log α
 
 
-@pytest.mark.parametrize("options", CASES)
-def test_scale(options: dict[str, Any]) -> None:
-    assert c.scale_gap("unipc", c.awkward_grid(clean=True), **options) < 1e-11
-
-
 def test_first_two_steps_by_hand() -> None:
     """UniPC-1 with B = e^h − 1 in data prediction, on levels (1, e^{−λ})."""
     a, b = 0.7, 0.4
@@ -96,54 +82,6 @@ def test_first_two_steps_by_hand() -> None:
     corrected = predicted + (1 - math.exp(-a)) / 2 * np.array([0.0, -1.0, 1.0])
     final = math.exp(-b) * corrected + np.array([0.0, 0.0, 1 - math.exp(-b)])
     np.testing.assert_allclose(rows, [[1, 0, 0], predicted, final], atol=1e-14)
-
-
-@pytest.mark.parametrize("variant", ["bh1", "bh2"])
-@pytest.mark.parametrize("predict_x0", [True, False])
-def test_third_order_by_quadrature(variant: str, predict_x0: bool) -> None:
-    """UniPC-3 integrates the polynomials through its nodes exactly, save where a single a = ½."""
-    mpmath = pytest.importorskip("mpmath")
-    lam = [0.0, 0.5, 1.2, 1.6, 2.3]
-    sign = -1 if predict_x0 else 1
-    grid = Grid.from_ratios(np.exp(-np.array(lam)))
-
-    def integrals(nodes: list[int], s: int) -> Any:
-        def basis(j: int, u: Any) -> Any:
-            return mpmath.fprod((u - lam[i]) / (lam[j] - lam[i]) for i in nodes if i != j)
-
-        w = np.zeros(5)
-        for j in nodes:
-            w[1 + j] = float(  # of ∫ e^{∓(λ_t − u)} l_j(u) du, with σ_t or α_t before it
-                mpmath.quad(
-                    lambda u, j=j: mpmath.exp(sign * (lam[s + 1] - u)) * basis(j, u), lam[s : s + 2]
-                )
-            )
-        return w if predict_x0 else -grid.sigma[s + 1] * w
-
-    def half(m: int, s: int) -> Any:  # D_m/r_m with a = ½
-        h = lam[s + 1] - lam[s]
-        size = 1.0 if predict_x0 else grid.sigma[s + 1]
-        b = sign * h if variant == "bh1" else math.expm1(sign * h)
-        w = integrals([s], s)
-        weight = -size * b / 2 / ((lam[m] - lam[s]) / h)
-        w[1 + m] += weight
-        w[1 + s] -= weight
-        return w
-
-    def carry(s: int) -> float:
-        return float(grid.sigma[s + 1] / grid.sigma[s]) if predict_x0 else 1.0
-
-    z0 = np.eye(5)[0]
-    z1 = carry(0) * z0 + integrals([0], 0)
-    c1 = carry(0) * z0 + half(1, 0)
-    z2 = carry(1) * c1 + half(0, 1)
-    c2 = carry(1) * c1 + integrals([2, 1, 0], 1)
-    z3 = carry(2) * c2 + integrals([2, 1, 0], 2)
-    c3 = carry(2) * c2 + integrals([3, 2, 1, 0], 2)
-    z4 = carry(3) * c3 + integrals([3, 2, 1], 3)
-    options = {"order": 3, "variant": variant, "predict_x0": predict_x0}
-    table = METHODS["unipc"].table(grid, "x" if predict_x0 else "eps", **options)
-    np.testing.assert_allclose(table.rows, [z0, z1, z2, z3, z4], atol=1e-13)
 
 
 def test_same_methods() -> None:
