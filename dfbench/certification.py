@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from dfbench import environment
-from dfbench.checks import CLAIMS
+from dfbench.checks import CLAIMS, selected
 from dfbench.errors import TimedOut, Unusable
 from dfbench.outcome import (
     Cause,
@@ -71,21 +71,24 @@ def certify(
     given = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
     if not given:
         raise Unusable("no subject is given")
-    claims = _selected(select)
+    claims = selected(select)
     found = [
         (one, i, sampler)
         for one in given
         for i, sampler in enumerate(resolve(one, config, call, configs))
     ]
     count = workers or min(os.cpu_count() or 1, max(1, len(found) // PER_WORKER))
-    named = all(isinstance(one, str) for one in given)
-    if count > 1 and len(found) > 1 and named:
-        reports = _in_processes(found, claims, config, call, configs, seed, progress, count)
-    else:
-        reports = []
-        for _, _, sampler in found:
-            reports.append(examine(sampler, claims, seed))
-            progress(sampler.name, len(reports), len(found))
+    examined: Iterable[SubjectReport] = (examine(sampler, claims, seed) for *_, sampler in found)
+    if count > 1 and len(found) > 1 and all(isinstance(one, str) for one in given):
+        from joblib import Parallel, delayed
+
+        share = partial(_examine_named, uuid.uuid4().hex, (config, call, configs), claims, seed)
+        jobs = (delayed(share)(one, i) for one, i, _ in found)
+        examined = Parallel(n_jobs=count, return_as="generator", batch_size=1)(jobs)
+    reports: list[SubjectReport] = []
+    for report in examined:
+        reports.append(report)
+        progress(report.name, len(reports), len(found))
     return Certificate(
         tuple(reports),
         environment.describe(seed=seed, configs=configs),
@@ -99,54 +102,20 @@ def certify(
     )
 
 
-def _selected(select: list[str] | None) -> list[str]:
-    unknown = [name for name in select or [] if name not in CLAIMS]
-    if unknown:
-        raise Unusable(f"no claim {', '.join(unknown)}; there are {', '.join(CLAIMS)}")
-    return [name for name in CLAIMS if select is None or name in select]
-
-
-def _in_processes(
-    found: list[tuple[Any, int, Sampler]],
-    claims: list[str],
-    config: dict[str, Any] | None,
-    call: dict[str, Any] | None,
-    configs: str,
-    seed: int,
-    progress: Progress,
-    workers: int,
-) -> list[SubjectReport]:
-    """The same in several processes: each resolves the names again and takes its share."""
-    from joblib import Parallel, delayed
-
-    run = uuid.uuid4().hex
-    jobs = (
-        delayed(_examine_named)(run, one, i, claims, config, call, configs, seed)
-        for one, i, _ in found
-    )
-    reports: list[SubjectReport] = []
-    for report in Parallel(n_jobs=workers, return_as="generator", batch_size=1)(jobs):
-        reports.append(report)
-        progress(report.name, len(reports), len(found))
-    return reports
-
-
 _resolved: dict[tuple[str, str], list[Sampler]] = {}
 
 
 def _examine_named(
-    run: str, one: str, i: int, claims: list[str], config: Any, call: Any, configs: str, seed: int
+    run: str, options: tuple[Any, ...], claims: list[str], seed: int, one: str, i: int
 ) -> SubjectReport:
-    """In a worker, which outlives the run: what a name stands for may change from run to run."""
-    key = (run, one)
-    if key not in _resolved:
-        for old in [kept for kept in _resolved if kept[0] != run]:
-            del _resolved[old]
-        _resolved[key] = resolve(one, config, call, configs)
-    sampler = _resolved[key][i]
-    report = examine(sampler, claims, seed)
-    sampler.forget()
-    return report
+    """The i-th subject of a name, in a worker, which resolves the name itself.
+
+    It outlives the run, and what a name stands for may be another in the next.
+    """
+    if (run, one) not in _resolved:
+        _resolved.clear()  # the shares of a run come name by name
+        _resolved[run, one] = resolve(one, *options)
+    return examine(_resolved[run, one][i], claims, seed)
 
 
 def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) -> SubjectReport:

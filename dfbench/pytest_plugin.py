@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from dfbench.errors import Unusable
 from dfbench.report import labels
 
 if TYPE_CHECKING:
@@ -79,14 +78,12 @@ def parametrize_with_checks(
     Raises:
         Unusable: a subject cannot be certified, or a claim does not exist.
     """
-    from dfbench.checks import CLAIMS
+    from dfbench.checks import CLAIMS, selected
     from dfbench.subjects import resolve
 
     declared = dict(expected_failures or {})
     wanted = list(CLAIMS) if select is None else list(select)
-    unknown = [name for name in (*wanted, *declared) if name not in CLAIMS]
-    if unknown:
-        raise Unusable(f"no claim {', '.join(map(repr, unknown))}; there are {', '.join(CLAIMS)}")
+    selected([*wanted, *declared])
     specs = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
     items = [
         pytest.param(

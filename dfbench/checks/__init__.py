@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from pkgutil import iter_modules
 
+from dfbench.errors import Unusable
 from dfbench.outcome import Claim
 
 #: The files whose order matters to a reader; the others follow.
@@ -33,3 +35,15 @@ CLAIMS: dict[str, Claim] = {
     for claim in vars(import_module(f"{__name__}.{name}")).values()
     if isinstance(claim, Claim)
 }
+
+
+def selected(ids: Iterable[str] | None) -> list[str]:
+    """The ids of the claims that are asked for, in the order of `CLAIMS`; all of them for None.
+
+    Raises:
+        Unusable: there is no such claim.
+    """
+    wanted = list(CLAIMS if ids is None else ids)
+    if unknown := [id for id in wanted if id not in CLAIMS]:
+        raise Unusable(f"no claim {', '.join(unknown)}; there are {', '.join(CLAIMS)}")
+    return [id for id in CLAIMS if id in wanted]
