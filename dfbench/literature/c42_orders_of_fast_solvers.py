@@ -12,8 +12,8 @@ from dfbench.convergence import exact_flow, fit, grid, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Grid
+from dfbench.literature import papers
 from dfbench.literature.drawing import frame
-from dfbench.literature.papers import FORMULAS
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
@@ -30,30 +30,32 @@ VARIANCES = np.geomspace(0.05, 20.0, 13)
 
 @dataclass(frozen=True)
 class Solver:
-    """A method under its options, and its order in the literature."""
+    """A method under its options, its order in the literature, and the formula as printed."""
 
     method: str
     options: dict[str, Any]
     order: int
-    prediction: str = "x"
+    formula: Callable[..., Any] | None = None
 
 
 EXACT = {"order": 3, "solver_type": "heun"}  # of the start too
 SOLVERS = {
-    "EDM Heun": Solver("edm", {}, 2),
+    "EDM Heun": Solver("edm", {}, 2, papers.edm_heun),
     "EDM Heun, churn": Solver("edm", {"s_churn": 4.0}, 2),
     "DPM-Solver-1": Solver("dpm_solver", {"order": 1}, 1),
-    "DPM-Solver-2": Solver("dpm_solver", {"order": 2}, 2),
-    "DPM-Solver-3": Solver("dpm_solver", {"order": 3}, 3),
-    "DPM-Solver++ 2S": Solver("dpm_solver_pp", {"order": 2}, 2),
-    "DPM-Solver++ 2M": Solver("dpm_solver_pp_multistep", {"order": 2}, 2),
+    "DPM-Solver-2": Solver("dpm_solver", {"order": 2}, 2, papers.dpm_solver_2),
+    "DPM-Solver-3": Solver("dpm_solver", {"order": 3}, 3, papers.dpm_solver_3),
+    "DPM-Solver++ 2S": Solver("dpm_solver_pp", {"order": 2}, 2, papers.dpm_solver_pp_2s),
+    "DPM-Solver++ 2M": Solver("dpm_solver_pp_multistep", {"order": 2}, 2, papers.dpm_solver_pp_2m),
     "DPM-Solver++ 3M": Solver("dpm_solver_pp_multistep", EXACT, 3),
     "3M as released": Solver("dpm_solver_pp_multistep", {**EXACT, "halved": True}, 2),
-    "SDE-DPM-Solver++ 2M": Solver("sde_dpm_solver_pp", {"order": 2}, 2),
+    "SDE-DPM-Solver++ 2M": Solver(
+        "sde_dpm_solver_pp", {"order": 2}, 2, papers.sde_dpm_solver_pp_2m
+    ),
     "UniPC-2": Solver("unipc", {"order": 2, "lower_order_final": False}, 3),
     "DEIS-3": Solver("deis", {"order": 3}, 3),
     "PNDM": Solver("pndm", {"order": 4}, 2),
-    "PLMS": Solver("pndm", {"order": 4, "start": "plms"}, 2),
+    "PLMS": Solver("pndm", {"order": 4, "start": "plms"}, 2, papers.plms),
 }
 Read = Callable[[Solver, Grid], Table]
 
@@ -62,8 +64,7 @@ def read(size: float = 0.0) -> Read:
     """The tables; the defect is a factor on the weight of the newest output of every row."""
 
     def table(solver: Solver, levels: Grid) -> Table:
-        method = METHODS[solver.method]
-        found = method.table(levels, solver.prediction, **solver.options)
+        found = METHODS[solver.method].table(levels, "x", **solver.options)
         rows = found.rows.copy()
         for j in range(1, found.nfe + 1):
             rows[j, j] *= 1 + size
@@ -85,9 +86,11 @@ def error(table: Table, levels: Grid) -> float:
 def coefficients(table_of: Read) -> tuple[float, str]:
     """Largest difference between a method's table and that of its paper's formula, and whose."""
     grid, worst = regular(-4.0, 4.0, 6), (0.0, "")
-    for name, formula in FORMULAS.items():
-        paper = Method(name, formula, "", lambda: Traits()).table(grid, "x")
-        found = table_of(SOLVERS[name], grid)
+    for name, solver in SOLVERS.items():
+        if solver.formula is None:
+            continue
+        paper = Method(name, solver.formula, "", lambda: Traits()).table(grid, "x")
+        found = table_of(solver, grid)
         told = np.abs(found.levels.log_snr - paper.levels.log_snr).max()
         worst = max(worst, (float(max(found.gaps(paper).max(), told)), name))
     return worst

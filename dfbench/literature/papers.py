@@ -111,15 +111,3 @@ def plms(model: Any, z: Any, levels: Grid, noise: Any) -> Any:
             mean = (55 * e[0] - 59 * e[1] + 37 * e[2] - 9 * e[3]) * (1 / 24)
         z = s.alpha * (z * (1 / t.alpha) + (b - a) * mean)
     return z
-
-
-#: name of the solver in row 42 → formula
-FORMULAS = {
-    "EDM Heun": edm_heun,
-    "DPM-Solver-2": dpm_solver_2,
-    "DPM-Solver-3": dpm_solver_3,
-    "DPM-Solver++ 2S": dpm_solver_pp_2s,
-    "DPM-Solver++ 2M": dpm_solver_pp_2m,
-    "SDE-DPM-Solver++ 2M": sde_dpm_solver_pp_2m,
-    "PLMS": plms,
-}
