@@ -9,16 +9,16 @@ them proves that the sampler is affine, or shows where it is not.
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from numpy.typing import NDArray
 
+from dfbench.draws import GaussianDraws, brownian_paths, preserved_random_state
 from dfbench.errors import SubjectError
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.samplers.method import brownian_covariance
@@ -220,33 +220,15 @@ class _Recorder:
         z = self.new_input("z", self.dtype).reshape(-1, 1, 1, 1)
         generator = torch.Generator().manual_seed(SEED)
         mode = GaussianDraws(self.draw, generator, self.batch)
+        paths = brownian_paths(lambda _: type("Path", (_Path,), {"draw": self.draw}))
         watch = mode if self.watch else contextlib.nullcontext()
-        with torch.no_grad(), preserved_random_state(), _brownian(self), watch:
+        with torch.no_grad(), preserved_random_state(), paths, watch:
             out = run(self.model, z, generator)
-        if tuple(out.shape) != tuple(z.shape):
-            raise SubjectError(
-                f"the sample has shape {tuple(out.shape)}, its start {tuple(z.shape)}"
-            )
-        states = np.array([*self.states, self.column_of(out)]) / self.amplitude
-        broken = np.flatnonzero(~np.isfinite(states).all(axis=1))
-        if len(broken):
-            j = int(broken[0])
-            place = "the sample" if j == len(self.calls) else f"the state at evaluation {j}"
-            raise SubjectError(f"{place} of {run.n} steps is not finite")
-        zero = states[:, PROBES]
-        units = states[:, PROBES + 1 :] - zero[:, None]
-        probes = states[:, :PROBES]
-        n = len(self.inputs)
-        expected = units[:, :n] @ self.probe[:, :n].T + zero[:, None]
-        # round-off of the probe itself: the sum of the sizes of what it adds up
-        size = np.abs(units[:, :n]) @ np.abs(self.probe[:, :n].T) + np.abs(zero)[:, None]
-        off = np.abs(probes - expected) / np.where(size == 0, 1.0, size)
-        off[~np.isfinite(off)] = np.inf
-        worst = off.max(axis=1)
-        # what is there before its input is: rows differ by themselves, at random for instance
-        early = np.arange(n) >= np.array([*self.known, n])[:, None]
-        worst = np.maximum(worst, np.abs(np.where(early, units[:, :n], 0.0)).max(axis=1))
-        units[:, :n][early] = 0.0
+        states = self.finished(out, z.shape, run.n)
+        zero, units = states[:, PROBES], states[:, PROBES + 1 :] - states[:, PROBES, None]
+        units = units[:, : len(self.inputs)]
+        worst = self.violation(units, states)
+        units[self.early] = 0.0
         # noise drawn, or a sample returned, in a narrower type rounds the combinations
         exact = out.dtype == torch.float64 and all(d.dtype == out.dtype for d in self.draws)
         bad = np.flatnonzero(worst > (AFFINE if exact else 1e-4))
@@ -271,140 +253,62 @@ class _Recorder:
             output_dtype=out.dtype,
         )
 
+    def finished(self, out: torch.Tensor, shape: torch.Size, n: int) -> Array:
+        """All states of the run, the sample last, (E + 1, batch), per unit of input."""
+        if out.shape != shape:
+            raise SubjectError(f"the sample has shape {tuple(out.shape)}, its start {tuple(shape)}")
+        states = np.array([*self.states, self.column_of(out)]) / self.amplitude
+        broken = np.flatnonzero(~np.isfinite(states).all(axis=1))
+        if len(broken):
+            j = int(broken[0])
+            place = "the sample" if j == len(self.calls) else f"the state at evaluation {j}"
+            raise SubjectError(f"{place} of {n} steps is not finite")
+        return states
 
-_GAUSSIAN = ("randn", "randn_like", "normal", "normal_")
-_RANDOM = (
-    "rand",
-    "rand_like",
-    "randint",
-    "randint_like",
-    "randperm",
-    "bernoulli",
-    "bernoulli_",
-    "uniform_",
-    "exponential_",
-    "random_",
-    "multinomial",
-)
-_WATCHED = {getattr(torch.ops.aten, name): name for name in (*_GAUSSIAN, *_RANDOM, "_to_copy")}
+    @property
+    def early(self) -> NDArray[np.bool_]:
+        """Which inputs (columns) were not yet there at a state (row)."""
+        n = len(self.inputs)
+        return np.arange(n) >= np.array([*self.known, n])[:, None]
+
+    def violation(self, units: Array, states: Array) -> Array:
+        """How far the probes of each state are from superposition, relative to their size."""
+        zero, probe = states[:, PROBES, None], self.probe[:, : len(self.inputs)]
+        expected = units @ probe.T + zero
+        # round-off of the probe itself: the sum of the sizes of what it adds up
+        size = np.abs(units) @ np.abs(probe.T) + np.abs(zero)
+        off = np.abs(states[:, :PROBES] - expected) / np.where(size == 0, 1.0, size)
+        off[~np.isfinite(off)] = np.inf
+        # what is there before its input is: rows differ by themselves, at random for instance
+        before = np.abs(np.where(self.early, units, 0.0)).max(axis=1)
+        worst: Array = np.maximum(off.max(axis=1), before)
+        return worst
 
 
-class GaussianDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Hands every Gaussian draw made inside to a function, which returns what to use instead.
+class _Path:
+    """A Brownian path each of whose increments is a draw that remembers its interval.
 
-    Args:
-        replace: (operation, standard normal drawn, from the caller's generator?) → tensor.
-        generator: the caller's.
-        widen: batch size of tensors that are kept in float64 when cast to float32, so that a
-            sampler that computes in float32 shows its coefficients all the same; 0 for none.
-
-    Attributes:
-        other: names of the other random operations met.
-        narrowed: a cast was suppressed.
+    BrownianInterval(t0, t1, size …), or BrownianTree and BrownianPath(t0, w0 …).
     """
 
-    def __init__(
-        self,
-        replace: Callable[[str, torch.Tensor, bool], torch.Tensor],
-        generator: torch.Generator | None,
-        widen: int = 0,
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.replace, self.generator, self.widen = replace, generator, widen
-        self.other: list[str] = []
-        self.narrowed = False
+    draw: Callable[..., torch.Tensor]
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        name = _WATCHED.get(func.overloadpacket)
-        if name is None:
-            return func(*args, **kwargs)
-        if self.widen and name == "_to_copy" and kwargs.get("dtype") == torch.float32:
-            source = args[0]
-            if source.dtype == torch.float64 and source.shape[:1] == (self.widen,):
-                self.narrowed = True
-                kwargs = {**kwargs, "dtype": torch.float64}
-        out = func(*args, **kwargs)
-        if name in _RANDOM:
-            self.other.append(name)
-        if name not in _GAUSSIAN:
-            return out
-        # the dispatcher wraps generators anew, so they are told apart by their seed
-        seeded = self.generator is not None and any(
-            isinstance(g, torch.Generator) and g.initial_seed() == self.generator.initial_seed()
-            for g in (*args, *kwargs.values())
-        )
-        mean: Any = 0.0
-        std: Any = 1.0
-        if name.startswith("normal"):
-            given = args[1:3] if name == "normal_" else args[:2]
-            mean = given[0] if given else kwargs.get("mean", 0.0)
-            std = given[1] if len(given) > 1 else kwargs.get("std", 1.0)
-        draw = self.replace(name, (out - mean) / std if name.startswith("normal") else out, seeded)
-        if name.startswith("normal"):
-            draw = draw * std + mean
-        into = args[0] if name == "normal_" else kwargs.get("out")
-        return draw if into is None else into.copy_(draw)
+    def __init__(self, *given: Any, **options: Any) -> None:
+        self.t0 = given[0] if given else options["t0"]
+        tensors = [x for x in (*given[1:2], options.get("w0")) if isinstance(x, torch.Tensor)]
+        self.w0 = next((x for x in tensors if x.ndim), None)
+        size = options.get("size") or (given[2] if self.w0 is None else self.w0.shape)
+        self.size = tuple(size)
+        like = torch.get_default_dtype() if self.w0 is None else self.w0.dtype
+        self.dtype = options.get("dtype") or like
 
-
-@contextlib.contextmanager
-def _brownian(recorder: _Recorder) -> Iterator[None]:
-    """Replaces torchsde's Brownian paths: each increment is a draw that remembers its interval."""
-    torchsde: Any = sys.modules.get("torchsde")
-    if torchsde is None:  # whoever draws from it has imported it before the run
-        yield
-        return
-
-    class Path:
-        """BrownianInterval(t0, t1, size …), or BrownianTree and BrownianPath(t0, w0 …)."""
-
-        def __init__(self, *given: Any, **options: Any) -> None:
-            self.t0 = given[0] if given else options["t0"]
-            tensors = [x for x in (*given[1:2], options.get("w0")) if isinstance(x, torch.Tensor)]
-            self.w0 = next((x for x in tensors if x.ndim), None)
-            size = options.get("size") or (given[2] if self.w0 is None else self.w0.shape)
-            self.size = tuple(size)
-            like = torch.get_default_dtype() if self.w0 is None else self.w0.dtype
-            self.dtype = options.get("dtype") or like
-
-        def __call__(self, ta: Any, tb: Any = None) -> torch.Tensor:
-            if tb is None:  # the value, not an increment
-                value = self(self.t0, ta)
-                return value if self.w0 is None else self.w0 + value
-            start, stop = float(ta), float(tb)
-            like = torch.empty(self.size, dtype=self.dtype)
-            if start == stop:  # no noise, and no draw
-                return torch.zeros_like(like)
-            unit: torch.Tensor = recorder.draw("brownian", like, True, (start, stop))
-            increment: torch.Tensor = unit * abs(stop - start) ** 0.5
-            return increment
-
-    with replaced(torchsde, dict.fromkeys(BROWNIAN, Path)):
-        yield
-
-
-BROWNIAN = ("BrownianInterval", "BrownianTree", "BrownianPath")  # torchsde's
-
-
-@contextlib.contextmanager
-def replaced(module: Any, values: dict[str, Any]) -> Iterator[None]:
-    """Attributes of a module, replaced for a while."""
-    kept = {name: getattr(module, name) for name in values}
-    try:
-        for name, value in values.items():
-            setattr(module, name, value)
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(module, name, value)
-
-
-@contextlib.contextmanager
-def preserved_random_state() -> Iterator[None]:
-    """Leaves torch's and NumPy's global random state as it was."""
-    state, legacy = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
-        np.random.set_state(legacy)  # noqa: NPY002
+    def __call__(self, ta: Any, tb: Any = None) -> torch.Tensor:
+        if tb is None:  # the value, not an increment
+            value = self(self.t0, ta)
+            return value if self.w0 is None else self.w0 + value
+        start, stop = float(ta), float(tb)
+        like = torch.empty(self.size, dtype=self.dtype)
+        if start == stop:  # no noise, and no draw
+            return torch.zeros_like(like)
+        length: float = abs(stop - start) ** 0.5
+        return self.draw("brownian", like, True, (start, stop)) * length

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from dfbench import readout
+from dfbench.draws import GaussianDraws
 from dfbench.errors import SubjectError
 from dfbench.levels import Grid, Level
-from dfbench.readout import Call, GaussianDraws, Reading, read_out
+from dfbench.readout import Call, Reading, read_out
 from dfbench.samplers import METHODS
 
 T = torch.Tensor
@@ -267,7 +267,7 @@ def test_brownian_increments_keep_their_covariance() -> None:
         assert table.rows.tolist() == [[1, 0, 1, 0, 0], [1, 1, 1, 2, 3]]
         expected = [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]]
         assert table.covariance == pytest.approx(np.array(expected))
-    for name in readout.BROWNIAN:  # put back
+    for name in ("BrownianInterval", "BrownianTree", "BrownianPath"):  # put back
         assert getattr(torchsde, name).__module__.startswith("torchsde")
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from dfbench.checks.precision import accumulated, unit_roundoff
+from dfbench.draws import GaussianDraws
 from dfbench.errors import SubjectError
 from dfbench.outcome import Finding, claim, deciding, inconclusive, judge
-from dfbench.readout import Call, CalledModel, GaussianDraws
+from dfbench.readout import Call, CalledModel
 from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
 

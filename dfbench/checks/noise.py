@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +11,10 @@ import numpy as np
 import torch
 from scipy import stats
 
+from dfbench.draws import GaussianDraws, brownian_paths
 from dfbench.levels import Array
 from dfbench.outcome import Finding, claim, judge
-from dfbench.readout import BROWNIAN, SEED, GaussianDraws, replaced
+from dfbench.readout import SEED
 from dfbench.samplers.method import brownian_covariance
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
@@ -105,13 +104,8 @@ class _Kept:
             self.spans.append(span)
 
 
-@contextmanager
-def _paths(kept: _Kept) -> Iterator[None]:
+def _paths(kept: _Kept) -> AbstractContextManager[None]:
     """Keeps the increments of torchsde's Brownian paths, not the draws they are made of."""
-    torchsde: Any = sys.modules.get("torchsde")
-    if torchsde is None:
-        yield
-        return
 
     def watched(cls: Any) -> Any:
         class Watched:
@@ -131,8 +125,7 @@ def _paths(kept: _Kept) -> Iterator[None]:
 
         return Watched
 
-    with replaced(torchsde, {name: watched(getattr(torchsde, name)) for name in BROWNIAN}):
-        yield
+    return brownian_paths(watched)
 
 
 def _run(subject: Sampler, seed: int) -> tuple[torch.Tensor, _Kept, list[str]]:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from dfbench.draws import GaussianDraws
 from dfbench.errors import SubjectError, Unsupported, Unusable
 from dfbench.levels import Array, Level
-from dfbench.readout import Call, GaussianDraws
+from dfbench.readout import Call
 from dfbench.subjects import resolve
 from dfbench.subjects.contract import Sampler
 from dfbench.sweep.samplers import Draws, Run
