@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from dfbench.outcome import Finding, claim, judge
 from dfbench.readout import AFFINE
@@ -30,22 +31,17 @@ def affine_check(subject: Sampler) -> Finding:
     reading = subject.reading(STEPS)
     narrow = any(draw.dtype != reading.output_dtype for draw in reading.draws)
     bound = 1e-4 if narrow else AFFINE
-    derivation = f"round-off: {AFFINE} of the sum of the terms" + (
-        ", or 1e-4 where noise is drawn in a narrower type" if narrow else ""
-    )
+    details: dict[str, Any] = {
+        "unit": "relative",
+        "derivation": f"round-off: {AFFINE} of the sum of the terms"
+        + ", or 1e-4 where noise is drawn in a narrower type" * narrow,
+    }
     if not math.isfinite(reading.offset):
         return judge(math.inf, bound, unit="relative", why="zero input gives a non-finite sample")
     if reading.violated_at is None:
-        return judge(
-            max(reading.superposition, reading.offset),
-            bound,
-            unit="relative",
-            derivation=derivation,
-        )
+        return judge(max(reading.superposition, reading.offset), bound, **details)
     j = reading.violated_at
-    where = "the sample" if j == reading.table.nfe else f"evaluation {j}"
-    small = subject.reading(STEPS, amplitude=1e-6)
-    if small.violated_at is None:
+    if subject.reading(STEPS, amplitude=1e-6).violated_at is None:
         why = (
             "clipping or thresholding: superposition fails at unit amplitude and holds at 1e-6; "
             "the table of the other checks is read at 1e-6, inside the clipping range"
@@ -55,9 +51,8 @@ def affine_check(subject: Sampler) -> Finding:
     return judge(
         reading.superposition,
         bound,
-        unit="relative",
-        derivation=derivation,
-        where=where,
+        where="the sample" if j == reading.table.nfe else f"evaluation {j}",
         why=why,
         counterexample={"steps": STEPS, "amplitude": 1.0},
+        **details,
     )

@@ -6,12 +6,13 @@ import math
 from itertools import product, starmap
 
 import torch
+from torch import Tensor
 
 from dfbench.checks.cases import largest
 from dfbench.checks.precision import TABLES
 from dfbench.outcome import Finding, claim, fail, judge, skip
 from dfbench.subjects.contract import Sampler
-from dfbench.subjects.reference import MethodSampler
+from dfbench.subjects.reference import MethodSampler, MethodSession
 
 STEPS = 10
 
@@ -19,18 +20,14 @@ STEPS = 10
 def _wrong_add_noise(size: float) -> Sampler:
     """Adds noise of the next level."""
 
-    class Broken(MethodSampler):
-        def session(self, n, grid=None, prediction=None):  # type: ignore[no-untyped-def]
-            made = super().session(n, grid, prediction)
+    def spoil(run: MethodSession) -> None:
+        def add_noise(x: Tensor, eps: Tensor, i: int) -> tuple[Tensor, Tensor]:
+            alpha, sigma = run.grid[i]
+            return alpha * x + (1 + size) * sigma * eps, alpha * x + sigma * eps
 
-            def add_noise(x, eps, i):  # type: ignore[no-untyped-def]
-                alpha, sigma = made.grid[i]
-                return alpha * x + (1 + size) * sigma * eps, alpha * x + sigma * eps
+        run.companions = lambda: {"add_noise": add_noise}  # type: ignore[method-assign]
 
-            made.companions = lambda: {"add_noise": add_noise}  # type: ignore[method-assign]
-            return made
-
-    return Broken("ddim")
+    return MethodSampler("ddim", spoil=spoil)
 
 
 @claim(

@@ -12,7 +12,7 @@ from dfbench.errors import SubjectError, Undefined, Unsupported
 from dfbench.levels import Grid
 from dfbench.outcome import Finding, claim, judge, skip
 from dfbench.subjects.contract import Sampler
-from dfbench.subjects.reference import Defect, MethodSampler
+from dfbench.subjects.reference import Defect, MethodSampler, MethodSession
 from dfbench.table import Table
 
 STEPS = 8
@@ -21,14 +21,10 @@ STEPS = 8
 def _scale_dependent(size: float) -> Sampler:
     """An error that grows with α: the sampler knows the scale of its levels."""
 
-    class Broken(MethodSampler):
-        def session(self, n, grid=None, prediction=None):  # type: ignore[no-untyped-def]
-            made = super().session(n, grid, prediction)
-            alpha = made.grid.alpha
-            made.defect = Defect(output=lambda m, j: m * (1 + size * alpha[j]))
-            return made
+    def spoil(run: MethodSession) -> None:
+        run.defect = Defect(output=lambda m, j: m * (1 + size * run.grid.alpha[j]))
 
-    return Broken("ddim")
+    return MethodSampler("ddim", spoil=spoil)
 
 
 @claim(
@@ -70,14 +66,11 @@ def scale_check(subject: Sampler) -> Finding:
 def _one_form_is_wrong(size: float) -> Sampler:
     """Treats its x-prediction with an error; the ε-prediction is right."""
 
-    class Broken(MethodSampler):
-        def session(self, n, grid=None, prediction=None):  # type: ignore[no-untyped-def]
-            made = super().session(n, grid, prediction)
-            if made.prediction == "x":
-                made.defect = Defect(output=lambda m, j: m * (1 + size))
-            return made
+    def spoil(run: MethodSession) -> None:
+        if run.prediction == "x":
+            run.defect = Defect(output=lambda m, j: m * (1 + size))
 
-    return Broken("ddim")
+    return MethodSampler("ddim", spoil=spoil)
 
 
 @claim(

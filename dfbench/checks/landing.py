@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dfbench.checks.cases import at_steps, last
-from dfbench.levels import Grid, grid_of
+from dfbench.levels import grid_of
 from dfbench.outcome import Finding, claim, judge, skip
 from dfbench.subjects.contract import Sampler
-from dfbench.subjects.reference import MethodSampler
+from dfbench.subjects.reference import MethodSampler, MethodSession
 
 STEPS = (10, 25)
 
 
-class _StopsEarly(MethodSampler):
+def _stops_early(size: float) -> Sampler:
     """Leaves out the last step."""
 
-    def session(self, n: int, grid: Grid | None = None, prediction: str | None = None) -> Any:
-        made = super().session(n, grid, prediction)
-        made.grid = grid_of(list(made.grid)[:-1])
-        return made
+    def spoil(run: MethodSession) -> None:
+        run.grid = grid_of(list(run.grid)[:-1])
+
+    return MethodSampler("ddim", spoil=spoil)
 
 
 @claim(
@@ -27,7 +25,7 @@ class _StopsEarly(MethodSampler):
     "The sample lands at clean data, or at the cleanest level that the model was trained at: no "
     "noise is left in it.",
     source="DESIGN: the sample lands at the declared final level",
-    control=lambda size: _StopsEarly("ddim"),
+    control=_stops_early,
     control_size=1.0,
     sized=False,
 )

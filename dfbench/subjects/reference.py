@@ -117,6 +117,7 @@ class MethodSampler(Sampler):
         name: of the method in `METHODS`.
         options: the method's own.
         defect, claimed: for controls, what is broken and traits that are claimed in its place.
+        spoil: for controls, changes a run before it is made.
     """
 
     library = "dfbench"
@@ -129,10 +130,11 @@ class MethodSampler(Sampler):
         *,
         defect: Defect | None = None,
         claimed: dict[str, Any] | None = None,
+        spoil: Callable[[MethodSession], None] = lambda run: None,
     ) -> None:
         super().__init__(options)
         self.method = METHODS[name]
-        self.defect = defect or Defect()
+        self.defect, self.spoil = defect or Defect(), spoil
         self.name = f"dfbench:{name}" + (" (broken)" if defect or claimed else "")
         self.version = __version__
         traits: Traits = self.method.traits_of(**self.config)
@@ -156,4 +158,5 @@ class MethodSampler(Sampler):
         kind = prediction or self.predictions[0]
         made = MethodSession(self.method, self.config, levels, kind, self.defect)
         made.cleanest = 0.0 if self.clean else levels[-1].ratio
+        self.spoil(made)
         return made
