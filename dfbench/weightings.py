@@ -53,11 +53,6 @@ def cosine_density(lam: Array) -> Array:
     return np.asarray(np.exp(-np.logaddexp(lam / 2, -lam / 2)) / math.pi)
 
 
-def flow_density(lam: Array) -> Array:
-    """Density of λ for t ~ U(0, 1) and the flow-matching schedule: sech²(λ/4)/8."""
-    return np.asarray(expit(lam / 2) * expit(-lam / 2) / 2)
-
-
 def normal_density(lam: Array, mean: float, std: float, tilt: float = 0.0) -> Array:
     """Density of λ ~ N(mean, std²), times e^(−tilt λ), without ∞ · 0."""
     power = -0.5 * ((lam - mean) / std) ** 2 - tilt * lam

@@ -445,13 +445,6 @@ def test_table_levels_exact_on_integers_and_log_linear_between() -> None:
     assert sum(c * c for c in table.level(500.25)) == pytest.approx(1, rel=1e-15)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.floats(0, 999))
-def test_index_of_ratio_round_trip(n: float) -> None:
-    table = DiscreteSchedule.scaled_linear()
-    assert table.index_of_ratio(table.level(n).ratio) == pytest.approx(n, rel=1e-10, abs=1e-9)
-
-
 def test_table_as_schedule() -> None:
     table = DiscreteSchedule.linear()
     schedule = table.as_schedule()
@@ -468,11 +461,6 @@ def test_ends_of_a_table() -> None:
     table = DiscreteSchedule.linear()
     with pytest.raises(ValueError, match="read-only"):
         table.alphas_cumprod[0] = 0.5
-    assert table.index_of_ratio(1e9, clip=True) == 999
-    assert table.index_of_ratio(0, clip=True) == 0
-    for bad in (0.0, 1e9, math.nan, -1.0):
-        with pytest.raises(ValueError, match="ratio must"):
-            table.index_of_ratio(bad)
     for index in (-1, 1000, math.nan):
         with pytest.raises(ValueError, match="time index"):
             table.level(index)
@@ -486,7 +474,6 @@ def test_zero_terminal_snr() -> None:
     assert zero.ratios[-1] == math.inf
     root, old = np.sqrt(zero.alphas_cumprod), np.sqrt(table.alphas_cumprod)
     np.testing.assert_allclose(np.diff(root) / np.diff(old), root[0] / (old[0] - old[-1]), 1e-9)
-    assert zero.index_of_ratio(math.inf) == 999
     with pytest.raises(ValueError, match="no signal"):
         zero.level(998.5)
     with pytest.raises(ValueError, match="without signal"):
@@ -525,16 +512,6 @@ def test_tables_are_diffusers(name: str, zero_snr: bool) -> None:
         assert np.abs(wrong / theirs.numpy() - 1).max() > 10 * bound
     if not zero_snr:  # a released table is taken as it is
         assert DiscreteSchedule(theirs).level(7).alpha == math.sqrt(float(theirs[7]))
-
-
-def test_index_of_ratio_is_diffusers() -> None:
-    diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
-    euler = diffusers.EulerDiscreteScheduler()
-    table = DiscreteSchedule(euler.alphas_cumprod)
-    ratios = np.geomspace(1e-3, 1e3, 40)
-    theirs = euler._sigma_to_t(ratios, np.log(table.ratios))
-    ours = [table.index_of_ratio(r, clip=True) for r in ratios]
-    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
 def test_registry() -> None:

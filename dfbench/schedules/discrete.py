@@ -120,28 +120,6 @@ class DiscreteSchedule:
         alpha, sigma = at_log_snr(float(below + (n - int(n)) * (above - below)), "vp")
         return Level(alpha, sigma)
 
-    def index_of_ratio(self, ratio: float, *, clip: bool = False) -> float:
-        """The time index, in general between integers, at which σ/α = `ratio`.
-
-        Args:
-            ratio: noise-to-signal ratio.
-            clip: take the nearest end for a ratio outside the table, as diffusers and k-diffusion
-                do, instead of raising.
-
-        Raises:
-            ValueError: the ratio is NaN or negative, or outside the table and not clipped.
-        """
-        ratios = self.ratios
-        if not ratio >= 0:
-            raise ValueError(f"ratio must be non-negative, got {ratio}")
-        if not clip and not ratios[0] * (1 - 1e-12) <= ratio <= ratios[-1] * (1 + 1e-12):
-            raise ValueError(f"ratio must be in [{ratios[0]:.6g}, {ratios[-1]:.6g}], got {ratio}")
-        if ratio <= ratios[0] or ratio >= ratios[-1]:
-            return 0.0 if ratio <= ratios[0] else float(len(self) - 1)
-        i = int(np.searchsorted(ratios, ratio, side="right")) - 1
-        low, high = np.log(ratios[i : i + 2])
-        return i + float((math.log(ratio) - low) / (high - low))
-
     def as_schedule(self) -> Schedule:
         """The table as a `Schedule`: t = n/(N − 1), so t = 0 is index 0, where σ > 0.
 

@@ -41,16 +41,13 @@ class Diverged(Exception):
     """The loss is not finite, or far above where it began; the message says what is kept."""
 
 
-def train(
-    config: Config, folder: str | Path, progress: Progress = quiet, resume: bool = True
-) -> Trained:
+def train(config: Config, folder: str | Path, progress: Progress = quiet) -> Trained:
     """Train a study in a folder, from its last checkpoint if it has one.
 
     Args:
         config: the study.
         folder: is created; holds what `dfbench.training.checkpoint` lists.
         progress: told (what, steps done, steps in all).
-        resume: whether a folder with a checkpoint is gone on with; else it is refused.
 
     Returns:
         The network with the averaged weights.
@@ -61,7 +58,7 @@ def train(
         OSError: a file cannot be written; the last good checkpoint stays.
     """
     folder = Path(folder)
-    _check(folder, config, resume)
+    _check(folder, config)
     trainer = Trainer(config)
     if trainer.main:
         _claim(folder, config)
@@ -90,11 +87,9 @@ def main_process() -> bool:
     return bool(PartialState().is_main_process)
 
 
-def _check(folder: Path, config: Config, resume: bool) -> None:
+def _check(folder: Path, config: Config) -> None:
     """Refuse a folder that is another study's."""
     if checkpoint.state_file(folder).is_file():
-        if not resume:
-            raise Unusable(f"{folder}: holds a trained network already")
         other = configuration.differences(
             config, configuration.read(checkpoint.config_file(folder))
         )

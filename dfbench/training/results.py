@@ -66,15 +66,3 @@ def save_table(folder: str | Path, name: str, table: pd.DataFrame) -> None:
     write_with(place / f"{name}.parquet", lambda path: table.to_parquet(path, index=False))
     known = load(folder)["tables"]
     update(folder, tables=sorted({*known, name}))
-
-
-def load_table(folder: str | Path, name: str) -> pd.DataFrame:
-    """A table that `save_table` wrote.
-
-    Raises:
-        Unusable: there is none of this name.
-    """
-    try:
-        return pd.read_parquet(Path(folder) / "results" / f"{name}.parquet")
-    except OSError as error:
-        raise Unusable(f"{folder}: has no table {name}") from error

@@ -250,11 +250,3 @@ def test_a_table_between_its_entries(at):
     part, level = at - int(at), table.level(at)
     close(level.ratio / (low.ratio ** (1 - part) * high.ratio**part), 1, PRODUCTS)
     close(level.alpha**2 + level.sigma**2, 1, PRODUCTS)
-    close(table.index_of_ratio(level.ratio), at, 1e3 * PRODUCTS)
-
-
-def test_the_place_of_a_ratio_in_a_table():
-    table = DiscreteSchedule.linear()
-    for ratio, n in {table.ratios[0]: 0, table.ratios[3]: 3, 1e-9: 0, 1e9: 999}.items():
-        close(table.index_of_ratio(float(ratio), clip=True), n, 1e-9)
-    close(table.index_of_ratio(float(table.ratios[999]), clip=True), 999, 1e-9)

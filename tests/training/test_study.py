@@ -33,8 +33,8 @@ def test_a_study_leaves_its_results(tmp_path):
     assert 0 < summary["throughput"]["fraction_of_peak"] < 1.2
     log = pd.read_csv(tmp_path / "results" / "log.csv")
     assert list(log["step"]) == [10, 20]
-    pd.testing.assert_frame_equal(log, results.load_table(tmp_path, "log"))
-    profile = results.load_table(tmp_path, "profile")
+    pd.testing.assert_frame_equal(log, pd.read_parquet(tmp_path / "results" / "log.parquet"))
+    profile = pd.read_parquet(tmp_path / "results" / "profile.parquet")
     assert profile["fraction"].sum() == pytest.approx(1)
     assert any("mm" in name for name in profile["operation"])
     before = (tmp_path / "training.json").stat().st_mtime_ns
@@ -70,9 +70,7 @@ def test_tables_and_numbers_that_are_not_finite(tmp_path):
     summary = results.load(tmp_path)
     assert summary["tables"] == ["one"]
     assert summary["findings"] == [{"measured": "nan", "n": 3}]
-    pd.testing.assert_frame_equal(results.load_table(tmp_path, "one"), table)
-    with pytest.raises(Unusable, match="no table two"):
-        results.load_table(tmp_path, "two")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "results" / "one.parquet"), table)
     results.file_of(tmp_path).write_text("[]", encoding="utf-8")
     with pytest.raises(Unusable, match="not a dfbench"):
         results.load(tmp_path)
