@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from dfbench.errors import Unusable
@@ -19,13 +18,12 @@ class ReferenceMethods(Library):
     name = "dfbench"
     shape = "a reference method"
 
-    @cache  # noqa: B019 - there is one of it
     def names(self) -> list[str]:
         """Those that run on levels alone, without times on a schedule and without options."""
         return [name for name in sorted(METHODS) if name not in APART and _runs(name)]
 
     def others(self) -> list[str]:
-        return [name for name in sorted(METHODS) if name not in self.names()]
+        return sorted(set(METHODS) - set(self.names()))
 
     def named(self, name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
         try:
