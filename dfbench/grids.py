@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
-from dfbench.levels import Array, Grid
+from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.schedules import DiscreteSchedule, Scale, Schedule, at_log_snr
 
 Family = Literal["ddim", "dpm", "euler"]
@@ -28,8 +28,8 @@ Indices = NDArray[np.int64]
 def at_times(schedule: Schedule, t: ArrayLike) -> Grid:
     """The levels of a schedule at times, noise first, shape (N + 1,)."""
     times = np.asarray(t, dtype=np.float64)
-    alpha, sigma = zip(*(schedule.level(float(time)) for time in times), strict=True)
-    return Grid(np.array(alpha), np.array(sigma), times, schedule)
+    levels = grid_of([schedule.level(float(time)) for time in times])
+    return Grid(levels.alpha, levels.sigma, times, schedule)
 
 
 def uniform_t(schedule: Schedule, n: int, t_start: float = 1.0, t_stop: float = 0.0) -> Grid:
@@ -235,9 +235,8 @@ def at_indices(table: DiscreteSchedule, indices: ArrayLike, final_zero: bool = T
     n = np.asarray(indices, dtype=np.float64)
     if n.ndim != 1 or len(n) == 0 or not (np.diff(n) <= 0).all():
         raise ValueError(f"indices must be falling, shape (n,) with n ≥ 1, got {indices!r}")
-    levels = [table.level(float(i)) for i in n]
-    alpha, sigma = zip(*levels, (1.0, 0.0) if final_zero else table.level(0), strict=True)
-    return Grid(np.array(alpha), np.array(sigma))
+    end = Level(1.0, 0.0) if final_zero else table.level(0)
+    return grid_of([*(table.level(float(i)) for i in n), end])
 
 
 def _ratios(sigma: Array, high: float, low: float, final_zero: bool) -> Grid:

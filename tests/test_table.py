@@ -15,11 +15,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from analytic import GaussianMixture
 from dfbench.errors import Undefined
+from dfbench.exact import exact_model, exact_slope
 from dfbench.grids import karras
 from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output, brownian_covariance
+from dfbench.steps import BLOCK
 from dfbench.table import Table
 
 EPS = float(np.finfo(np.float64).eps)
@@ -255,6 +258,49 @@ def test_steps_reproduce_the_rows(name: str, prediction: str) -> None:
         previous = row
 
 
+@pytest.mark.parametrize("name", ["ddpm", "dpm_solver_pp_multistep", "heun"])
+def test_steps_of_a_long_run_are_those_of_its_parts(name: str) -> None:
+    """Rows are taken apart block by block: no step knows where a block ends."""
+    table = METHODS[name].table(vp(400), "x")
+    assert table.nfe > BLOCK
+    previous = table.rows[BLOCK - 2 : BLOCK + 2]
+    for before, row, step in zip(previous, previous[1:], table.steps()[BLOCK - 1 :], strict=False):
+        assert step.carry == row[0] / before[0]
+        assert 1 <= len(step.outputs) <= 2
+        rest = row - step.carry * before
+        for i, weight in step.outputs.items():
+            assert weight == rest[1 + i]
+
+
+def test_the_states_of_a_run_are_the_rows_applied() -> None:
+    table = METHODS["dpmpp_sde"].table(vp(5), "x")
+    rng = np.random.default_rng(4)
+    z, normals = rng.standard_normal(3), rng.standard_normal((table.n_draws, 3))
+    draws = table.drawn(normals.__getitem__)
+    outputs: list[Any] = []
+
+    def model(state: Any, level: Level) -> Any:
+        outputs.append(field(state, level))
+        return outputs[-1]
+
+    states = list(table.states(model, z, draws))
+    inputs = np.stack([z, *outputs, *(draws(k) for k in range(table.n_draws))])
+    assert np.abs(np.stack(states) - table.rows @ inputs).max() < 1e-13
+    assert np.abs(states[-1] - table.run(model, z, draws)).max() == 0
+
+
+def test_draws_have_the_covariance_of_the_table() -> None:
+    table = METHODS["dpmpp_sde"].table(vp(4), "x")
+    root = table.noise_root
+    assert np.abs(root @ root.T - table.covariance).max() < 1e-14
+    assert np.abs(table.covariance - np.eye(table.n_draws)).max() > 0.1
+    unit = np.eye(table.n_draws)
+    drawn = table.drawn(lambda k: unit[k])  # array k of the standard normals is all but k zero
+    assert np.allclose([drawn(k) for k in range(table.n_draws)], root, atol=0)
+    plain = METHODS["ddpm"].table(vp(4), "x").drawn(unit.__getitem__)
+    assert np.array_equal(plain(2), unit[2])
+
+
 def test_steps_are_few() -> None:
     """A multistep method needs its few last outputs, however long the run."""
     for step in METHODS["dpm_solver_pp_multistep"].table(vp(40), "x").steps():
@@ -308,6 +354,25 @@ def test_rescaling_is_refused_where_outputs_would_change() -> None:
 
 
 # Law ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prediction", [*PREDICTIONS, "edm"])
+@pytest.mark.parametrize("level", [Level(0.6, 0.8), Level(0.0, 1.0), Level(3.0, 0.01)])
+def test_the_slope_is_that_of_the_exact_model(prediction: str, level: Level) -> None:
+    s = np.array([0.0, 1e-6, 0.3, 40.0])
+    data = GaussianMixture.diagonal([1.0], np.zeros((1, 4)), s[None])
+    model = exact_model(data, prediction, 0.5)
+    slope = exact_slope(s, level, prediction, 0.5)
+    assert slope == pytest.approx(model(np.ones((1, 4)), level)[0], rel=1e-9, abs=1e-9)
+
+
+def test_the_slope_has_its_limits_where_data_is_clean() -> None:
+    """At σ = 0: x̂ is z/α, ε̂ is nothing; and the model of a point is a constant."""
+    clean, s = Level(2.0, 0.0), np.array([0.0, 1.0])
+    assert exact_slope(s, clean, "x").tolist() == [0.0, 0.5]
+    assert exact_slope(s, clean, "eps").tolist() == [0.0, 0.0]
+    with pytest.raises(Undefined, match="σ = 0"):
+        exact_slope(s, clean, "score")
 
 
 def propagated(table: Table, s: float, mu: float) -> tuple[Any, Any]:
