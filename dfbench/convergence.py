@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from analytic import GaussianMixture, flow_map
@@ -41,16 +43,28 @@ def exact_flow() -> tuple[Array, Array]:
     return start, end.z
 
 
-def fit(steps: Array, error: Array, floor: Array) -> tuple[float, float, int]:
-    """Order and half-width of its 95 % interval from errors against steps.
+class Fit(NamedTuple):
+    """An order, the half-width of its 95 % interval, and the number of points used."""
+
+    order: float
+    width: float
+    used: int
+
+
+def fit(steps: ArrayLike, error: ArrayLike, floor: ArrayLike) -> Fit:
+    """The order of errors against steps.
 
     Regression of log error on log h and h (the next term of an asymptotic expansion
-    e = C hᵖ (1 + c h + …)), over the longest tail above 30 round-off floors; also the number of
-    points used.
+    e = C hᵖ (1 + c h + …)), over the longest tail above 30 round-off floors.
+
+    Args:
+        steps, error: one of each a run.
+        floor: of round-off, one for all or one a run.
     """
-    usable = (error > 30 * floor) & np.isfinite(error)
+    steps, error = np.asarray(steps, dtype=float), np.asarray(error, dtype=float)
+    usable = (error > 30 * np.asarray(floor)) & np.isfinite(error)
     if usable.sum() < 4:
-        return float("nan"), float("inf"), int(usable.sum())
+        return Fit(float("nan"), float("inf"), int(usable.sum()))
     last = int(np.flatnonzero(usable)[-1])
     window = [i for i in range(last + 1) if usable[i]][-WINDOW:]
     h = 1.0 / steps[window]
@@ -60,4 +74,4 @@ def fit(steps: Array, error: Array, floor: Array) -> tuple[float, float, int]:
     freedom = len(h) - 3
     cov = np.linalg.inv(design.T @ design) * (residual @ residual) / freedom
     width = float(stats.t.ppf(0.975, freedom) * np.sqrt(cov[1, 1]))
-    return float(solution[1]), width, len(window)
+    return Fit(float(solution[1]), width, len(window))

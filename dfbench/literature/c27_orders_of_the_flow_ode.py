@@ -108,7 +108,7 @@ def check(solver: Solver) -> Finding:
                 found = table.run(exact_model(target(), "x"), start)
                 nfe.append(float(table.nfe))
                 errors.append(float(np.sqrt(np.mean((found - end) ** 2))))
-            order, _, _ = fit(np.array(steps, float), np.array(errors), np.full(len(steps), 1e-14))
+            order = fit(steps, errors, 1e-14).order
             off = largest(off, abs(order - ORDERS[name]))
             quantities[f"order of {NAMES[name]} on the {ode} ODE"] = order
             series |= {f"{name}, {ode}: evaluations": nfe, f"{name}, {ode}: error": errors}

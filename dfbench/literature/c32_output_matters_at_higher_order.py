@@ -110,7 +110,7 @@ def check(solver: Solver) -> Finding:
         pairs = [(a, b) for i, a in enumerate(OUTPUTS) for b in OUTPUTS[:i]]
         series["apart"].append(largest(rms(ends[a] - ends[b]) for a, b in pairs))
     errors = np.array([series[f"error, {output}"] for output in OUTPUTS])
-    order, _, _ = fit(np.array(STEPS, float), np.array(series["apart"]), np.full(len(STEPS), 1e-14))
+    order = fit(STEPS, series["apart"], 1e-14).order
     apart = series["apart"][-1] / errors[:, -1].min()
     same = judge(  # the same as: apart ≥ 0.1
         1 / max(apart, 1e-300),

@@ -55,7 +55,7 @@ def check(solver: Solver, lab: Lab) -> Finding:
             largest(rms(ends[a] - ends[b]) for i, a in enumerate(OUTPUTS) for b in OUTPUTS[:i])
         )
     errors = np.array([series[f"error, {output}"] for output in OUTPUTS])
-    order, _, _ = fit(np.array(STEPS, float), np.array(series["apart"]), np.full(len(STEPS), 1e-14))
+    order = fit(STEPS, series["apart"], 1e-14).order
     differ = judge(
         errors[:, -1].min() / max(series["apart"][-1], 1e-300),
         10.0,

@@ -164,9 +164,8 @@ def check(churned: Churn) -> Finding:
     composed = gap.for_all(step=levels_pairs(), fraction=floats(0.01, 0.95) | st.just(0.0))
     steps, orders = (48, 64, 96, 128, 192), {}
     for c in (0.0, 0.3, 0.5, 0.8):
-        errors = np.array([law_error(churned(regular(*ENDS, n), c)) for n in steps])
-        order, _, _ = fit(np.array(steps, float), errors, np.full(len(steps), 1e-13))
-        orders[f"order of the law's error, churn {c:g}"] = order
+        errors = [law_error(churned(regular(*ENDS, n), c)) for n in steps]
+        orders[f"order of the law's error, churn {c:g}"] = fit(steps, errors, 1e-13).order
     first = judge(
         largest(abs(order - 1) for order in orders.values()),
         SLACK,
@@ -175,9 +174,8 @@ def check(churned: Churn) -> Finding:
     )
     widths = np.array([0.2, 0.15, 0.1, 0.07, 0.05])
     law, samples = np.array([reversed_and_noised(w) for w in widths]).T
-    floor = np.full(len(widths), 1e-14)
-    orders["order of the step: law of reversed DDIM"] = fit(1 / widths, law, floor)[0]
-    orders["order of the step: its samples"] = fit(1 / widths, samples, floor)[0]
+    orders["order of the step: law of reversed DDIM"] = fit(1 / widths, law, 1e-14).order
+    orders["order of the step: its samples"] = fit(1 / widths, samples, 1e-14).order
     second = judge(
         largest(
             abs(orders["order of the step: law of reversed DDIM"] - 2),

@@ -11,7 +11,7 @@ import numpy as np
 from analytic import reverse_sde_law
 from dfbench.convergence import fit
 from dfbench.grids import uniform_t
-from dfbench.levels import Array, Grid
+from dfbench.levels import Grid
 from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
@@ -70,11 +70,6 @@ def one_step_gap(reverse: Reverse, eta: float, h: float) -> float:
     return float(np.abs(np.append(ours[:2] - theirs[:2], ours[2:] ** 2 - theirs[2:] ** 2)).max())
 
 
-def order_of(steps: Array, errors: list[float]) -> float:
-    """The fitted order."""
-    return fit(steps, np.array(errors), np.full(len(errors), 1e-13))[0]
-
-
 def draw(finding: Finding) -> Figure:
     """Error of the marginal against steps, for every η."""
     import seaborn as sns
@@ -116,14 +111,13 @@ def check(reverse: Reverse) -> Finding:
     orders: dict[str, float] = {}
     series: dict[str, list[float]] = {"steps": [float(n) for n in STEPS]}
     quantities: dict[str, float] = {}
-    count = np.array(STEPS, dtype=float)
     for name, schedule in SCHEDULES.items():
         for eta in ETAS:
             tables = [reverse(uniform_t(schedule, n, *ENDS), eta) for n in STEPS]
             marginal = [marginal_error(table) for table in tables]
             other = [law_error(table, eta) for table in tables]
-            orders[f"{name}, η = {eta:g}: order of the marginal"] = order_of(count, marginal)
-            orders[f"{name}, η = {eta:g}: order from a wrong start"] = order_of(count, other)
+            for what, errors in (("of the marginal", marginal), ("from a wrong start", other)):
+                orders[f"{name}, η = {eta:g}: order {what}"] = fit(STEPS, errors, 1e-13).order
             if name == "cosine":
                 series[f"η = {eta:g}"] = marginal
                 quantities[f"cosine, η = {eta:g}, 64 steps: relative error of the spread"] = (
@@ -137,7 +131,7 @@ def check(reverse: Reverse) -> Finding:
     )
     widths = np.array([0.05, 0.03, 0.02, 0.01, 0.005])
     steps = {
-        name: order_of(1 / widths, [one_step_gap(reverse, eta, h) for h in widths])
+        name: fit(1 / widths, [one_step_gap(reverse, eta, h) for h in widths], 1e-13).order
         for name, eta in (("DDIM", 0.0), ("DDPM", 1.0))
     }
     second = judge(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
+from dfbench.convergence import fit
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
-from dfbench.literature.c37_reverse_sde_with_eta import SLACK, marginal_error, order_of
+from dfbench.literature.c37_reverse_sde_with_eta import SLACK, marginal_error
 from dfbench.literature.drawing import frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import largest, row, worst_of
@@ -94,7 +95,7 @@ def check(sde: Interpolant) -> Finding:
     off = 0.0
     for name, noise in NOISES.items():
         errors = [marginal_error(sde(uniform_t(FlowMatching(), n, *ENDS), noise)) for n in STEPS]
-        order = order_of(np.array(STEPS, dtype=float), errors)
+        order = fit(STEPS, errors, 1e-13).order
         off = largest(off, abs(order - 1))
         series[f"ε = {name}"] = errors
         quantities |= {

@@ -114,7 +114,7 @@ def check(methods: dict[str, Entry]) -> Finding:
     series["data std"] = [float(s) for s in np.sqrt(variances)]
     for name, (method, options, declared) in methods.items():
         error: Array = np.array([weak_error(method, int(n), options(int(n))) for n in STEPS])
-        order, half, _ = fit(STEPS.astype(float), error, np.full(len(STEPS), 1e-13))
+        order, half, _ = fit(STEPS, error, 1e-13)
         off, width = largest(off, abs(order - declared)), largest(width, half)
         quantities[f"order: {name}"] = order
         series[name] = [float(e) for e in error]

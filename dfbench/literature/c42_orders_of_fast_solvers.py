@@ -140,7 +140,7 @@ def check(table_of: Read) -> Finding:
         grids = [grid(n, "vp") for n in STEPS]
         tables = [table_of(solver, each) for each in grids]
         errors = np.array([error(*pair) for pair in zip(tables, grids, strict=True)])
-        order, half, _ = fit(np.array(STEPS, dtype=float), errors, np.full(len(STEPS), 1e-14))
+        order, half, _ = fit(STEPS, errors, 1e-14)
         short = max(short, solver.order - order) if np.isfinite(order) else np.inf
         quantities[f"order: {name}"] = order
         quantities[f"95 % half-width of the order: {name}"] = half
