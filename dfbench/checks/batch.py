@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -23,12 +25,10 @@ def _run(
     rows: slice = slice(None),
 ) -> torch.Tensor:
     """A run with fixed noise: draw k of row r is the same numbers in every batch and dtype."""
-    count = 0
+    seeds = itertools.count(1000)
 
     def fixed(operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
-        nonlocal count
-        source = torch.Generator().manual_seed(1000 + count)
-        count += 1
+        source = torch.Generator().manual_seed(next(seeds))
         whole = torch.randn((4, *out.shape[1:]), generator=source, dtype=torch.float64)
         picked = whole[rows] if out.shape[:1] == z.shape[:1] else whole[: len(out)]
         return picked.to(out.dtype)
@@ -99,12 +99,10 @@ def dtype_check(subject: Sampler) -> Finding:
     start = 0.25 * torch.tanh(_start()).to(torch.float16)
 
     def run(dtype: torch.dtype) -> torch.Tensor:
-        count = 0
+        calls = iter(forms)
 
         def model(z: torch.Tensor, call: Call) -> torch.Tensor:
-            nonlocal count
-            c_z, c_x = forms[count]
-            count += 1
+            c_z, c_x = next(calls)
             x = data if data.shape == z.shape else data[:, :1].expand_as(z)
             return (c_z * z.double() + c_x * x).to(z.dtype)
 

@@ -47,23 +47,23 @@ def response(table: Table, variance: Array = VARIANCES) -> Array:
     control_size=1e-1,
 )
 def law_check(subject: Sampler) -> Finding:
-    """Error of the output's standard deviation: 64 steps against 8, between two noise levels."""
+    """Error of the output's standard deviation: 64 steps against 16, between two noise levels."""
     if subject.traits.biased:
         return skip(f"does not converge by design: {subject.traits.biased}")
     series = spectral_response(subject)
     details: dict[str, Any] = {"unit": "relative error of the standard deviation", "series": series}
     try:
-        errors, tables = [], []
-        for n in (FEW, MANY):
-            tables.append(subject.affine_reading(n, grid=grid(n, subject.scale)).table)
-            errors.append(np.abs(response(tables[-1])))
+        few, many = (
+            subject.affine_reading(n, grid=grid(n, subject.scale)).table for n in (FEW, MANY)
+        )
     except Unsupported as reason:
         return _without_clean_grid(subject, str(reason), details)
-    floor = float(accumulated(tables[-1], TABLES)[-1])
-    index = int(errors[1].argmax())
+    coarse, fine = np.abs(response(few)), np.abs(response(many))
+    floor = float(accumulated(many, TABLES)[-1])
+    index = int(fine.argmax())
     return judge(
-        float(errors[1].max()),
-        max(float(errors[0].max()) * (FEW / MANY) ** RATE, floor),
+        float(fine[index]),
+        max(float(coarse.max()) * (FEW / MANY) ** RATE, floor),
         derivation=f"the error at {FEW} steps × ({FEW}/{MANY})^{RATE}, or round-off",
         where=f"{MANY} steps, data of standard deviation {np.sqrt(VARIANCES[index]):.3g}",
         counterexample={"steps": MANY, "variance": float(VARIANCES[index])},

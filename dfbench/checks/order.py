@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dfbench.checks.law import response
 from dfbench.checks.precision import accumulated, unit_roundoff
 from dfbench.convergence import CLEAN, NOISE, exact_flow, fit, grid, target
 from dfbench.errors import NotAffine, Unsupported
@@ -39,13 +40,9 @@ def deterministic_error(subject: Sampler, n: int) -> tuple[float, float]:
 
 def weak_error(subject: Sampler, n: int) -> tuple[float, float]:
     """Largest relative error of the output's standard deviation over Gaussian data."""
-    reading = subject.affine_reading(n, grid=grid(n, subject.scale))
-    variance = np.geomspace(0.05, 20.0, 13)
-    level = reading.table.levels[-1]
-    law = reading.table.law(variance)
-    truth = level.alpha**2 * variance + level.sigma**2
-    error = np.abs(np.sqrt(law.variance / truth) - 1).max()
-    return float(error), float(accumulated(reading.table, unit_roundoff(torch.float64), DATA)[-1])
+    table = subject.affine_reading(n, grid=grid(n, subject.scale)).table
+    error = np.abs(response(table, np.geomspace(0.05, 20.0, 13))).max()
+    return float(error), float(accumulated(table, unit_roundoff(torch.float64), DATA)[-1])
 
 
 def _euler_called_second_order(size: float) -> Sampler:
