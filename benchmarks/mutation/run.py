@@ -18,6 +18,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,8 @@ def record(
 ) -> list[Known]:
     """Ask every judge, or only these, about the unchanged packages, noting what it executes.
 
+    Tests of one group are asked in one fork: each counts as executing what any of them does.
+
     Args:
         imported: the lines that their import executes.
         collected: those that the import of each file of tests executes besides.
@@ -201,29 +204,31 @@ def record(
     _, everyone = next(forked([judges.names], 300.0, 1))
     if isinstance(everyone, Exception):
         raise everyone
-    everyone = [name for name in everyone if wanted(name, only)]
+    everyone = sorted((name for name in everyone if wanted(name, only)), key=suite.group)
 
-    def task(judge: str) -> Callable[[], Any]:
-        def run() -> tuple[judges.Judgement, Lines]:
+    def task(group: list[str]) -> Callable[[], Any]:
+        def run() -> tuple[list[judges.Judgement], Lines]:
             recorder = judges.Recorder(root, files)
             with recorder:
-                said = judges.ask(judge)
+                said = [judges.ask(judge) for judge in group]
             return said, recorder.lines
 
         return run
 
     found = []
-    for index, made in forked([task(judge) for judge in everyone], 300.0, workers):
+    groups = [list(group) for _, group in groupby(everyone, suite.group)]
+    for index, made in forked(map(task, groups), 300.0, workers):
         if isinstance(made, str | Exception):
-            print(f"{everyone[index]}: {made}", file=sys.stderr)
+            print(f"{groups[index]}: {made}", file=sys.stderr)
             continue
-        said, lines = made
-        file = said.judge.removeprefix("test ").partition("::")[0]
+        everything, lines = made
+        file = suite.file(groups[index][0])
         lines = together(lines, imported, collected.get(file, {}))
-        if said.passed:
-            found.append(Known(said.judge, said.passed, said.seconds, lines))
-        if said.bad and not said.judge.startswith("certify"):
-            print(f"{said.judge} does not pass unchanged: {said.bad}", file=sys.stderr)
+        for said in everything:
+            if said.passed:
+                found.append(Known(said.judge, said.passed, said.seconds, lines))
+            if said.bad and not said.judge.startswith("certify"):
+                print(f"{said.judge} does not pass unchanged: {said.bad}", file=sys.stderr)
     return sorted(found, key=lambda known: known.seconds)
 
 
