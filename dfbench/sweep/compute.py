@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, fields, replace
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from dfbench.sweep import costs
-from dfbench.sweep.cells import Cell, Way
+from dfbench.sweep.cells import Cell
 from dfbench.sweep.entries import Entry
+from dfbench.sweep.kept import Kept
 from dfbench.sweep.laws import TARGETS
 from dfbench.sweep.measurement import Value
 from dfbench.sweep.samplers import Run
@@ -22,10 +22,11 @@ from dfbench.sweep.targets import Target
 
 VALUES = tuple(field.name for field in fields(Value))
 
-T = TypeVar("T")
 
-_made: dict[Any, Any] = {}  # of this process: targets, and the last runs
-_lock = threading.RLock()
+#: Of this process. A run and its costs, which its levels do not change, serve many cells.
+_targets: Kept[Target] = Kept(16)
+_runs: Kept[Run] = Kept(4)
+_costs: Kept[dict[str, float | None]] = Kept(256)
 
 
 def compute(cell: Cell) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _result(cell: Cell, head: dict[str, Any], **known: Any) -> dict[str, Any]:
 def _compute(cell: Cell) -> dict[str, Any]:
     start = time.perf_counter()
     try:
-        target, run = target_of(cell.target), _run(cell.way)
+        target, run = target_of(cell.target), _runs.of(repr(cell.way), cell.way.run)
         return _measured(cell, target, run, start)
     except KeyboardInterrupt:
         raise
@@ -97,37 +98,18 @@ def _measured(cell: Cell, target: Target, run: Run, start: float) -> dict[str, A
         "prediction": run.prediction,
     }
     seconds = time.perf_counter() - start
-    cost = {"seconds": seconds, **_outside(cell.way, run)}
+    thing = (own, cell.way.prediction, cell.way.steps)
+    cost = {"seconds": seconds, **_costs.of(repr(thing), lambda: costs.outside(run))}
     return _result(cell, head, rows=rows, skipped=skipped, cost=cost)
 
 
 def target_of(entry: Entry) -> Target:
     """The target of an entry, made once in a process."""
-    return _once(
-        "target", 16, entry, lambda: replace(TARGETS[entry.name](**entry.options), name=entry.label)
-    )
 
+    def make() -> Target:
+        return replace(TARGETS[entry.name](**entry.options), name=entry.label)
 
-def _run(way: Way) -> Run:
-    return _once("run", 4, way, way.run)
-
-
-def _outside(way: Way, run: Run) -> dict[str, float | None]:
-    """The costs of a run, measured once in a process: its levels do not change them."""
-    thing = (way.sampler, way.prediction, way.steps)
-    return _once("costs", 256, thing, lambda: costs.outside(run))
-
-
-def _once(kind: str, kept: int, thing: object, make: Callable[[], T]) -> T:
-    """What was made of a thing before, of the last few of its kind."""
-    key = (kind, repr(thing))
-    with _lock:
-        if key not in _made:
-            for old in [k for k in _made if k[0] == kind][: 1 - kept]:
-                del _made[old]
-            _made[key] = make()
-        made: T = _made[key]
-    return made
+    return _targets.of(repr(entry), make)
 
 
 @lru_cache(maxsize=1)

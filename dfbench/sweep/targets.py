@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from analytic import GaussianMixture
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Network
+from dfbench.sweep.kept import Kept
+
+REFERENCES = 24  # that are kept of one target
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,7 @@ class Target:
             too; None otherwise.
         learned: eigenvalues of the Gaussian that the model has learned, where that is another.
         network: a `dfbench.training.trained.Trained`; None: the exact model.
+        kept: what measures need of it, the same for all runs; it lives as long as the target.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Target:
     mean: Array | None = None
     learned: Array | None = None
     network: Any = None
+    kept: Kept[Any] = field(default_factory=lambda: Kept(REFERENCES), init=False, repr=False)
 
     def model(self, prediction: str, sigma_data: float | None = None) -> Network:
         """`model(z, level)`: the prediction asked for, z of shape (n, d).

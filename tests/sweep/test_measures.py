@@ -9,7 +9,6 @@ from dfbench.grids import uniform_log_snr, uniform_t
 from dfbench.schedules import Cosine
 from dfbench.sweep.laws import TARGETS
 from dfbench.sweep.measures import MEASURES
-from dfbench.sweep.measures.reference import once
 from dfbench.sweep.samplers import reference
 from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
@@ -209,9 +208,9 @@ def test_what_does_not_apply_says_why():
 
 def test_what_is_kept_belongs_to_its_target():
     one, two = (Target(name, 1, LINE.law) for name in ("one", "two"))
-    assert once(one, "a", lambda: 1) == 1
-    assert once(one, "a", lambda: 2) == 1
-    assert once(two, "a", lambda: 2) == 2
+    assert one.kept.of("a", lambda: 1) == 1
+    assert one.kept.of("a", lambda: 2) == 1
+    assert two.kept.of("a", lambda: 2) == 2
     for key in range(100):
-        once(one, key, lambda key=key: key)
-    assert once(one, "a", lambda: 3) == 3
+        one.kept.of(key, lambda key=key: key)
+    assert one.kept.of("a", lambda: 3) == 3

@@ -23,7 +23,6 @@ from analytic.distances import (
 )
 from dfbench.sweep.measurement import Value
 from dfbench.sweep.measures.measure import measure
-from dfbench.sweep.measures.reference import once
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
@@ -73,8 +72,9 @@ def _sampled(
         applies=lambda target, run: why(target.law),
     )
     def measured(target: Target, run: Run, samples: Samples) -> list[Value]:
-        distance = once(target, name, lambda: make(target.law))
-        floor = once(target, (name, samples.n), lambda: distance.floor(samples.n, _generator(name)))
+        n, kept = samples.n, target.kept
+        distance: Distance = kept.of(name, lambda: make(target.law))
+        floor = kept.of((name, n), lambda: distance.floor(n, _generator(name)))
         tally = distance.tally()
         for chunk in samples:
             tally.add(chunk)

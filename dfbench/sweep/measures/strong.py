@@ -8,7 +8,7 @@ from analytic.distances.estimate import rooted
 from dfbench.levels import Array, grid_of
 from dfbench.sweep.measurement import Value
 from dfbench.sweep.measures.measure import measure
-from dfbench.sweep.measures.reference import once, start_variance, wrong_model
+from dfbench.sweep.measures.reference import start_variance, wrong_model
 from dfbench.sweep.samplers import Run
 from dfbench.sweep.sampling import Samples
 from dfbench.sweep.targets import Target
@@ -60,7 +60,7 @@ def strong_error(target: Target, run: Run, samples: Samples) -> list[Value]:
         return exact_trajectory(law, ends, z=starts).samples
 
     key = ("flow", tuple(run.grid[0]), tuple(run.grid[-1]), variance, samples.seed, samples.n, n)
-    error = ((found[:n] - once(target, key, exact)) ** 2).sum(axis=1)
+    error = ((found[:n] - target.kept.of(key, exact)) ** 2).sum(axis=1)
     value = rooted(float(error.mean()), float(error.var()) / n, n)
     return [
         Value(
