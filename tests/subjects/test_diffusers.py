@@ -12,7 +12,7 @@ import dfbench
 from dfbench.convergence import grid
 from dfbench.subjects import libraries, resolve
 from dfbench.subjects.diffusers import catalogue, families, scheduler_levels
-from dfbench.subjects.diffusers.sampler import FAMILIES
+from dfbench.subjects.diffusers.sampler import REGISTERED
 from dfbench.subjects.diffusers.scheduler_levels import TrainingSteps
 
 diffusers: Any = pytest.importorskip("diffusers")
@@ -47,7 +47,7 @@ def test_configurations_are_different_and_one_s_own() -> None:
 def test_every_family_is_found_by_its_name() -> None:
     for name in libraries()["diffusers"]:
         (first, *_) = resolve(f"diffusers:{name}")
-        assert type(first) is FAMILIES[name]
+        assert type(first) is REGISTERED[name]
     assert families.family_of(type("Mine", (), {"step": lambda self: 0})) is families.Unregistered
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from dfbench.errors import Unusable
-from dfbench.subjects.diffusers.sampler import FAMILIES, SchedulerSampler
+from dfbench.subjects.diffusers.sampler import REGISTERED, SchedulerSampler
 from dfbench.subjects.diffusers.scheduler_levels import (
     FlowMatchSigmas,
     FlowSigmas,
@@ -34,7 +34,7 @@ def family_of(cls: type) -> type[SchedulerSampler]:
             return found
     import diffusers
 
-    for name, family in FAMILIES.items():
+    for name, family in REGISTERED.items():
         known = getattr(diffusers, name, None)
         if isinstance(known, type) and _signature(known) == _signature(cls):
             return family
@@ -45,8 +45,8 @@ def _named(name: str) -> type[SchedulerSampler] | None:
     """The family of a name, looked for in one file after another."""
     for file in FILES:
         importlib.import_module(f"dfbench.subjects.diffusers.{file}")
-        if name in FAMILIES:
-            return FAMILIES[name]
+        if name in REGISTERED:
+            return REGISTERED[name]
     return None
 
 

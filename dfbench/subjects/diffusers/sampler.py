@@ -264,7 +264,7 @@ def _arguments(cls: type, method: str) -> tuple[str, ...]:
     return tuple(inspect.signature(getattr(cls, method)).parameters)
 
 
-FAMILIES: dict[str, type[SchedulerSampler]] = {}
+REGISTERED: dict[str, type[SchedulerSampler]] = {}
 Family = TypeVar("Family", bound=type[SchedulerSampler])
 
 
@@ -272,7 +272,7 @@ def register(*names: str) -> Callable[[Family], Family]:
     """Make a family known under the names of its classes."""
 
     def add(family: Family) -> Family:
-        FAMILIES.update(dict.fromkeys(names, family))
+        REGISTERED.update(dict.fromkeys(names, family))
         return family
 
     return add
