@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dfbench
 import dfbench.subjects
+from dfbench.samplers import METHODS
 from dfbench.subjects.diffusers.exploding import Exploding, Heun
 from dfbench.subjects.diffusers.scheduler_levels import TwoCallsVE
 from dfbench.subjects.library import library_names
+from dfbench.sweep import third_party
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +70,18 @@ def test_a_library(somebody: Path) -> None:
     assert "fail" not in found.values()
     (somebody / "mine.py").write_text(WRONG, encoding="utf-8")
     assert verdicts(f"{somebody}/mine.py:euler")["bookkeeping"] == "fail"
+
+
+def test_a_sweep_takes_it_too(somebody: Path) -> None:
+    run = third_party.run(third_party.subject("somebody:euler", {}, {}), 7, None, "theirs")
+    ours = METHODS["euler"].table(run.grid, "x")
+    assert (run.method, run.nfe, run.stochastic) == ("somebody:euler", 7, False)
+    assert run.table.compare(ours, 1e-12) is None
+    assert run.initial(np.ones((1, 1))) == pytest.approx(80.0)
+    assert run.clock is not None
+    assert run.clock(4) > 0
+    with pytest.raises(ValueError, match="it predicts x, not eps"):
+        third_party.run(third_party.subject("somebody:euler", {}, {}), 7, "eps", "theirs")
 
 
 def test_a_scheduler() -> None:
