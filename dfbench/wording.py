@@ -43,7 +43,8 @@ def _decimal(value: float, low: float, high: float, digits: int, times: str) -> 
         mantissa, exponent = f"{size:.2e}".split("e")
         mantissa = mantissa.rstrip("0").rstrip(".")
         power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
-        text = "-" * (value < 0) + (power if mantissa == "1" else f"{mantissa}{times}{power}")
+        sign = "-" if value < 0 else ""
+        text = sign + (power if mantissa == "1" else f"{mantissa}{times}{power}")
     return text.replace("-", "−")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import GaussianMixture
+from dfbench.charts import lines
 from dfbench.levels import Level
 from dfbench.literature.parts import decided, within
 from dfbench.literature.posterior import moments
@@ -57,15 +58,7 @@ def characteristic_gap(law: Diffuse, target: GaussianMixture, level: Level) -> f
 
 def figure(finding: Finding) -> Figure:
     """A mixture on its way to noise."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("state z", "density pₜ(z)")
-    for name in list(series)[1:]:
-        sns.lineplot(x=series["z"], y=series[name], ax=axis, label=name, estimator=None)
-    return fig
+    return lines(finding, "state z", "density pₜ(z)")
 
 
 @row(

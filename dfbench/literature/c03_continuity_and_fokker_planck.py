@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import GaussianMixture
+from dfbench.charts import lines
 from dfbench.exact import exact_model
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within
@@ -63,15 +64,9 @@ def fokker_planck(fields: Fields, target: GaussianMixture, schedule: Schedule, t
 
 def figure(finding: Finding) -> Figure:
     """∂_t p and what should cancel it, for the velocity and for two that are not it."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("state z", "∂ₜp and −div(p u)  (1/time/length)")
-    for name, dash in zip(list(series)[1:], ("-", "--", ":", "-."), strict=True):
-        sns.lineplot(x=series["z"], y=series[name], ax=axis, label=name, ls=dash, estimator=None)
-    return fig
+    return lines(
+        finding, "state z", "∂ₜp and −div(p u)  (1/time/length)", styles=["-", "--", ":", "-."]
+    )
 
 
 @row(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from analytic import GaussianMixture
+from dfbench.charts import lines
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Level
 from dfbench.literature.parts import within
@@ -71,16 +72,9 @@ def slope_of_loss(denoise: Denoiser, points: Array, level: Level) -> float:
 
 def figure(finding: Finding) -> Figure:
     """What is lost when only the nearest points are averaged."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("log-SNR λ", "error of x̂ (rms, per unit of data)", yscale="log")
-    for name in list(series)[1:]:
-        sns.lineplot(x=series["log-SNR"], y=series[name], ax=axis, label=name, estimator=None)
-    axis.set_ylim(1e-6, 3)
-    return fig
+    return lines(
+        finding, "log-SNR λ", "error of x̂ (rms, per unit of data)", yscale="log", ylim=(1e-6, 3)
+    )
 
 
 def _cloud(d: int) -> st.SearchStrategy[Array]:

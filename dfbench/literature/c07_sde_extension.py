@@ -9,6 +9,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from analytic import GaussianMixture
+from dfbench.charts import lines
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within
@@ -75,16 +76,9 @@ def variance_gap(
 
 def figure(finding: Finding) -> Figure:
     """The variance on the way to data, with and without the score term."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("time t (1 is noise)", "variance of z")
-    for name, dash in zip(list(series)[1:], ("-", ":", "--", "-."), strict=True):
-        sns.lineplot(x=series["t"], y=series[name], ax=axis, label=name, ls=dash, estimator=None)
-    axis.invert_xaxis()
-    return fig
+    return lines(
+        finding, "time t (1 is noise)", "variance of z", styles=["-", ":", "--", "-."], xlim=(1, 0)
+    )
 
 
 @row(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dfbench.charts import lines
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import largest, row
@@ -87,23 +88,10 @@ def order_gap(schedule: Schedule) -> float:
 
 def figure(finding: Finding) -> Figure:
     """The error of both chains against the number of steps."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("steps N", "relative error of α²", xscale="log", yscale="log")
-    for name, style in zip(list(series)[1:], ("o", "s", ""), strict=True):
-        sns.lineplot(
-            x=series["steps"],
-            y=series[name],
-            ax=axis,
-            label=name,
-            marker=style or None,
-            ls="-" if style else "--",
-            estimator=None,
-        )
-    return fig
+    styles = ("o-", "s-", "--")
+    return lines(
+        finding, "steps N", "relative error of α²", styles=styles, xscale="log", yscale="log"
+    )
 
 
 @row(

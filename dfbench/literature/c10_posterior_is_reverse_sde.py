@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import GaussianMixture
+from dfbench.charts import lines
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.calculus import order
@@ -102,23 +103,10 @@ def order_gap(step: Step, target: GaussianMixture, schedule: Schedule, t: float)
 
 def figure(finding: Finding) -> Figure:
     """The three errors against the length of the step."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("step h in time", "error of one step", xscale="log", yscale="log")
-    for name, style in zip(list(series)[1:], ("o", "s", "^", "", ""), strict=True):
-        sns.lineplot(
-            x=series["h"],
-            y=series[name],
-            ax=axis,
-            label=name,
-            marker=style or None,
-            ls="-" if style else "--",
-            estimator=None,
-        )
-    return fig
+    styles = ("o-", "s-", "^-", "--", "--")
+    return lines(
+        finding, "step h in time", "error of one step", styles=styles, xscale="log", yscale="log"
+    )
 
 
 @row(

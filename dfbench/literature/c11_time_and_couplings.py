@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
+from dfbench.charts import curves, frame
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import largest, row
@@ -109,19 +110,12 @@ def diffusion_gap(
 
 def figure(finding: Finding) -> Figure:
     """A mixture that becomes another, uncoupled and with its components paired."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
     series = finding.series or {}
-    fig, axes = frame("state z", "density pₜ(z)", panels=2)
+    fig, axes = frame("state z", "density pₜ(z)", panels=2, ylim=(0, 1.25))
     for axis, which in zip(axes, ("independent", "paired"), strict=True):
+        names = {n: n.removeprefix(f"{which}, ") for n in series if n.startswith(which)}
+        curves(axis, series, "z", names)
         axis.set_title(which)
-        for name in (n for n in series if n.startswith(which)):
-            label = name.removeprefix(which + ", ")
-            sns.lineplot(x=series["z"], y=series[name], ax=axis, label=label, estimator=None)
-        axis.set_ylim(0, 1.25)
-        axis.legend(loc="upper center", ncols=3, columnspacing=1.0, handlelength=1.2)
     return fig
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from analytic.information import eps_mmse
+from dfbench.charts import COLOURS, frame
 from dfbench.levels import Array
 from dfbench.literature.calculus import gauss_legendre
 from dfbench.literature.parts import within
@@ -68,16 +69,10 @@ def figure(finding: Finding) -> Figure:
     """The variance of the estimate, by training schedule."""
     import seaborn as sns
 
-    from dfbench.literature.drawing import frame
-
     series = finding.series or {}
     fig, (axis,) = frame("variance of one draw / loss²", "")
-    sns.barplot(
-        x=[value[0] for value in series.values()],
-        y=list(series),
-        ax=axis,
-        color=sns.color_palette("colorblind")[0],
-    )
+    values = [value[0] for value in series.values()]
+    sns.barplot(x=values, y=list(series), ax=axis, color=COLOURS[0], saturation=1)
     return fig
 
 

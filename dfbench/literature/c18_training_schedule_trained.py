@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import COLOURS, frame
 from dfbench.levels import Array, Level
 from dfbench.literature import ROWS
-from dfbench.literature.drawing import frame
 from dfbench.literature.gradients import gradient
 from dfbench.literature.statement import largest, worst_of
 from dfbench.literature.trained import Lab, trained
@@ -97,9 +97,10 @@ def draw(finding: Finding) -> Figure:
         y=[*NAMES] * len(WEIGHTED),
         ax=axis,
         hue=[w.replace("_", " ") for w in WEIGHTED for _ in NAMES],
-        palette=sns.color_palette("colorblind", len(WEIGHTED)),
+        palette=COLOURS[: len(WEIGHTED)],
+        saturation=1,
     )
-    axis.legend(title="weighting", fontsize=8)
+    axis.legend(title="weighting")
     return fig
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import COLOURS, lines
 from dfbench.levels import Function
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
@@ -44,29 +45,9 @@ def broken(size: float) -> dict[str, Function]:
 
 def figure(finding: Finding) -> Figure:
     """All named weightings over λ, each divided by its largest value in sight."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("log-SNR λ", "w(λ) / value at λ = 0", yscale="log")
-    names = list(series)[1:]
-    dashes = ["-", "--", ":", "-."]
-    colours = sns.color_palette("colorblind", 6)
-    for i, name in enumerate(names):
-        sns.lineplot(
-            x=series["log-SNR"],
-            y=series[name],
-            ax=axis,
-            label=name,
-            estimator=None,
-            color=colours[i % 6],
-            linestyle=dashes[i // 6],
-            linewidth=1.4,
-        )
-    axis.set_ylim(1e-3, 1e2)
-    axis.legend(fontsize=7, ncol=2, loc="upper right")
-    return fig
+    styles = [dash for dash in ["-", "--", ":", "-."] for _ in COLOURS]
+    y = "w(λ) / value at λ = 0"
+    return lines(finding, "log-SNR λ", y, styles=styles, yscale="log", ylim=(1e-3, 1e2))
 
 
 @row(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
+from dfbench.charts import lines
 from dfbench.grids import regular
 from dfbench.levels import Level
 from dfbench.literature.parts import within
@@ -50,22 +51,10 @@ def stated(kind: str, lam: float) -> float:
 
 def figure(finding: Finding) -> Figure:
     """Amplification over λ."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("log-SNR λ", "error of x̂ or ε̂ / error of the output", yscale="log")
-    for name, style in zip(KINDS, ("-", "-", "-", "--"), strict=True):
-        sns.lineplot(
-            x=series["log-SNR"],
-            y=series[name],
-            ax=axis,
-            label=KINDS[name],
-            linestyle=style,
-            estimator=None,
-        )
-    axis.legend(title="prediction")
+    y = "error of x̂ or ε̂ / error of the output"
+    styles = ("-", "-", "-", "--")
+    fig = lines(finding, "log-SNR λ", y, over="log-SNR", names=KINDS, styles=styles, yscale="log")
+    fig.axes[0].legend(title="prediction")
     return fig
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import curves, frame
 from dfbench.exact import exact_model
 from dfbench.levels import Level
 from dfbench.literature import ROWS
 from dfbench.literature.calculus import rms
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted
@@ -31,22 +31,13 @@ Choice = Callable[[str], str]  # the prediction that is meant → the one that i
 
 def draw(finding: Finding) -> Figure:
     """Errors of x̂ and ε̂ over λ, by what the network was trained to predict."""
-    import seaborn as sns
-
     series = finding.series or {}
     fig, axes = frame("log-SNR λ", "", panels=2, yscale="log")
     for axis, what, label in zip(axes, ("x", "eps"), ("x̂", "ε̂"), strict=True):
-        for name, style in zip(KINDS, ("-", "-", "-", "--"), strict=True):
-            sns.lineplot(
-                x=series["log-SNR"],
-                y=series[f"{name}, error of {what}"],
-                ax=axis,
-                label=KINDS[name],
-                linestyle=style,
-                estimator=None,
-            )
+        names = {f"{name}, error of {what}": KINDS[name] for name in KINDS}
+        curves(axis, series, "log-SNR", names, ("-", "-", "-", "--"))
         axis.set(ylabel=f"rms error of {label}")
-        axis.legend(title="trained to predict", fontsize=8)
+        axis.legend(title="trained to predict")
     return fig
 
 

@@ -16,6 +16,7 @@ from analytic.information import (
     mutual_information,
     point_information,
 )
+from dfbench.charts import COLOURS, frame
 from dfbench.levels import Array, Grid
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
@@ -69,24 +70,11 @@ def divergences(table: Table, target: GaussianMixture) -> Array:
 
 def figure(finding: Finding) -> Figure:
     """The gap against the number of steps, with its limit."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
     series = finding.series or {}
     fig, (axis,) = frame("steps T", "gap of the ELBO (nats)", xscale="log", yscale="log")
     for i, name in enumerate(list(series)[1:]):
-        limit = "limit" in name
-        sns.lineplot(
-            x=series["T"],
-            y=series[name],
-            ax=axis,
-            label=name,
-            estimator=None,
-            linestyle=":" if limit else "-",
-            marker=None if limit else "o",
-            color=sns.color_palette("colorblind")[i // 2],
-        )
+        style = ":" if "limit" in name else "o-"
+        axis.plot(series["T"], series[name], style, color=COLOURS[i // 2], label=name)
     return fig
 
 

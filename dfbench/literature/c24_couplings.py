@@ -13,6 +13,7 @@ from scipy.special import gammaln, log_ndtr, ndtr
 
 from analytic import GaussianMixture, flow_map, quantile_flow
 from analytic.information import mmse
+from dfbench.charts import COLOURS, curves, frame
 from dfbench.couplings import Permutation, crossing_fraction, minibatch_pairs
 from dfbench.levels import Array
 from dfbench.literature.parts import within
@@ -66,23 +67,14 @@ def target_variance(noise: Array, data: Array) -> tuple[float, float]:
 
 def figure(finding: Finding) -> Figure:
     """Straight conditional paths of independent pairs, and the trajectories of their marginal."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
     series = finding.series or {}
     fig, axes = frame("time t (0 is data, 1 is noise)", "state z", panels=2, ylim=(-3.2, 3.2))
-    for axis, kind, colour in zip(axes, ("conditional", "marginal"), (1, 0), strict=True):
-        for name in (name for name in series if name.startswith(kind)):
-            sns.lineplot(
-                x=series["t"],
-                y=series[name],
-                ax=axis,
-                estimator=None,
-                linewidth=0.9,
-                color=sns.color_palette("colorblind")[colour],
-            )
-        axis.set_title("conditional paths" if kind == "conditional" else "marginal trajectories")
+    titles = {"conditional": "conditional paths", "marginal": "marginal trajectories"}
+    for axis, kind, colour in zip(axes, titles, (COLOURS[1], COLOURS[0]), strict=True):
+        curves(
+            axis, series, "t", {n: "" for n in series if n.startswith(kind)}, color=colour, lw=0.9
+        )
+        axis.set_title(titles[kind])
     return fig
 
 

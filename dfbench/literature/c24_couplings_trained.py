@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dfbench.charts import COLOURS, MUTED, frame
 from dfbench.couplings import minibatch_pairs
 from dfbench.grids import uniform_t
 from dfbench.literature import ROWS
 from dfbench.literature.calculus import rms
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
 from dfbench.literature.trained_samplers import Converted
@@ -85,17 +85,14 @@ def compare(
 
 def draw_pair(names: tuple[str, str], finding: Finding) -> Figure:
     """Trajectories of both networks from the same noise."""
-    import seaborn as sns
-
     series = finding.series or {}
-    blue, orange, *_ = sns.color_palette("colorblind")
     fig, axes = frame("x₁", "x₂", panels=2, aspect="equal")
     for axis, name in zip(axes, names, strict=True):
         for i in range(40):
             x, y = series[f"{name}, x {i}"], series[f"{name}, y {i}"]
-            axis.plot(x, y, color=blue, lw=0.7)
-            axis.plot(x[:1], y[:1], ".", color="0.5", ms=3)
-            axis.plot(x[-1:], y[-1:], ".", color=orange, ms=5)
+            axis.plot(x, y, color=COLOURS[0], lw=0.7)
+            axis.plot(x[:1], y[:1], ".", color=MUTED, ms=3)
+            axis.plot(x[-1:], y[-1:], ".", color=COLOURS[1], ms=5)
         axis.set_title(name)
     return fig
 

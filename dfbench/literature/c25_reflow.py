@@ -11,6 +11,7 @@ from scipy.special import log_ndtr
 
 from analytic import GaussianMixture, quantile_flow
 from analytic.information import expectation, mmse
+from dfbench.charts import lines
 from dfbench.exact import exact_model
 from dfbench.grids import quadratic
 from dfbench.levels import Array
@@ -60,22 +61,9 @@ def on_the_way(target: GaussianMixture, times: Array) -> tuple[Array, Array]:
 
 def figure(finding: Finding) -> Figure:
     """How far trajectories are from their chords."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
-    series = finding.series or {}
-    fig, (axis,) = frame("time t (0 is data, 1 is noise)", "rms distance from the chord")
-    for name in list(series)[1:]:
-        sns.lineplot(
-            x=series["t"],
-            y=series[name],
-            ax=axis,
-            label=name,
-            estimator=None,
-            linestyle="--" if "after" in name else "-",
-        )
-    return fig
+    styles = ["--" if "after" in name else "-" for name in list(finding.series or {})[1:]]
+    x, y = "time t (0 is data, 1 is noise)", "rms distance from the chord"
+    return lines(finding, x, y, styles=styles)
 
 
 @row(

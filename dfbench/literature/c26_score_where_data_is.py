@@ -10,6 +10,7 @@ import numpy as np
 
 from analytic import GaussianMixture
 from analytic.information import expectation
+from dfbench.charts import curves, frame
 from dfbench.levels import Array
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
@@ -92,21 +93,13 @@ def predicted(places: Array, samples: int) -> Array:
 
 def figure(finding: Finding) -> Figure:
     """Score error against density, without noise for several sizes of the set, and with noise."""
-    import seaborn as sns
-
-    from dfbench.literature.drawing import frame
-
     series = finding.series or {}
-    fig, axes = frame("", "rms error of the score · √(1 + σ²)", panels=2, yscale="log")
-    axes[0].set(xlabel="density p(x)", xscale="log")
-    axes[1].set(xlabel="place x", ylabel="")
-    for name in series:
-        if name.startswith("n ="):
-            sns.scatterplot(x=series["density"], y=series[name], ax=axes[0], label=name, s=12)
-        elif name.startswith("σ ="):
-            sns.lineplot(x=series["x"], y=series[name], ax=axes[1], label=name, estimator=None)
-    for axis in axes:
-        axis.legend(fontsize=7)
+    y = "rms error of the score · √(1 + σ²)"
+    fig, (left, right) = frame("density p(x)", y, panels=2, yscale="log")
+    curves(left, series, "density", [n for n in series if n.startswith("n =")], ["."], ms=5)
+    curves(right, series, "x", [n for n in series if n.startswith("σ =")])
+    left.set_xscale("log")
+    right.set(xlabel="place x", ylabel="")
     return fig
 
 

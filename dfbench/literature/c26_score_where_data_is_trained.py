@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dfbench.charts import curves, frame
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
 from dfbench.outcome import Finding, judge
@@ -73,23 +73,13 @@ def langevin(network: PredictingNetwork, grid: Grid, n_steps: int, start: Array)
 
 def draw(finding: Finding) -> Figure:
     """Score error against density: one level of noise, and several."""
-    import seaborn as sns
-
     series = finding.series or {}
     fig, (axis,) = frame(
         "nats per dimension below the densest place", "rms error of σ · score", yscale="log"
     )
     for name in (name for name in series if name.startswith("error, ")):
         label = name.removeprefix("error, ")
-        sns.lineplot(
-            x=series[f"below, {label}"],
-            y=series[name],
-            ax=axis,
-            marker="o",
-            label=label,
-            estimator=None,
-        )
-    axis.legend(fontsize=8)
+        curves(axis, series, f"below, {label}", {name: label}, ["o-"])
     return fig
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import flow_map
+from dfbench.charts import COLOURS, MUTED, frame
 from dfbench.convergence import fit, target
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid, grid_of
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
@@ -66,20 +66,17 @@ def exact(ode: str) -> tuple[Array, Array]:
 
 def draw(finding: Finding) -> Figure:
     """Error against cost, with the slopes 1, 2 and 4."""
-    import seaborn as sns
-
-    series, colours = finding.series or {}, sns.color_palette("colorblind")
+    series = finding.series or {}
     figure, (axis,) = frame(
         "model evaluations", "RMS error of the sample", xscale="log", yscale="log"
     )
-    for name, colour in zip(STEPS, colours, strict=False):
+    for name, colour in zip(STEPS, COLOURS, strict=False):
         for ode, style in zip(ODES, ("o-", "s--"), strict=True):
             x, y = (series[f"{name}, {ode}: {what}"] for what in ("evaluations", "error"))
-            axis.plot(x, y, style, color=colour, ms=4, label=f"{NAMES[name]}, {ode}")
-        guide = [y[-1] * 0.4 * (x[-1] / n) ** ORDERS[name] for n in x]
-        axis.plot(x, guide, ":", color="0.4")
-        axis.text(x[2], 0.8 * guide[2], f"order {ORDERS[name]}", va="top", ha="right", fontsize=8)
-    axis.legend(fontsize=8)
+            axis.plot(x, y, style, color=colour, label=f"{NAMES[name]}, {ode}")
+        slope = [y[-1] * 0.4 * (x[-1] / n) ** ORDERS[name] for n in x]
+        axis.plot(x, slope, ":", color=MUTED)
+        axis.text(x[2], 0.8 * slope[2], f"order {ORDERS[name]}", va="top", ha="right", fontsize=8)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,8 @@ from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.c30_ddim_exact_for_constant_output import Sampler, ddim_towards_euler
 from dfbench.literature.calculus import rms
-from dfbench.literature.drawing import Curves, Slider, frame
 from dfbench.literature.parts import within
+from dfbench.literature.slider import Curves, Slider
 from dfbench.literature.statement import row
 from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching, Schedule
@@ -22,7 +23,7 @@ from dfbench.testing import floats, schedules
 from dfbench.trajectories import Paths, exact_trajectory, trajectory
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 # Shares of the way from the flow's scale to the variance-preserving one.
 SHARES = tuple(f"{i / 10:g}" for i in range(11))
@@ -46,30 +47,6 @@ def paths(sampler: Sampler, share: float, steps: int, start: Array) -> Paths:
     size = grid.alpha + grid.sigma
     run = trajectory(sampler(grid, "x"), TARGET, grid, z=size[0] * start[:, None])
     return run.rescaled(1 / size)
-
-
-def draw(finding: Finding) -> Figure:
-    """A panel for each scale: both samplers on the exact flow, all on the flow's own scale."""
-    import seaborn as sns
-
-    series = finding.series or {}
-    blue, orange, *_ = sns.color_palette("colorblind")
-    figure, axes = frame("time t", "state z/(α+σ)", panels=3)
-    for axis, (name, at) in zip(axes, SCALES.items(), strict=True):
-        for i in range(len(STARTS)):
-            for label, t, style in (
-                ("exact", "t, exact", {"color": "0.8", "lw": 4}),
-                (f"DDIM, share {at}", "t", {"color": blue, "marker": "o", "ms": 3, "lw": 1}),
-                (f"Euler, share {at}", "t", {"color": orange, "marker": "s", "ms": 3, "ls": "--"}),
-            ):
-                text = label.split(",")[0] if i == 0 else None
-                axis.plot(series[t], series[f"{label}, path {i}"], label=text, **style)
-        axis.set_title(name, fontsize=9)
-        axis.invert_xaxis()
-    for axis in axes[1:]:
-        axis.set(ylabel="", yticklabels=[])
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
 
 
 SLIDER = Slider(
@@ -112,7 +89,7 @@ SLIDER = Slider(
     subject=ddim_towards_euler,
     control=ddim_towards_euler,
     control_size=1.0,
-    figure=draw,
+    figure=partial(SLIDER.panels, SCALES),
     slider=SLIDER,
 )
 def check(sampler: Sampler) -> Finding:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import flow_map
+from dfbench.charts import lines
 from dfbench.convergence import fit, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid
 from dfbench.literature.c28_ddim_reparametrised import FRAMES
 from dfbench.literature.calculus import rms
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers.method import Method, Model, Noise, Traits
@@ -69,22 +69,12 @@ def samples(solver: Solver, output: str, steps: int) -> Array:
 
 def draw(finding: Finding) -> Figure:
     """Error of each form, and how far the forms are apart."""
-    import seaborn as sns
-
-    series = finding.series or {}
-    figure, (axis,) = frame("steps", "RMS distance", xscale="log", yscale="log")
-    for name, colour in zip(OUTPUTS, sns.color_palette("colorblind"), strict=False):
-        axis.plot(
-            series["steps"],
-            series[f"error, {name}"],
-            "o-",
-            ms=4,
-            color=colour,
-            label=f"Heun in {SYMBOLS[name]}: error",
-        )
-    axis.plot(series["steps"], series["apart"], "k--", label="largest distance between the three")
-    axis.legend(fontsize=8)
-    return figure
+    names = {f"error, {name}": f"Heun in {SYMBOLS[name]}: error" for name in OUTPUTS}
+    names |= {"apart": "largest distance between the three"}
+    styles = [*["o-"] * len(OUTPUTS), "--"]
+    return lines(
+        finding, "steps", "RMS distance", names=names, styles=styles, xscale="log", yscale="log"
+    )
 
 
 @row(

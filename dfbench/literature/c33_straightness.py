@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,8 @@ from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.literature.c29_ddim_is_flow_matching_euler import flow_schedule
 from dfbench.literature.c31_ddim_is_invariant_to_scaling import towards_vp
-from dfbench.literature.drawing import Curves, Slider, frame
 from dfbench.literature.parts import within
+from dfbench.literature.slider import Curves, Slider
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching
@@ -24,11 +25,11 @@ from dfbench.testing import floats
 from dfbench.trajectories import exact_trajectory, straightness
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 INTERVALS = 100  # of the paths on which straightness is measured
 VARIANCES = tuple(f"{10 ** (i / 4 - 2):.2g}" for i in range(9))  # 0.01 to 1
-STILLS = ("0.01", "0.1", "1")
+STILLS = {f"data of variance {v}": v for v in ("0.01", "0.1", "1")}
 STARTS = np.array([-1.6, -0.9, -0.3, 0.3, 0.9, 1.6])
 
 Straightness = Callable[[str, float, float], float]  # schedule, variance, mean → its straightness
@@ -98,34 +99,6 @@ def of_two_modes(variance: float) -> float:
     return vp - flow
 
 
-def draw(finding: Finding) -> Figure:
-    """Trajectories of both schedules, a panel for each variance of the data."""
-    import seaborn as sns
-
-    series = finding.series or {}
-    figure, axes = frame("time t", "state z", panels=len(STILLS))
-    for axis, variance in zip(axes, STILLS, strict=True):
-        for name, colour, style in zip(
-            ("flow", "vp"), sns.color_palette("colorblind"), ("-", "--"), strict=False
-        ):
-            for i in range(len(STARTS)):
-                axis.plot(
-                    series["t"],
-                    series[f"{name}, variance {variance}, path {i}"],
-                    style,
-                    color=colour,
-                    lw=1.2,
-                    label={"flow": "flow matching", "vp": "cosine (VP)"}[name] if not i else None,
-                )
-        axis.set_title(f"data of variance {variance}", fontsize=9)
-        axis.set(ylim=(-1.8, 1.8))
-        axis.invert_xaxis()
-    for axis in axes[1:]:
-        axis.set(ylabel="", yticklabels=[])
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
-
-
 SLIDER = Slider(
     label="variance of the data",
     positions=VARIANCES,
@@ -163,7 +136,7 @@ SLIDER = Slider(
     subject=of_gaussian,
     control=of_gaussian,
     control_size=0.1,
-    figure=draw,
+    figure=partial(SLIDER.panels, STILLS),
     slider=SLIDER,
 )
 def check(measured: Straightness) -> Finding:

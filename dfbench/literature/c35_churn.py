@@ -10,10 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from analytic import GaussianMixture
+from dfbench.charts import COLOURS, curves, frame
 from dfbench.convergence import fit
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level, grid_of
-from dfbench.literature.drawing import frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
@@ -90,50 +90,25 @@ def reversed_and_noised(width: float) -> tuple[float, float]:
 
 def draw(finding: Finding) -> Figure:
     """The two ways to more noise from the same points; what churn costs, and what it buys."""
-    import seaborn as sns
-
     series = finding.series or {}
-    blue, orange, green, *_ = sns.color_palette("colorblind")
-    figure, axes = frame("", "", panels=3)
-    figure.set_size_inches(9.0, 3.8)
-    for axis, name, colour in zip(
-        axes, ("reversed DDIM", "forward noising"), (blue, orange), strict=False
+    figure, (left, middle, right) = frame("z₁", "z₂", panels=3, size=(9.0, 3.8))
+    for axis, name, colour in (
+        (left, "reversed DDIM", COLOURS[0]),
+        (middle, "forward noising", COLOURS[1]),
     ):
         x, y = series[f"{name}, x"], series[f"{name}, y"]
         axis.scatter(x, y, s=6, color=colour, alpha=0.6, lw=0)
         for i in range(8):  # the same eight runs in both panels
             axis.text(x[i], y[i], str(i + 1), fontsize=11, weight="bold", ha="center", va="center")
-        axis.set(
-            title=name, xlabel="z₁", ylabel="z₂", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal"
-        )
-    axis = axes[2]
-    axis.plot(
-        series["churn"],
-        series["error, 24 steps"],
-        "o-",
-        ms=4,
-        color=blue,
-        label="error of the law, 24 steps",
-    )
-    axis.plot(
-        series["churn"],
-        series["error, 96 steps"],
-        "s-",
-        ms=4,
-        color=green,
-        label="error of the law, 96 steps",
-    )
-    axis.plot(
-        series["churn"],
-        series["start left"],
-        "D--",
-        ms=4,
-        color=orange,
-        label="left of an error at the start",
-    )
-    axis.set(yscale="log", ylim=(1e-4, 3), title="cost and benefit", box_aspect=1)
-    axis.set(xlabel="churn: part of the step undone", ylabel="relative error of the spread")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower right", ncols=3)
+        axis.set(title=name, xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal")
+    names = {
+        "error, 24 steps": "error of the law, 24 steps",
+        "error, 96 steps": "error of the law, 96 steps",
+        "start left": "left of an error at the start",
+    }
+    curves(right, series, "churn", names, ("o-", "s-", "D--"))
+    right.set(yscale="log", ylim=(1e-4, 3), title="cost and benefit", box_aspect=1)
+    right.set(xlabel="churn: part of the step undone", ylabel="relative error of the spread")
     return figure
 
 

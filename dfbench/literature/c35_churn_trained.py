@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import MARKS, curves, frame, level
 from dfbench.grids import regular
 from dfbench.literature import ROWS
 from dfbench.literature.c35_churn import Churn, churn
-from dfbench.literature.drawing import frame
 from dfbench.literature.one_law import Laws
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted, drawn
@@ -26,22 +26,12 @@ ENDS = (-9.0, 6.0)
 
 def draw(finding: Finding) -> Figure:
     """Distance to the exact law against steps, for every churn."""
-    import seaborn as sns
-
     series = finding.series or {}
     fig, (axis,) = frame("steps", "sliced W₂ to the exact law", xscale="log", yscale="log")
-    for c, colour, mark in zip(CHURNS, sns.color_palette("colorblind"), "osD^", strict=False):
-        name = {0.0: " (DDIM)", 0.5: " (DDPM)"}.get(c, "")
-        axis.plot(
-            series["steps"],
-            series[f"churn {c:g}"],
-            f"{mark}-",
-            ms=4,
-            color=colour,
-            label=f"churn {c:g}{name}",
-        )
-    axis.axhline(series["floor"][0], ls=":", color="0.4", label="exact samples")
-    axis.legend(fontsize=8)
+    extra = {0.0: " (DDIM)", 0.5: " (DDPM)"}
+    names = {f"churn {c:g}": f"churn {c:g}{extra.get(c, '')}" for c in CHURNS}
+    curves(axis, series, "steps", names, [f"{mark}-" for mark in MARKS])
+    level(axis, series["floor"][0], "exact samples")
     return fig
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
+from dfbench.charts import lines
 from dfbench.levels import Array, Grid, Level
-from dfbench.literature.drawing import frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row
 from dfbench.outcome import Finding
@@ -64,20 +64,10 @@ def clipped_cosine(steps: int) -> Grid:
 
 def draw(finding: Finding) -> Figure:
     """The weights against the log-SNR of the evaluation."""
-    import seaborn as sns
-
-    series = finding.series or {}
-    figure, (axis,) = frame("log-SNR λ of the evaluation", "weight of v̂ in the sample")
-    for churn, colour in zip(CHURNS, sns.color_palette("viridis", len(CHURNS)), strict=True):
-        name = {0.0: " (DDIM)", 0.5: " (DDPM)"}.get(churn, "")
-        axis.plot(
-            series["log-SNR"],
-            series[f"churn {churn:g}"],
-            color=colour,
-            label=f"churn {churn:g}{name}",
-        )
-    axis.legend(fontsize=8)
-    return figure
+    extra = {0.0: " (DDIM)", 0.5: " (DDPM)"}
+    names = {f"churn {c:g}": f"churn {c:g}{extra.get(c, '')}" for c in CHURNS}
+    x, y = "log-SNR λ of the evaluation", "weight of v̂ in the sample"
+    return lines(finding, x, y, over="log-SNR", names=names)
 
 
 @row(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import lines
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
 from dfbench.literature.c36_sample_is_a_weighted_sum import Weights, rate, weights
 from dfbench.literature.calculus import rms
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted, rows
@@ -50,17 +50,10 @@ def run(
 
 def draw(finding: Finding) -> Figure:
     """How much of the sample each output is."""
-    import seaborn as sns
-
-    series = finding.series or {}
-    fig, (axis,) = frame("log-SNR λ of the evaluation", "rms of weight · x̂ in the sample")
-    for c, colour in zip(CHURNS, sns.color_palette("colorblind"), strict=False):
-        name = {0.0: " (DDIM)", 0.5: " (DDPM)"}.get(c, "")
-        axis.plot(
-            series["log-SNR"], series[f"churn {c:g}"], color=colour, label=f"churn {c:g}{name}"
-        )
-    axis.legend(fontsize=8)
-    return fig
+    extra = {0.0: " (DDIM)", 0.5: " (DDPM)"}
+    names = {f"churn {c:g}": f"churn {c:g}{extra.get(c, '')}" for c in CHURNS}
+    x, y = "log-SNR λ of the evaluation", "rms of weight · x̂ in the sample"
+    return lines(finding, x, y, over="log-SNR", names=names)
 
 
 @trained(

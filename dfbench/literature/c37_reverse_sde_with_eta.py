@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import reverse_sde_law
+from dfbench.charts import MARKS, curves, frame, guide
 from dfbench.convergence import fit
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
@@ -72,24 +72,13 @@ def one_step_gap(reverse: Reverse, eta: float, h: float) -> float:
 
 def draw(finding: Finding) -> Figure:
     """Error of the marginal against steps, for every η."""
-    import seaborn as sns
-
     series = finding.series or {}
     figure, (axis,) = frame("steps", "relative error of the spread", xscale="log", yscale="log")
-    for eta, colour, mark in zip(ETAS, sns.color_palette("colorblind"), "osD^", strict=False):
-        axis.plot(
-            series["steps"],
-            series[f"η = {eta:g}"],
-            f"{mark}-",
-            ms=4,
-            color=colour,
-            label=f"η = {eta:g}",
-        )
-    first = min(series[f"η = {eta:g}"][0] for eta in ETAS)
-    guide = [0.7 * first * STEPS[0] / n for n in STEPS]
-    axis.plot(series["steps"], guide, ":", color="0.4", label="order 1")
+    names = [f"η = {eta:g}" for eta in ETAS]
+    curves(axis, series, "steps", names, [f"{mark}-" for mark in MARKS])
+    first = min(series[name][0] for name in names)
+    guide(axis, STEPS, [0.7 * first * STEPS[0] / n for n in STEPS], "order 1")
     axis.set_ylim(top=0.4)
-    axis.legend(fontsize=8)
     return figure
 
 

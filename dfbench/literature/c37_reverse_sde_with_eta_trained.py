@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import MARKS, curves, frame, level
 from dfbench.grids import uniform_t
 from dfbench.literature import ROWS
 from dfbench.literature.c37_reverse_sde_with_eta import Reverse, euler_maruyama
-from dfbench.literature.drawing import frame
 from dfbench.literature.one_law import Laws
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted, drawn
@@ -27,21 +27,10 @@ ENDS = (0.99, 0.03)
 
 def draw(finding: Finding) -> Figure:
     """Distance to the exact law against steps, for every η."""
-    import seaborn as sns
-
     series = finding.series or {}
     fig, (axis,) = frame("steps", "sliced W₂ to the exact law", xscale="log", yscale="log")
-    for eta, colour, mark in zip(ETAS, sns.color_palette("colorblind"), "osD^", strict=False):
-        axis.plot(
-            series["steps"],
-            series[f"η = {eta:g}"],
-            f"{mark}-",
-            ms=4,
-            color=colour,
-            label=f"η = {eta:g}",
-        )
-    axis.axhline(series["floor"][0], ls=":", color="0.4", label="exact samples")
-    axis.legend(fontsize=8)
+    curves(axis, series, "steps", [f"η = {eta:g}" for eta in ETAS], [f"{mark}-" for mark in MARKS])
+    level(axis, series["floor"][0], "exact samples")
     return fig
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
+from dfbench.charts import MARKS, curves, frame, guide
 from dfbench.convergence import fit
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
 from dfbench.literature.c37_reverse_sde_with_eta import SLACK, marginal_error
-from dfbench.literature.drawing import frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge
@@ -54,23 +54,12 @@ def euler_maruyama(score: float = 1.0) -> Interpolant:
 
 def draw(finding: Finding) -> Figure:
     """Error of the marginal against steps, for every ε_t."""
-    import seaborn as sns
-
     series = finding.series or {}
     figure, (axis,) = frame("steps", "relative error of the spread", xscale="log", yscale="log")
-    for name, colour, mark in zip(NOISES, sns.color_palette("colorblind"), "osD^", strict=False):
-        axis.plot(
-            series["steps"],
-            series[f"ε = {name}"],
-            f"{mark}-",
-            ms=4,
-            color=colour,
-            label=f"ε = {name}",
-        )
-    first = min(series[f"ε = {name}"][0] for name in NOISES)
-    guide = [0.7 * first * STEPS[0] / n for n in STEPS]
-    axis.plot(series["steps"], guide, ":", color="0.4", label="order 1")
-    axis.legend(fontsize=8)
+    names = [f"ε = {name}" for name in NOISES]
+    curves(axis, series, "steps", names, [f"{mark}-" for mark in MARKS])
+    first = min(series[name][0] for name in names)
+    guide(axis, STEPS, [0.7 * first * STEPS[0] / n for n in STEPS], "order 1")
     return figure
 
 

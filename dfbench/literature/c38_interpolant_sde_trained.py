@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dfbench.charts import COLOURS, MUTED, frame
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
 from dfbench.literature import ROWS
 from dfbench.literature.c24_couplings_trained import LEVELS
 from dfbench.literature.c38_interpolant_sde import Interpolant, euler_maruyama
-from dfbench.literature.drawing import frame
 from dfbench.literature.one_law import Laws
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted, drawn
@@ -68,19 +68,17 @@ def draw(finding: Finding) -> Figure:
 
     series = finding.series or {}
     names = [*(f"interpolant SDE, ε = {e}" for e in NOISES), *SAMPLERS]
-    fig, (axis,) = frame("sliced W₂ to the exact law", "")
-    fig.set_size_inches(7.0, 4.2)
+    fig, (axis,) = frame("sliced W₂ to the exact law", "", size=(7.0, 4.2))
     sns.barplot(
         x=[v for name in NETWORKS for v in series[name]],
         y=[*names, *names],
         ax=axis,
         hue=[name for name in NETWORKS for _ in names],
-        palette=sns.color_palette("colorblind", 2),
+        palette=COLOURS[:2],
+        saturation=1,
     )
-    axis.axvline(series["floor"][0], ls=":", color="0.4", label="exact samples")
-    handles = axis.get_legend_handles_labels()
-    axis.get_legend().remove()  # type: ignore[union-attr]
-    fig.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
+    axis.axvline(series["floor"][0], ls=":", color=MUTED, label="exact samples")
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return fig
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dfbench.charts import curves, frame
 from dfbench.convergence import fit
 from dfbench.grids import uniform_log_snr
 from dfbench.levels import Array, Grid
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
@@ -76,20 +76,15 @@ def weak_error(method: Method, n: int, options: dict[str, Any]) -> float:
 
 def draw(finding: Finding) -> Figure:
     """Errors against steps, and the spectral response at 32 steps."""
-    assert finding.series is not None
-    figure, (left, right) = frame("steps", "largest W₂ / standard deviation", panels=2)
-    for name in samplers():
-        style = "--" if "DDPM" in name else "-"  # lies on "x̂ held", which it is
-        left.plot(finding.series["steps"], finding.series[name], f"o{style}", ms=3, label=name)
-        right.plot(finding.series["data std"], finding.series[f"{name}: response"], style)
-    left.set(xscale="log", yscale="log")
-    left.set_xticks([16, 32, 64], ["16", "32", "64"])
-    left.minorticks_off()
-    right.set(
-        xscale="log", xlabel="standard deviation of the data", ylabel="its relative error, 32 steps"
+    series = finding.series or {}
+    figure, (left, right) = frame(
+        "steps", "largest W₂ / standard deviation", panels=2, size=(6.4, 4.0), xscale="log"
     )
-    figure.set_size_inches(6.4, 4.4)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    dashes = ["--" if "DDPM" in name else "-" for name in samplers()]  # on "x̂ held", which it is
+    curves(left, series, "steps", [*samplers()], [f"o{dash}" for dash in dashes], ms=3)
+    curves(right, series, "data std", {f"{name}: response": name for name in samplers()}, dashes)
+    left.set(yscale="log")
+    right.set(xlabel="standard deviation of the data", ylabel="its relative error, 32 steps")
     return figure
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from analytic import GaussianMixture
+from dfbench.charts import curves, frame
 from dfbench.levels import Grid
-from dfbench.literature.drawing import frame
 from dfbench.literature.mixing import SIGMA, barrier_rate, spectral_gap, two_modes
 from dfbench.literature.parts import within
 from dfbench.literature.statement import largest, row, worst_of
@@ -38,17 +38,16 @@ def langevin(noise: float = 1.0) -> Method:
 
 def draw(finding: Finding) -> Figure:
     """Bias against step size, and steps to mix against separation."""
-    assert finding.series is not None
-    series = finding.series
-    figure, (left, right) = frame("step ε / variance", "excess stationary variance", panels=2)
-    left.plot(series["step"], series["excess variance"], "-", label="ε/2v / (1 − ε/2v)")
-    left.plot(series["step"], series["excess variance of the chain"], "o", ms=3, label="chain")
-    left.set(xscale="log", yscale="log")
-    right.plot(series["separation"], series["mixing steps"], "o-", label="1 / spectral gap")
-    right.plot(series["separation"], series["barrier"], "--", label="barrier, 1/(4ε) ∫ dx/p")
-    right.set(yscale="log", xlabel="distance of the modes / deviation", ylabel="steps to mix")
-    for axis in (left, right):
-        axis.legend(fontsize="small", loc="upper left")
+    series = finding.series or {}
+    figure, (left, right) = frame(
+        "step ε / variance", "excess stationary variance", panels=2, yscale="log"
+    )
+    names = {"excess variance": "ε/2v / (1 − ε/2v)", "excess variance of the chain": "chain"}
+    curves(left, series, "step", names, ("-", "o"), ms=3)
+    names = {"mixing steps": "1 / spectral gap", "barrier": "barrier, 1/(4ε) ∫ dx/p"}
+    curves(right, series, "separation", names, ("o-", "--"))
+    left.set(xscale="log")
+    right.set(xlabel="distance of the modes / deviation", ylabel="steps to mix")
     return figure
 
 

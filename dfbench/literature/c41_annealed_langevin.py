@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import lines
 from dfbench.grids import exponential
-from dfbench.literature.drawing import frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row
 from dfbench.outcome import Finding
@@ -54,17 +54,9 @@ def excess(chain: Chain, levels: int, k: float, variance: float = 1.0) -> float:
 
 def draw(finding: Finding) -> Figure:
     """Excess variance against levels, for several Langevin times."""
-    assert finding.series is not None
-    figure, (axis,) = frame("levels L", "excess variance / variance", xscale="log", yscale="log")
-    for name, values in finding.series.items():
-        if name != "L":
-            axis.plot(finding.series["L"], values, "o-", ms=3, label=name)
-    figure.legend(
-        *axis.get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=4,
-        title="Langevin time k per e-fold of noise",
-    )
+    x, y = "levels L", "excess variance / variance"
+    figure = lines(finding, x, y, over="L", styles=["o-"], xscale="log", yscale="log")
+    figure.axes[0].legend(title="Langevin time k per e-fold of noise", ncols=2)
     return figure
 
 

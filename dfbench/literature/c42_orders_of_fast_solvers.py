@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dfbench.charts import curves, frame
 from dfbench.convergence import exact_flow, fit, grid, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Grid
 from dfbench.literature import papers
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
@@ -98,22 +98,14 @@ def coefficients(table_of: Read) -> tuple[float, str]:
 
 def draw(finding: Finding) -> Figure:
     """Error against model evaluations."""
-    assert finding.series is not None
-    figure, (axis,) = frame("model evaluations", "error of the sample", xscale="log", yscale="log")
-    axis.set_xticks([16, 32, 64, 128, 256], ["16", "32", "64", "128", "256"])
-    axis.minorticks_off()
-    styles = ["o-", "s--", "^:"]
+    series = finding.series or {}
+    figure, (axis,) = frame(
+        "model evaluations", "error of the sample", size=(6.8, 4.8), xscale="log", yscale="log"
+    )
     for i, name in enumerate(SOLVERS):
-        series = finding.series
-        axis.plot(
-            series[f"{name}: evaluations"],
-            series[f"{name}: error"],
-            styles[i % 3],
-            ms=3,
-            label=name,
-        )
-    figure.set_size_inches(6.8, 4.8)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        style = ("o-", "s--", "^:")[i % 3]
+        curves(axis, series, f"{name}: evaluations", {f"{name}: error": name}, [style], ms=3)
+    axis.set_xticks([16, 32, 64, 128, 256])
     return figure
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import GaussianMixture
+from dfbench.charts import MUTED, curves, frame
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_log_snr
 from dfbench.levels import Array, Grid, Level
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
@@ -74,14 +74,10 @@ def marginal_error(method: Method, n: int, eta: float) -> tuple[float, Array]:
 
 def draw(finding: Finding) -> Figure:
     """Densities at the end of the run, over the marginal."""
-    assert finding.series is not None
-    figure, (axis,) = frame("z", "density of the last state (24 steps)")
-    series = finding.series
-    axis.plot(series["z"], series["marginal"], "k", lw=3, alpha=0.3, label="marginal")
-    for eta, style in zip(ETAS, ("-", "--", ":"), strict=True):
-        axis.plot(series["z"], series[f"η = {eta:g}"], style, label=f"η = {eta:g}")
-    axis.set_xlim(-3, 3)
-    axis.legend()
+    series = finding.series or {}
+    figure, (axis,) = frame("z", "density of the last state (24 steps)", xlim=(-3, 3))
+    axis.plot(series["z"], series["marginal"], color=MUTED, lw=4, alpha=0.35, label="marginal")
+    curves(axis, series, "z", [f"η = {eta:g}" for eta in ETAS], ("-", "--", ":"))
     return figure
 
 

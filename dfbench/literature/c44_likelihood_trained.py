@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.charts import curves, frame, guide
 from dfbench.literature import ROWS
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained
 from dfbench.outcome import Finding, judge
@@ -25,14 +25,11 @@ NODES, POINTS, SIGNS = 41, 200, 64
 
 def draw(finding: Finding) -> Figure:
     """The network's log-density against the exact one."""
-    import seaborn as sns
-
     series = finding.series or {}
     fig, (axis,) = frame("exact log p(z), nats", "log p̂(z) through the network's flow, nats")
-    sns.scatterplot(x=series["exact"], y=series["network"], ax=axis, s=12, label="data at λ = 2")
+    curves(axis, series, "exact", {"network": "data at λ = 2"}, ["."])
     ends = [min(series["exact"]), max(series["exact"])]
-    axis.plot(ends, ends, ":", color="0.4", label="equal")
-    axis.legend(fontsize=8)
+    guide(axis, ends, ends, "equal")
     return fig
 
 

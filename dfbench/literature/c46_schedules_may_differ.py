@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import GaussianMixture
+from dfbench.charts import COLOURS, lines
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Level
-from dfbench.literature.drawing import frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
@@ -78,19 +78,13 @@ def penalties() -> tuple[dict[str, Array], dict[str, float]]:
 
 def draw(finding: Finding) -> Figure:
     """Error against the sampling schedule, for two laws of the data."""
-    assert finding.series is not None
-    figure, (axis,) = frame(
-        f"shift of the sampling schedule ({N} steps)",
-        "W₂ / standard deviation of the data",
-        xscale="log",
-        yscale="log",
-    )
-    for name, variance in LAWS.items():
-        curve = finding.series[name]
-        (line,) = axis.plot(finding.series["shift"], curve, label=f"{name}: std {variance**0.5:g}")
-        best = int(np.argmin(curve))
-        axis.plot(finding.series["shift"][best], curve[best], "o", color=line.get_color())
-    axis.legend()
+    series = finding.series or {}
+    x, y = f"shift of the sampling schedule ({N} steps)", "W₂ / standard deviation of the data"
+    names = {name: f"{name}: std {variance**0.5:g}" for name, variance in LAWS.items()}
+    figure = lines(finding, x, y, over="shift", names=names, xscale="log", yscale="log")
+    for name, colour in zip(LAWS, COLOURS, strict=False):
+        best = int(np.argmin(series[name]))
+        figure.axes[0].plot(series["shift"][best], series[name][best], "o", color=colour)
     return figure
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from analytic import gaussian_w2, reverse_sde_law
 from dfbench import wasserstein
+from dfbench.charts import INK, curves, frame
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid
-from dfbench.literature.drawing import frame
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row
 from dfbench.outcome import Finding
@@ -67,21 +67,13 @@ def independent(
 
 def draw(finding: Finding) -> Figure:
     """Each error alone, and all together, against the number of steps."""
-    assert finding.series is not None
-    series = finding.series
+    series = finding.series or {}
     figure, axes = frame("steps", "W₂ to the data", panels=2, xscale="log", yscale="log")
     for axis, kind in zip(axes, ("SDE", "ODE"), strict=True):
-        for name in (*SOURCES, "all"):
-            axis.plot(
-                series["steps"],
-                series[f"{kind}: {name}"],
-                "k-" if name == "all" else "o--",
-                ms=3,
-                label=name,
-            )
-        axis.set_title(kind, fontsize="small")
+        curves(axis, series, "steps", {f"{kind}: {name}": name for name in SOURCES}, ["o--"], ms=3)
+        axis.plot(series["steps"], series[f"{kind}: all"], color=INK, label="all")
+        axis.set_title(kind)
         axis.set_ylim(1e-8 if kind == "SDE" else 1e-5, None)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from analytic import GaussianMixture, gaussian_w2
 from dfbench import wasserstein
+from dfbench.charts import COLOURS, INK, frame
 from dfbench.exact import exact_model
 from dfbench.grids import regular, uniform_t
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
 from dfbench.literature.calculus import rms
-from dfbench.literature.drawing import frame
 from dfbench.literature.statement import largest
 from dfbench.literature.trained import Lab, trained
 from dfbench.literature.trained_samplers import Converted
@@ -107,20 +107,16 @@ def draw(finding: Finding) -> Figure:
     """The four errors against steps: exact for a linear network, moved samples for the study's."""
     series = finding.series or {}
     fig, axes = frame("steps", "", panels=2, xscale="log", yscale="log")
-    for axis, kind, label in zip(
-        axes,
-        ("linear", "network"),
-        ("W₂, linear network, Gaussian data", "rms shift of samples, the study's network"),
-        strict=True,
-    ):
-        for name in (*SOURCES, "all"):
-            key = f"{kind}: {name}"
-            if key in series:
-                axis.plot(
-                    series["steps"], series[key], "k-" if name == "all" else "o--", ms=3, label=name
-                )
-        axis.set_title(label, fontsize=9)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    titles = {
+        "linear": "W₂, linear network, Gaussian data",
+        "network": "rms shift of samples, the study's network",
+    }
+    for axis, kind in zip(axes, titles, strict=True):
+        for name, colour in zip((*SOURCES, "all"), (*COLOURS[: len(SOURCES)], INK), strict=True):
+            if (key := f"{kind}: {name}") in series:
+                style = "-" if name == "all" else "o--"
+                axis.plot(series["steps"], series[key], style, color=colour, ms=3, label=name)
+        axis.set_title(titles[kind])
     return fig
 
 

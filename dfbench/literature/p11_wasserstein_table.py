@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
+from dfbench.charts import COLOURS, INK, frame
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
-from dfbench.literature.drawing import frame
 from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
@@ -49,14 +49,15 @@ def per_interval(size: float = 0.0) -> Spent:
 
 def draw(finding: Finding) -> Figure:
     """W2 against the evaluations really spent, and where the label says they are."""
-    assert finding.series is not None
+    series = finding.series or {}
     figure, (axis,) = frame("model evaluations", "W₂ to the data", xscale="log", yscale="log")
-    for name in SCHEMES:
-        series = finding.series
-        (line,) = axis.plot(series[f"{name}: evaluations"], series[f"{name}: W2"], "o-", label=name)
-        axis.plot(series["label"], series[f"{name}: W2"], "x:", color=line.get_color(), alpha=0.6)
-    axis.plot([], [], "kx:", label="at its label")
-    axis.legend(fontsize="small", ncols=2)
+    for name, colour in zip(SCHEMES, COLOURS, strict=False):
+        axis.plot(
+            series[f"{name}: evaluations"], series[f"{name}: W2"], "o-", color=colour, label=name
+        )
+        axis.plot(series["label"], series[f"{name}: W2"], "x:", color=colour, alpha=0.6)
+    axis.plot([], [], "x:", color=INK, label="at its label")
+    axis.legend(ncols=2)
     return figure
 
 

@@ -25,7 +25,7 @@ from dfbench.outcome import Claim, Finding, deciding, decorator, judge
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dfbench.literature.drawing import Slider
+    from dfbench.literature.slider import Slider
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,91 +3,98 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
+from dfbench.charts import COLOURS, INK, MUTED, PAPER, frame, guide, heat, name_rows
 from dfbench.outcome import Finding
+from dfbench.report import labels
 from dfbench.report.groups import Group, Part, Place, Row
-from dfbench.report.labels import Status
-from dfbench.report.svg import Line, line_plot
-from dfbench.wording import number
+from dfbench.report.page import Chart
+from dfbench.wording import number, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROUND_OFF = 1e-16  # relative errors below it are drawn here
+SMALL = (4.2, 2.6)  # inches
+Series = Mapping[str, Sequence[float]]
+Anchor = Callable[[Group, Part, Row], str]  # where a link to a finding leads
 
 
 # One finding --------------------------------------------------------------------------------------
 
 
-def figure(finding: Finding, traits: Mapping[str, Any]) -> Markup:
-    """The plot of a finding's series; nothing where it has none that can be drawn.
+def figure(finding: Finding, traits: Mapping[str, Any], name: str) -> Chart | None:
+    """The plot of a finding's series; None where fewer than two points can be drawn.
 
     Error against steps for `order`, with the slope of the declared order; relative error of the
     standard deviation against that of the data for `law`; else the first series is the abscissa
     of the others.
+
+    Args:
+        finding: with or without series.
+        traits: of the subject.
+        name: of the figure in the page.
     """
-    series = finding.series or {}
+    series: Series = finding.series or {}
+    declared, x, y, x_log, y_log = None, "", "", True, True
     if "steps" in series and "error" in series:
-        return _order_plot(finding, series, traits)
-    if "data_std" in series:
-        return _law_plot(finding, series)
-    return _plot(finding, series)
+        declared = traits.get("order")
+        over, x, y, shown = "steps", "steps", "error", {"measured": series["error"]}
+        title = f"error against steps, measured order {number(finding.measured)}"
+    elif "data_std" in series:
+        over, x, y = "data_std", "standard deviation of the data", "|relative error|"
+        names = [name for name in series if name != over]
+        shown = {name: [max(abs(e), ROUND_OFF) for e in series[name]] for name in names}
+        title = "relative error of the output's standard deviation"
+    elif series:
+        if len(series) == 1:
+            series = {"index": [float(i) for i in range(len(*series.values()))], **series}
+        over, *names = series
+        shown = {name: series[name] for name in names}
+        x, y = over, names[0] if len(names) == 1 else ""
+        x_log, y_log = _spans_decades(series[over]), _spans_decades(*shown.values())
+        title = f"{', '.join(names)} against {x}"
+    else:
+        return None
+    lines = {key: _drawable(series[over], values, x_log, y_log) for key, values in shown.items()}
+    if sum(len(points) for points, _ in lines.values()) < 2:
+        return None
+    order = float(declared or 0) if _is_number(declared) else None
+    scales = {"xscale": "log" if x_log else "linear", "yscale": "log" if y_log else "linear"}
+    draw = partial(_plot, x, y, scales, lines, order)
+    return Chart(name, f"{finding.claim}: {title}", draw, note=finding.claim)
 
 
-def _order_plot(
-    finding: Finding, series: Mapping[str, list[float]], traits: Mapping[str, Any]
-) -> Markup:
-    points = list(zip(series["steps"], series["error"], strict=False))
-    lines = [Line("measured", points)]
-    declared = traits.get("order")
-    drawn = [(n, e) for n, e in points if n > 0 and e > 0 and math.isfinite(e)]
-    if isinstance(declared, int | float) and _is_number(declared) and drawn:
-        n0, e0 = drawn[0]
-        slope = [(n, e0 * (n0 / n) ** declared) for n, _ in (drawn[0], drawn[-1])]
-        lines.append(Line(f"order {declared:g}", slope, guide=True))
-    title = f"{finding.claim}: error against steps, measured order {number(finding.measured)}"
-    return line_plot(lines, x="steps", y="error", title=title, x_log=True, y_log=True)
+Points = tuple[list[float], list[float]]
 
 
-def _law_plot(finding: Finding, series: Mapping[str, list[float]]) -> Markup:
-    lines = [
-        Line(name, [(x, max(abs(e), ROUND_OFF)) for x, e in zip(series["data_std"], values)])  # noqa: B905
-        for name, values in series.items()
-        if name != "data_std"
-    ]
-    return line_plot(
-        lines,
-        x="standard deviation of the data",
-        y="|relative error|",
-        title=f"{finding.claim}: relative error of the output's standard deviation",
-        x_log=True,
-        y_log=True,
-    )
+def _plot(
+    x: str, y: str, scales: Mapping[str, Any], lines: Mapping[str, Points], order: float | None
+) -> Figure:
+    drawn, (axis,) = frame(x, y, size=SMALL, **scales)
+    for i, (name, (at, values)) in enumerate(lines.items()):
+        marked = "o" if len(at) <= 12 else ""
+        axis.plot(at, values, marked + ("-", "--", "-.", ":")[i % 4], label=name)
+        if order is not None:
+            guide(axis, at, [values[0] * (at[0] / n) ** order for n in at], f"order {order:g}")
+    return drawn
 
 
-def _plot(finding: Finding, series: Mapping[str, list[float]]) -> Markup:
-    if not series:
-        return Markup("")
-    (x, abscissae), *others = series.items()
-    if not others:
-        x, abscissae, others = "index", [float(i) for i in range(len(abscissae))], [*series.items()]
-    lines = [Line(name, list(zip(abscissae, values, strict=False))) for name, values in others]
-    ordinates = [y for _, values in others for y in values]
-    return line_plot(
-        lines,
-        x=x,
-        y=others[0][0] if len(others) == 1 else "",
-        title=f"{finding.claim}: {', '.join(name for name, _ in others)} against {x}",
-        x_log=_spans_decades(abscissae),
-        y_log=_spans_decades(ordinates),
-    )
+def _drawable(x: Sequence[float], y: Sequence[float], x_log: bool, y_log: bool) -> Points:
+    """The points that can be shown: finite, of a size that can be drawn, positive on a log axis."""
+
+    def shown(value: float, log: bool) -> bool:
+        return abs(value) < 1e100 and (value > 1e-100 or not log)  # a NaN is neither
+
+    kept = [(a, b) for a, b in zip(x, y, strict=False) if shown(a, x_log) and shown(b, y_log)]
+    return [a for a, _ in kept], [b for _, b in kept]
 
 
-def _spans_decades(values: list[float]) -> bool:
-    finite = [value for value in values if math.isfinite(value)]
+def _spans_decades(*columns: Sequence[float]) -> bool:
+    finite = [value for values in columns for value in values if math.isfinite(value)]
     return bool(finite) and min(finite) > 0 and max(finite) > 50 * min(finite)
 
 
@@ -97,23 +104,9 @@ def _is_number(value: Any) -> bool:
 
 # All orders ---------------------------------------------------------------------------------------
 
-STRIP = 160  # width of a strip in its own units
 
-
-@dataclass(frozen=True)
-class Strip:
-    """A row of an overview: a class, the finding it leads to, its picture and the same in words."""
-
-    group: Group
-    part: Part
-    row: Row
-    picture: Markup
-    words: str
-    status: Status = "pass"
-
-
-def orders(classes: Iterable[Group]) -> list[Strip]:
-    """Measured orders against declared ones: a strip for each declared order of a class."""
+def orders(classes: Iterable[Group], anchor: Anchor) -> Chart | None:
+    """Measured orders against declared ones: a row for each declared order of a class."""
     found: dict[tuple[str, float | None], list[Place]] = {}
     named = {group.id: group for group in classes}
     for group in named.values():
@@ -121,11 +114,9 @@ def orders(classes: Iterable[Group]) -> list[Strip]:
             for row in part.rows:
                 if row.finding.sense == "at least" and "interval" in (row.finding.series or {}):
                     found.setdefault((group.id, _declared(part)), []).append((part, row))
-    highest = math.ceil(max([4.0, *(declared or 0 for _, declared in found)])) + 0.5
-    return [
-        _order_row(named[name], declared, places, highest)
-        for (name, declared), places in found.items()
-    ]
+    rows = [(named[name], declared, places) for (name, declared), places in found.items()]
+    draw = partial(_orders, rows, anchor)
+    return Chart("all-orders", "measured and declared orders", draw) if rows else None
 
 
 def _declared(part: Part) -> float | None:
@@ -133,58 +124,62 @@ def _declared(part: Part) -> float | None:
     return float(order) if order is not None and _is_number(order) else None
 
 
-def _order_row(group: Group, declared: float | None, places: list[Place], highest: float) -> Strip:
-    worst = min((row for _, row in places), key=lambda row: row.severity)
-    leads = worst if worst.status == "fail" else places[0][1]
-    part = next(part for part, row in places if row is leads)
+def _orders(rows: Sequence[tuple[Group, float | None, list[Place]]], anchor: Anchor) -> Figure:
+    """Orders as dots with their intervals; those that fail in another colour, on top."""
+    drawn, (axis,) = frame("order", "", size=(7.4, 0.7 + 0.2 * len(rows)))
+    words, links, colours = [], [], []
+    for y, (group, declared, places) in enumerate(rows):
+        if declared is not None:
+            axis.plot([declared], [y], "|", color=INK, ms=12, mew=2)
+        for failed in (False, True):
+            _dots(axis, y, [row for _, row in places if _failed(row) == failed], COLOURS[failed])
+        worst = min((row for _, row in places), key=lambda row: row.severity)
+        leads = worst if worst.status == "fail" else places[0][1]
+        part = next(part for part, row in places if row is leads)
+        links.append(f"#{anchor(group, part, leads)}")
+        colours.append(COLOURS[1] if worst.status == "fail" else MUTED)
+        words.append(f"{labels.SYMBOLS[worst.status]} {_said(places, declared)}")
+    highest = math.ceil(max(4.0, *(declared or 0.0 for _, declared, _ in rows))) + 0.5
+    axis.set(xlim=(-0.1, highest), xticks=range(int(highest) + 1))
+    names = [group.name for group, _, _ in rows]
+    name_rows(axis, names, words, links=links, colours=colours)
+    return drawn
+
+
+def _failed(row: Row) -> bool:
+    return row.finding.verdict == "fail" and not row.finding.expected
+
+
+def _dots(axis: Any, y: float, rows: Iterable[Row], colour: str) -> None:
+    for row in rows:
+        interval, order = (row.finding.series or {}).get("interval", []), row.finding.measured
+        if len(interval) == 2 and all(map(math.isfinite, interval)):
+            axis.plot(interval, [y, y], color=colour, lw=1.5)
+        if order is not None and math.isfinite(order):
+            axis.plot([order], [y], "o", color=colour, ms=5, alpha=0.85, mec=PAPER, mew=0.5)
+
+
+def _said(places: Sequence[Place], declared: float | None) -> str:
     measured = [row.finding.measured for _, row in places if row.finding.measured is not None]
     finite = [each for each in measured if math.isfinite(each)] or [math.nan]
     low, high = f"{min(finite):.2f}", f"{max(finite):.2f}"
     words = low if low == high else f"{low} – {high}"
-    words += ", none declared" if declared is None else f", declared {declared:g}"
-    picture = _order_strip([row.finding for _, row in places], declared, highest)
-    return Strip(group, part, leads, picture, words, worst.status)
-
-
-def _order_strip(findings: list[Finding], declared: float | None, highest: float) -> Markup:
-    """Orders as dots with their intervals; those that fail in another colour, on top."""
-
-    def at(order: float) -> int:
-        return round(STRIP * min(max(order / highest, 0.0), 1.0))
-
-    whole = "".join(f"M{at(k)} 0v14" for k in range(int(highest) + 1))
-    parts = f'<path class=grid d="{whole}"/>'
-    if declared is not None:
-        parts += f'<path class=claimed d="M{at(declared)} 0v14"/>'
-    drawn: dict[tuple[bool, str], None] = {}
-    for finding in findings:
-        interval = (finding.series or {}).get("interval", [])
-        bar = ""
-        if len(interval) == 2 and all(map(math.isfinite, interval)):
-            bar = f"M{at(interval[0])} 7H{at(interval[1])}"
-        if finding.measured is not None and math.isfinite(finding.measured):
-            shape = f'<path d="{bar}"/>' * bool(bar)
-            shape += f"<circle cx={at(finding.measured)} cy=7 r=3.5 />"
-            drawn[finding.verdict == "fail" and not finding.expected, shape] = None
-    for failed in (False, True):
-        shapes = "".join(shape for wrong, shape in drawn if wrong == failed)
-        parts += f"<g class={'bad' if failed else 'good'}>{shapes}</g>" if shapes else ""
-    return Markup(f'<svg viewBox="0 0 {STRIP} 14" aria-hidden=true>{parts}</svg>')
+    return words + (", none declared" if declared is None else f", declared {declared:g}")
 
 
 # All laws -----------------------------------------------------------------------------------------
 
 #: Relative errors at which the shade of a cell changes.
-SHADES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+EDGES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 COLUMNS = 17
 
 
-def responses(classes: Iterable[Group]) -> list[Strip]:
+def responses(classes: Iterable[Group], anchor: Anchor) -> Chart | None:
     """Spectral responses: which scales of the data are wrong at which number of steps.
 
     Of default configurations, and of others that fail `law`.
     """
-    strips = []
+    found = []
     for group in classes:
         for part in group.parts:
             row = part.cells.get("law")
@@ -192,32 +187,30 @@ def responses(classes: Iterable[Group]) -> list[Strip]:
                 continue
             series = row.finding.series or {}
             deviations = series.get("data_std", [])
-            rows = {
+            cells = {
                 name: [abs(e) for e in values]
                 for name, values in series.items()
                 if name != "data_std" and len(values) == len(deviations)
             }
-            if deviations and rows:
-                picture = heat([_pooled(values) for values in rows.values()])
-                words = _worst(deviations, rows)
-                strips.append(Strip(group, part, row, picture, words, row.status))
-    return strips
+            if deviations and cells:
+                found.append((group, part, row, deviations, cells))
+    draw = partial(_responses, found, anchor)
+    return Chart("all-responses", "spectral responses", draw) if found else None
 
 
-def shade_names() -> list[str]:
-    """What each shade stands for, lightest first."""
-    percent = [f"{number(100 * edge)} %" for edge in SHADES]
-    return [f"below {percent[0]}", *(f"from {each}" for each in percent)]
+def _responses(found: Sequence[Any], anchor: Anchor) -> Figure:
+    drawn, (axis,) = frame("", "", size=(7.4, 0.3 + 0.27 * len(found)))
+    heat(axis, [[pooled(each) for each in cells.values()] for *_, cells in found], EDGES)
+    names = [
+        group.name + (f" {shorten(part.setting, 40)}" if part is not group.default else "")
+        for group, part, *_ in found
+    ]
+    words = [worst(deviations, cells) for *_, deviations, cells in found]
+    name_rows(axis, names, words, links=[f"#{anchor(*each[:3])}" for each in found])
+    return drawn
 
 
-def _worst(deviations: list[float], rows: Mapping[str, list[float]]) -> str:
-    name, values = list(rows.items())[-1]
-    largest = max(values, key=lambda e: math.inf if math.isnan(e) else e)
-    at = deviations[values.index(largest)]
-    return f"{number(100 * largest)} % at {number(at)}, {name}"
-
-
-def _pooled(values: list[float]) -> list[float]:
+def pooled(values: Sequence[float]) -> list[float]:
     """At most `COLUMNS` values, each the largest of its neighbourhood."""
     size = math.ceil(len(values) / COLUMNS)
     return [
@@ -226,21 +219,15 @@ def _pooled(values: list[float]) -> list[float]:
     ]
 
 
-def heat(rows: list[list[float]]) -> Markup:
-    """Rows of shaded cells, a cell a unit wide; neighbours of one shade are one rectangle."""
-    paths: dict[int, str] = {}
-    for y, values in enumerate(rows):
-        x = 0
-        for shade, run in groupby(values, key=_shade):
-            length = len(list(run))
-            paths[shade] = paths.get(shade, "") + f"M{x} {y}h{length}v1h-{length}z"
-            x += length
-    inside = "".join(f'<path class=h{shade} d="{d}"/>' for shade, d in sorted(paths.items()))
-    return Markup(
-        f'<svg class=heat viewBox="0 0 {max(map(len, rows))} {len(rows)}" '
-        f"preserveAspectRatio=none aria-hidden=true>{inside}</svg>"
-    )
+def worst(deviations: Sequence[float], rows: Mapping[str, Sequence[float]]) -> str:
+    """The largest error at the most steps, and where it is."""
+    name, values = list(rows.items())[-1]
+    largest = max(values, key=lambda e: math.inf if math.isnan(e) else e)
+    at = deviations[list(values).index(largest)]
+    return f"{number(100 * largest)} % at {number(at)}, {name}"
 
 
-def _shade(error: float) -> int:
-    return len(SHADES) if math.isnan(error) else sum(error >= edge for edge in SHADES)
+def shade_names() -> list[str]:
+    """What each shade stands for, lightest first."""
+    percent = [f"{number(100 * edge)} %" for edge in EDGES]
+    return [f"below {percent[0]}", *(f"from {each}" for each in percent)]

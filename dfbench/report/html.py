@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
-
-from dfbench import jsons, wording
+from dfbench import wording
 from dfbench.outcome import Certificate, Finding
 from dfbench.report import figures, labels
 from dfbench.report import groups as grouping
 from dfbench.report.groups import Group
 from dfbench.report.notes import rank
+from dfbench.report.page import fill
 from dfbench.report.view import View, traits
 
 #: Classes with failures that are listed before the rest is folded away.
@@ -58,40 +55,35 @@ def render(
     command = command or environment.get("command")
     environment.pop("command", None)
     rows = [row for group in classes for part in group.parts for row in part.rows]
-    script = source("script.js")
-    return (
-        _environment()
-        .get_template("certificate.html")
-        .render(
-            title=title or f"Certificate of {', '.join(libraries) or 'nothing'}",
-            headline=headline(certificate),
-            verdict=certificate.verdict,
-            command=command,
-            environment={key: wording.line(value) for key, value in environment.items()},
-            seconds=certificate.seconds,
-            excluded=certificate.excluded,
-            counts=labels.counts(row.finding for row in rows if not row.blocked),
-            blocked=sum(row.blocked for row in rows),
-            libraries=libraries,
-            classes=classes,
-            alone=len(certificate.subjects) == 1,
-            several=any(group.others for group in classes),
-            claims=claims,
-            anchors={claim.id: claim.anchor for claim in claims},
-            attention=grouping.most_important(classes),
-            remarks=grouping.remarks(classes),
-            declared=grouping.by_reason(classes, declared=True),
-            unneeded=grouping.by_reason(classes, declared=False),
-            orders=figures.orders(classes),
-            shades=figures.shade_names(),
-            responses=figures.responses(classes),
-            notes=rank(notes, classes),
-            view=View({claim.id: claim.derivation for claim in claims}),
-            labels=labels,
-            SHOWN=SHOWN,
-            script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
+    view = View({claim.id: claim.derivation for claim in claims}, classes)
+    return fill(
+        "certificate.html",
+        filters={"margin": labels.margin, "traits": traits},
+        title=title or f"Certificate of {', '.join(libraries) or 'nothing'}",
+        headline=headline(certificate),
+        verdict=certificate.verdict,
+        command=command,
+        environment={key: wording.line(value) for key, value in environment.items()},
+        seconds=certificate.seconds,
+        excluded=certificate.excluded,
+        counts=labels.counts(row.finding for row in rows if not row.blocked),
+        blocked=sum(row.blocked for row in rows),
+        libraries=libraries,
+        classes=classes,
+        alone=len(certificate.subjects) == 1,
+        several=any(group.others for group in classes),
+        claims=claims,
+        anchors={claim.id: claim.anchor for claim in claims},
+        attention=grouping.most_important(classes),
+        remarks=grouping.remarks(classes),
+        declared=grouping.by_reason(classes, declared=True),
+        unneeded=grouping.by_reason(classes, declared=False),
+        orders=figures.orders(classes, view.anchor),
+        shades=figures.shade_names(),
+        responses=figures.responses(classes, view.anchor),
+        notes=rank(notes, classes),
+        view=view,
+        SHOWN=SHOWN,
     )
 
 
@@ -144,35 +136,3 @@ def _claims(certificate: Certificate) -> list[Entry]:
             )
         )
     return entries
-
-
-def source(name: str) -> str:
-    """The text of a template or script."""
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]
-
-
-def _json(value: Any) -> str:
-    return jsons.dumps(value, ensure_ascii=False)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dfbench.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "number": wording.number,
-        "duration": wording.duration,
-        "settings": wording.settings,
-        "evidence": labels.evidence,
-        "margin": labels.margin,
-        "shorten": wording.shorten,
-        "json": _json,
-        "traits": traits,
-    }
-    return environment

@@ -61,7 +61,7 @@ def _bench_page(
 
 def _bench_figures(paths: Sequence[Path], directory: Path) -> object:
     from dfbench.report.sweep import load
-    from dfbench.report.sweep.paper import save
+    from dfbench.report.sweep.charts import save
 
     return save(load(paths), directory)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from markupsafe import Markup
 
 from dfbench import wording
 from dfbench.report import figures, labels
 from dfbench.report.groups import Group, Part, Row
+from dfbench.report.page import Chart
 
 #: Orders, what has to be at least its bound, that are further apart than this are two orders.
 APART = 0.3
+#: Plots of single findings on a page, so that it stays small: those of failures, then the first.
+PLOTS = 120
 
 
 @dataclass
@@ -23,11 +24,26 @@ class View:
 
     Attributes:
         usual: the derivation that the list of claims gives for a claim's bound.
+        classes: all that the page shows.
         snippets: text → place of its first appearance.
+        plots: of findings, by their place; `left_out` is how many more there are.
     """
 
     usual: Mapping[str, str | None]
+    classes: Sequence[Group] = ()
     snippets: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        found = [
+            (row, chart)
+            for group in self.classes
+            for part in group.parts
+            for row in self._telling(group, part)
+            if (chart := figures.figure(row.finding, part.report.traits, f"{row.id}-plot"))
+        ]
+        found.sort(key=lambda each: each[0].status != "fail")
+        self.plots = {row.id: chart for row, chart in found[:PLOTS]}
+        self.left_out = len(found) - len(self.plots)
 
     def listed(self, group: Group, part: Part) -> list[Row]:
         """The findings that have a row: for other configurations, those that are no passes."""
@@ -109,13 +125,15 @@ class View:
         place = self.snippets.setdefault(row.finding.reproduce or "", row.id)
         return None if place == row.id else place
 
-    def figures(self, group: Group, part: Part) -> list[tuple[str, Markup]]:
-        """Plots by claim: for other configurations where they are not those of the default."""
-        rows = part.rows
-        if part is not group.default:
-            rows = [row for row in rows if _differs(row, group.default.cells.get(row.claim))]
-        drawn = [(row.claim, figures.figure(row.finding, part.report.traits)) for row in rows]
-        return [(claim, plot) for claim, plot in drawn if plot]
+    def figures(self, group: Group, part: Part) -> list[Chart]:
+        """Plots: for other configurations where they are not those of the default."""
+        return [self.plots[row.id] for row in self._telling(group, part) if row.id in self.plots]
+
+    def _telling(self, group: Group, part: Part) -> list[Row]:
+        """The findings whose plot is not that of the default configuration."""
+        if part is group.default:
+            return part.rows
+        return [row for row in part.rows if _differs(row, group.default.cells.get(row.claim))]
 
     def traits(self, group: Group, part: Part) -> str:
         """What another configuration declares otherwise than the default."""

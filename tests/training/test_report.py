@@ -113,4 +113,4 @@ def test_images_without_a_known_law_are_held_to_data_kept_apart(tmp_path, monkey
     verdicts = pd.read_csv(tmp_path / "results" / "claims.csv").set_index("claim").verdict
     assert dict(verdicts) == {"T31": "pass", "T44": "skip"}
     assert (tmp_path / "figures" / "images.png").is_file()
-    assert 'src="data:image/png' in render([tmp_path])
+    assert 'href="data:image/png' in render([tmp_path])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfbench.report.compare.join import Comparison
-from dfbench.report.sweep.charts import NAMES
+from dfbench.report.sweep.words import metric
 from dfbench.sweep.compare import Change
 from dfbench.wording import counted, several
 
@@ -41,10 +41,10 @@ def headline(found: Comparison) -> str:
 def where(change: Change) -> str:
     """Of which measurement a change is."""
     key = change.where
-    metric = NAMES.get(key["metric"], str(key["metric"]).replace("_", " "))
     source = "" if key["source"] in ("all", "") else f" ({key['source']} alone)"
+    name = metric(str(key["metric"]))
     at = "" if key["at"] != key["at"] else f" at {key['at']:.3g}"
-    return f"{key['target']}, {key['budget']}: {metric}{source}{at}"
+    return f"{key['target']}, {key['budget']}: {name}{source}{at}"
 
 
 def ratio(change: Change) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from dfbench import wording
-from dfbench.report import labels
 from dfbench.report.figures import shade_names
-from dfbench.report.html import source
-from dfbench.report.sweep import charts, ranking, strips, words
-from dfbench.report.sweep.charts import Chart
+from dfbench.report.page import Chart, Table, fill
+from dfbench.report.sweep import charts, ranking, words
 from dfbench.report.sweep.data import SEPARATOR, Results
 
 if TYPE_CHECKING:
@@ -33,22 +28,20 @@ class Detail:
     Attributes:
         rows: of the table of results.
         targets: of each kind of figure.
-        strips: configurations in a chart of strips.
         csv: bytes of the data behind a figure.
     """
 
     rows: int
     targets: int
-    strips: int
     csv: int
 
 
 DETAILS = (
-    Detail(1500, 60, 40, 200_000),
-    Detail(600, 40, 24, 60_000),
-    Detail(250, 24, 12, 20_000),
-    Detail(80, 12, 8, 5_000),
-    Detail(30, 4, 5, 0),
+    Detail(1500, 60, 200_000),
+    Detail(600, 40, 60_000),
+    Detail(250, 24, 20_000),
+    Detail(80, 12, 5_000),
+    Detail(30, 4, 0),
 )
 
 
@@ -62,79 +55,61 @@ def render(results: Results, *, title: str | None = None, command: str | None = 
         title: of the page; by default, the names of the studies.
         command: that makes the results again.
     """
-    shown = _content(results, title, command)
+    content = _content(results, title, command)
+    styled = {"styled": _styler(results.rows), "metric": words.metric}
     page = ""
     for detail in DETAILS:
-        page = _render(shown, detail)
+        page = fill("sweep.html", "tables.js", filters=styled, **content | _cut(content, detail))
         if len(page.encode()) <= LIMIT:
             break
     return page
 
 
-def _render(content: dict[str, Any], detail: Detail) -> str:
-    """The page with no more than there is room for."""
+def _cut(content: dict[str, Any], detail: Detail) -> dict[str, Any]:
+    """What there is room for, where there is too much."""
     every: dict[str, list[Chart]] = content["figures"]
-    cut = any(len(each) > detail.targets for each in every.values())
-    figures = {
-        name: [_cut(chart, detail) for chart in each[: detail.targets]]
-        for name, each in every.items()
+    ranked: Table = content["ranking_csv"]
+    return {
+        "figures": {kind: each[: detail.targets] for kind, each in every.items()},
+        "csv": detail.csv,
+        "table": content["table"][: detail.rows],
+        "orders": content["orders"][: detail.rows],
+        "sampled": content["sampled"][: detail.targets],
+        "ranking_csv": ranked if len(ranked.text) <= 4 * detail.csv else None,
+        "cut": any(len(each) > detail.targets for each in every.values()),
     }
-    csv = content["ranking_csv"]
-    return (
-        environment_of_templates()
-        .get_template("sweep.html")
-        .render(
-            **content
-            | {
-                "figures": figures,
-                "table": content["table"][: detail.rows],
-                "orders": content["orders"][: detail.rows],
-                "sampled": content["sampled"][: detail.targets],
-                "ranking_csv": csv if len(csv.csv) <= 4 * detail.csv else replace(csv, csv=""),
-                "cut": cut,
-            }
-        )
-    )
 
 
 def _content(results: Results, title: str | None, command: str | None) -> dict[str, Any]:
     """All that a page may show."""
     rows = results.rows
-    table = ranking.errors(rows)
-    found = ranking.contests(rows, table)
-    colours = ranking.featured(found)
+    errors = ranking.errors(rows)
+    found = ranking.contests(rows, errors)
     orders = ranking.orders(rows)
     studies = [str(name) for name in rows.study.unique() if name]
-    shown = ranking.one_each(table)
-    script = source("script.js") + source("sweep.js")
-    every = table_rows(table, found)
+    every = table_rows(errors, found)
     commands = [each["command"] for each in results.environment if "command" in each]
     return {
         "title": title or f"Bench: {wording.listed(studies) or 'results'}",
         "purposes": _purposes(results.studies),
         "headline": words.headline(found),
         "sentences": words.by_target(found),
-        "remarks": words.remarks(rows, table, found, orders),
+        "remarks": words.remarks(rows, errors, found, orders),
         "contests": found,
         "cells": {(each.target, each.budget): each for each in found},
         "targets": _targets(rows),
         "budgets": sorted({each.budget for each in found}),
-        "colours": colours,
+        "colours": ranking.featured(found),
         "orders": orders,
         "many": rows.config.nunique(),
         "variants": rows.config.nunique() > rows.sampler.nunique(),
-        "styled": _styler(rows),
         "figures": {
-            "curves": charts.curves(table, colours),
-            "fronts": charts.pareto(table),
-            "responses": strips.responses(rows, shown),
-            "splits": strips.splits(rows, only=shown),
-            "noise": charts.stochasticity(table),
-            "paths": charts.paths(rows, shown),
+            kind: [panel.chart(f"{kind}-{i}") for i, panel in enumerate(each)]
+            for kind, each in charts.panels(results).items()
         },
         "table": every,
         "total": len(every),
-        "ranking_csv": Chart("ranking", Markup(""), "", charts.contests_csv(found)),
+        "ranking_csv": charts.contests(found),
         "sampled": _sampled(rows),
         "published": _published(rows),
         "costs": _costs(results),
@@ -147,11 +122,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
         "studies": results.studies,
         "files": results.files,
         "counts": _counts(results, found),
-        "labels": labels,
-        "metric": words.metric,
         "shades": shade_names(),
-        "script": script,
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
 
 
@@ -185,13 +156,6 @@ def _styler(rows: DataFrame) -> Callable[[str], Markup]:
         return made + escape(text[at:])
 
     return styled
-
-
-def _cut(chart: Chart, detail: Detail) -> Chart:
-    """A chart with no more strips and data than there is room for."""
-    csv = chart.csv if len(chart.csv) <= detail.csv else ""
-    rows = chart.rows if chart.picture else chart.rows[: detail.strips + 1]
-    return replace(chart, csv=csv, rows=rows)
 
 
 @dataclass(frozen=True)
@@ -383,16 +347,3 @@ def _counts(results: Results, found: list[ranking.Contest]) -> list[tuple[str, i
         ("", *some(tied, "tied", "tied")),
         ("fail" if len(results.failed) else "", *some(len(results.failed), "failed cell")),
     ]
-
-
-def environment_of_templates() -> jinja2.Environment:
-    """Where the pages' templates are, and what they may call."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("dfbench.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    made.filters |= {"number": wording.number, "factor": wording.factor, "shorten": wording.shorten}
-    return made

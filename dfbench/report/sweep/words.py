@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.report.sweep import ranking
-from dfbench.report.sweep.charts import NAMES
 from dfbench.report.sweep.data import SEPARATOR, runs
 from dfbench.report.sweep.ranking import Contest, Order
 from dfbench.wording import factor, listed, number
@@ -17,6 +16,18 @@ from dfbench.wording import factor, listed, number
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+#: How metrics are written.
+NAMES = {
+    "w2": "W₂ to the data",
+    "w2_1d": "W₂ to the data",
+    "kl": "KL divergence (nats)",
+    "sliced_w2": "sliced W₂",
+    "mmd": "MMD",
+    "ksd": "kernel Stein discrepancy",
+    "strong_error": "RMS distance to the exact flow",
+    "energy_distance": "energy distance",
+    "total_variation_1d": "total variation",
+}
 FEW = 3  # names in a sentence
 LIMITS = 1.2  # times the discretisation error: what limits a run
 SURE = 0.5  # half an interval of an order that is worth a word

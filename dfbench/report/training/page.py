@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from dfbench.errors import Unusable
 from dfbench.literature.run import Outcome
 from dfbench.report.literature import serial
-from dfbench.report.literature.page import chart, link, templates
+from dfbench.report.literature.page import FILTERS, counts
+from dfbench.report.page import Chart, Table, fill
 from dfbench.training import results
 from dfbench.wording import line
 
@@ -96,18 +93,12 @@ def render(folders: Sequence[Path], *, title: str | None = None) -> str:
     """
     studies = [read(Path(folder)) for folder in folders]
     every = [each for study in studies for each in study.outcomes]
-    outcomes = [each for each in every if each.verdict != "skip"]
-    return (
-        templates()
-        .get_template("training.html")
-        .render(
-            title=title or "Trained networks",
-            verdict="pass" if all(o.verdict == "pass" for o in outcomes) else "fail",
-            passed=sum(o.verdict == "pass" for o in outcomes),
-            total=len(outcomes),
-            caught=sum(o.control.verdict == "fail" for o in outcomes),
-            studies=[_shown(study, i) for i, study in enumerate(studies)],
-        )
+    return fill(
+        "training.html",
+        filters=FILTERS,
+        title=title or "Trained networks",
+        **counts(tuple(each for each in every if each.verdict != "skip")),
+        studies=[_shown(study, i) for i, study in enumerate(studies)],
     )
 
 
@@ -116,58 +107,32 @@ def _shown(study: Study, index: int) -> dict[str, Any]:
     environment = dict(content.get("environment", {}))
     command = environment.pop("command", None)
     seconds = {"training": environment.pop("seconds", None)} | content["measured_seconds"]
-    speed = content.get("throughput", {})
+    made = {f"data: {name}": each for name, each in content["data"].items()}
+    made |= {f"speed: {name}": each for name, each in content.get("throughput", {}).items()}
+    known = {name.replace("_", " "): each for name, each in made.items() if each is not None}
     return {
         "id": f"s{index}",
         "title": content.get("title") or content["data"]["name"],
         "headline": content["headline"],
-        "data": {name: _text(each) for name, each in content["data"].items() if each is not None},
-        "config": {name: _text(value) for name, value in content["config"].items()},
+        "config": {name: line(value, " × ") for name, value in content["config"].items()},
         "command": command,
-        "environment": {name: _text(value) for name, value in environment.items()},
-        "speed": {name.replace("_", " "): _text(v) for name, v in speed.items() if v is not None},
+        "made": {name: line(value, " × ") for name, value in (known | environment).items()},
         "seconds": {name: value for name, value in seconds.items() if value is not None},
         "figures": _figures(study, index),
         "outcomes": study.outcomes,
     }
 
 
-def _figures(study: Study, index: int) -> list[dict[str, Any]]:
+def _figures(study: Study, index: int) -> list[Chart]:
     """The figures with their words and the tables behind them."""
     from dfbench.report.training.figures import figures
 
-    drawn, found = figures(study.folder), []
+    found = []
+    drawn = figures(study.folder)
     for name, (title, words) in SHOWN.items():
-        if name not in drawn:
-            continue
-        if name == "images":
-            picture = _png(drawn[name])
-        else:
-            picture = chart(drawn[name], f"s{index}-{name.replace('_', '-')}")
-        file = study.folder / ("log.csv" if name == "log" else f"results/{name}.csv")
-        table = file.read_text(encoding="utf-8") if file.is_file() else None
-        found.append(
-            {
-                "name": name,
-                "title": title,
-                "words": words,
-                "picture": picture,
-                "data": link(table) if table else None,
-            }
-        )
+        if name in drawn:
+            file = study.folder / ("log.csv" if name == "log" else f"results/{name}.csv")
+            data = Table(name, file.read_text(encoding="utf-8")) if file.is_file() else None
+            place = f"s{index}-{name.replace('_', '-')}"
+            found.append(Chart(place, title, drawn[name], title, words, data))
     return found
-
-
-def _png(figure: Any) -> Markup:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=90, bbox_inches="tight")
-    text = base64.b64encode(data.getvalue()).decode()
-    return Markup(
-        '<figure class="chart"><img alt="images drawn by the network" '
-        'src="data:image/png;base64,{}"></figure>'
-    ).format(text)
-
-
-def _text(value: Any) -> str:
-    """What JSON holds on one line; lists are shapes."""
-    return line(value, " × ")

@@ -123,16 +123,9 @@ def _save_images(folder: Path, images: Any) -> None:
 
 def _draw(folder: Path) -> None:
     """The figures of the page, as files."""
-    import matplotlib as mpl
-
+    from dfbench import charts
     from dfbench.report.training.figures import figures
 
-    for name, figure in figures(folder).items():
-        suffix = "png" if name == "images" else "svg"
-
-        def whole(path: Path, figure: Any = figure, suffix: str = suffix) -> None:
-            with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dfbench"}):
-                known = {"Date": None} if suffix == "svg" else None
-                figure.savefig(path, format=suffix, dpi=110, bbox_inches="tight", metadata=known)
-
-        write_with(folder / "figures" / f"{name}.{suffix}", whole)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, draw in figures(folder).items():
+        charts.save(draw, folder / "figures" / name, "png" if name == "images" else "svg")
