@@ -27,7 +27,7 @@ from dfbench.progress import Progress, quiet
 from dfbench.training import checkpoint, models, noise_levels, pairs
 from dfbench.training import config as configuration
 from dfbench.training.config import Config
-from dfbench.training.noise_levels import AdaptiveLevels, NoiseLevels
+from dfbench.training.noise_levels import AdaptiveLevels, NoiseLevels, Setting
 from dfbench.training.objectives import Objective
 from dfbench.training.pairs import Batches, Reflow
 from dfbench.training.reflow import reflow_pairs
@@ -156,7 +156,7 @@ class Trainer:
             self.loop.normalise,
         )
         self.levels: NoiseLevels = config.levels.build(
-            noise_levels.KINDS, "levels", self.schedule, weighting, self.sigma_data
+            noise_levels.KINDS, "levels", Setting(self.schedule, weighting, self.sigma_data)
         )
         self.batches = self._batches()
         torch.manual_seed(pairs.key(config.seed, "model"))
@@ -335,7 +335,7 @@ class Trainer:
             "model": self.net.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "levels": self.levels.state() if isinstance(self.levels, AdaptiveLevels) else {},
+            "levels": self.levels.state(),
             "sigma_data": self.sigma_data,
             "shape": list(self.data.shape),
             "seconds": self.seconds,

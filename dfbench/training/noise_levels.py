@@ -8,8 +8,7 @@ arXiv 2107.00630, section 5.1).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +18,39 @@ from dfbench.schedules import Schedule
 from dfbench.weightings import log_snr_density
 
 
+class Setting(NamedTuple):
+    """What a study has chosen besides: its schedule, w(λ), and the data's standard deviation."""
+
+    schedule: Schedule
+    weight: Function
+    std: float
+
+
 class NoiseLevels(ABC):
     """λ in [low, high] from uniform numbers, with its density."""
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, setting: Setting, *, low: float = -10.0, high: float = 10.0) -> None:
         if not low < high:
             raise ValueError(f"need low < high, got {low} and {high}")
-        self.low, self.high = low, high
+        self.setting, self.low, self.high = setting, low, high
 
     @abstractmethod
     def draw(self, u: Array) -> tuple[Array, Array]:
         """λ and its density q(λ), for u uniform in (0, 1)."""
 
+    def state(self) -> dict[str, Any]:
+        """What was learnt on the way, for a checkpoint."""
+        return {}
+
 
 class ScheduleLevels(NoiseLevels):
-    """λ_t of t uniform in time, between the times of `high` and `low`."""
+    """λ_t of t uniform in time on the study's schedule, between the times of `high` and `low`."""
 
-    def __init__(self, schedule: Schedule, low: float, high: float) -> None:
-        super().__init__(low, high)
-        self.schedule = schedule
-        self.start = float(schedule.t_of_log_snr(high))
-        self.span = float(schedule.t_of_log_snr(low)) - self.start
+    def __init__(self, setting: Setting, *, low: float = -10.0, high: float = 10.0) -> None:
+        super().__init__(setting, low=low, high=high)
+        self.schedule = setting.schedule
+        self.start = float(self.schedule.t_of_log_snr(high))
+        self.span = float(self.schedule.t_of_log_snr(low)) - self.start
 
     def draw(self, u: Array) -> tuple[Array, Array]:
         lam = self.schedule.log_snr(self.start + self.span * u)
@@ -61,13 +72,15 @@ class GeometricLevels(NoiseLevels):
     the one level of low = high.
     """
 
-    def __init__(self, low: float, high: float, count: int) -> None:
+    def __init__(
+        self, setting: Setting, *, low: float = -10.0, high: float = 10.0, count: int = 10
+    ) -> None:
         if count < 1 or low > high or (count == 1) != (low == high):
             raise ValueError(
                 f"need low < high and count > 1, or low = high and count = 1, "
                 f"got {low}, {high} and {count}"
             )
-        self.low, self.high = low, high
+        self.setting, self.low, self.high = setting, low, high
         self.levels = np.linspace(low, high, count)
 
     def draw(self, u: Array) -> tuple[Array, Array]:
@@ -76,13 +89,21 @@ class GeometricLevels(NoiseLevels):
         return self.levels[index], np.full_like(u, 1 / width if width else 1.0)
 
 
-class BinnedLevels(NoiseLevels):
-    """A density that is constant on each of many bins."""
+class ImportanceLevels(NoiseLevels):
+    """q ∝ w(λ) E|ε̂ − ε|² of the exact model of Gaussian data as wide as the data, in bins.
 
-    def __init__(self, low: float, high: float, mass: Array) -> None:
-        super().__init__(low, high)
-        self.edges = np.linspace(low, high, len(mass) + 1)
-        self.set_mass(mass)
+    What a network cannot get below by much, for data N(0, s²) and per dimension: the posterior
+    variance, E|ε̂ − ε|² = 1/(1 + e^(−λ)/s²).
+    """
+
+    def __init__(
+        self, setting: Setting, *, low: float = -10.0, high: float = 10.0, bins: int = 400
+    ) -> None:
+        super().__init__(setting, low=low, high=high)
+        self.edges = np.linspace(low, high, bins + 1)
+        middle = (self.edges[1:] + self.edges[:-1]) / 2
+        variance = 1 / (1 + np.exp(-middle) / setting.std**2)
+        self.set_mass(np.asarray(setting.weight(middle) * variance))
 
     def set_mass(self, mass: Array) -> None:
         """Probabilities of the bins, up to a factor."""
@@ -101,7 +122,7 @@ class BinnedLevels(NoiseLevels):
         return lam, self.mass[self.bin(lam)] / width
 
 
-class AdaptiveLevels(BinnedLevels):
+class AdaptiveLevels(ImportanceLevels):
     """q follows the loss: w E|ε̂ − ε|² of each bin as it comes in, by an exponential average.
 
     At its fixed point the estimate w|ε̂ − ε|²/q has one expectation at all λ, so that what varies
@@ -112,15 +133,24 @@ class AdaptiveLevels(BinnedLevels):
         uniform: fraction of draws that stays uniform, which bounds w/q.
     """
 
-    def __init__(self, low: float, high: float, start: Array, decay: float, uniform: float) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        low: float = -10.0,
+        high: float = 10.0,
+        bins: int = 100,
+        decay: float = 0.99,
+        uniform: float = 0.1,
+    ) -> None:
         if not (0 < decay < 1 and 0 < uniform < 1):
             raise ValueError(
                 f"decay and uniform must be between 0 and 1, got {decay} and {uniform}"
             )
-        self.decay, self.uniform = decay, uniform
-        self.average = start / start.sum() * len(start)
-        self.scaled = False
-        super().__init__(low, high, self._mixed())
+        super().__init__(setting, low=low, high=high, bins=bins)
+        self.decay, self.uniform, self.scaled = decay, uniform, False
+        self.average = self.mass * bins
+        self.set_mass(self._mixed())
 
     def _mixed(self) -> Array:
         share = self.average / self.average.sum()
@@ -142,7 +172,6 @@ class AdaptiveLevels(BinnedLevels):
         self.set_mass(self._mixed())
 
     def state(self) -> dict[str, Any]:
-        """What `update` has learnt, for a checkpoint."""
         return {"average": self.average.tolist(), "scaled": self.scaled}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -152,79 +181,11 @@ class AdaptiveLevels(BinnedLevels):
         self.set_mass(self._mixed())
 
 
-def gaussian_loss(weight: Function, std: float, low: float, high: float, bins: int) -> Array:
-    """w(λ) E|ε̂ − ε|² per dimension at the middle of bins, for the exact model of N(0, std²).
-
-    What a network cannot get below by much: E|ε̂ − ε|² = σ⁻²-scaled posterior variance,
-    snr s²/(1 + snr s²).
-    """
-    edges = np.linspace(low, high, bins + 1)
-    middle = (edges[1:] + edges[:-1]) / 2
-    eps_error = 1 / (1 + np.exp(-middle) / std**2)
-    return np.asarray(weight(middle) * eps_error)
-
-
-def schedule(
-    given: Schedule, weight: Function, std: float, *, low: float = -10.0, high: float = 10.0
-) -> NoiseLevels:
-    """t uniform in time on the study's schedule."""
-    return ScheduleLevels(given, low, high)
-
-
-def uniform(
-    given: Schedule, weight: Function, std: float, *, low: float = -10.0, high: float = 10.0
-) -> NoiseLevels:
-    """λ uniform."""
-    return UniformLevels(low, high)
-
-
-def geometric(
-    given: Schedule,
-    weight: Function,
-    std: float,
-    *,
-    low: float = -10.0,
-    high: float = 10.0,
-    count: int = 10,
-) -> NoiseLevels:
-    """A few levels, as NCSN has them."""
-    return GeometricLevels(low, high, count)
-
-
-def importance(
-    given: Schedule,
-    weight: Function,
-    std: float,
-    *,
-    low: float = -10.0,
-    high: float = 10.0,
-    bins: int = 400,
-) -> NoiseLevels:
-    """q ∝ w(λ) E|ε̂ − ε|² of the exact model of Gaussian data as wide as the data."""
-    return BinnedLevels(low, high, gaussian_loss(weight, std, low, high, bins))
-
-
-def adaptive(
-    given: Schedule,
-    weight: Function,
-    std: float,
-    *,
-    low: float = -10.0,
-    high: float = 10.0,
-    bins: int = 100,
-    decay: float = 0.99,
-    uniform: float = 0.1,
-) -> NoiseLevels:
-    """q ∝ the loss per λ, measured on the way; begins as `importance`."""
-    start = gaussian_loss(weight, std, low, high, bins)
-    return AdaptiveLevels(low, high, start, decay, uniform)
-
-
-KINDS: dict[str, Callable[..., NoiseLevels]] = {
-    "schedule": schedule,
-    "uniform": uniform,
-    "importance": importance,
-    "adaptive": adaptive,
-    "geometric": geometric,
+KINDS: dict[str, type[NoiseLevels]] = {
+    "schedule": ScheduleLevels,
+    "uniform": UniformLevels,
+    "importance": ImportanceLevels,
+    "adaptive": AdaptiveLevels,
+    "geometric": GeometricLevels,
 }
-"""Kind → function of the schedule, the weighting, the data's standard deviation and its options."""
+"""Kind → class, made of the setting and its options."""

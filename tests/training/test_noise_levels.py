@@ -5,16 +5,15 @@ import pytest
 
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.training import noise_levels
-from dfbench.training.noise_levels import AdaptiveLevels, GeometricLevels
+from dfbench.training.noise_levels import Setting
 from dfbench.weightings import FlowMatchingWeighting
 
 KINDS = ("schedule", "uniform", "importance", "adaptive")
 
 
-def made(kind, schedule=None, low=-8.0, high=5.0):
-    return noise_levels.KINDS[kind](
-        schedule or Cosine(), FlowMatchingWeighting(), 1.0, low=low, high=high
-    )
+def made(kind, schedule=None, low=-8.0, high=5.0, **options):
+    setting = Setting(schedule or Cosine(), FlowMatchingWeighting(), 1.0)
+    return noise_levels.KINDS[kind](setting, low=low, high=high, **options)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,13 +41,13 @@ def test_another_density_is_seen():
 
 
 def test_geometric_levels():
-    levels = GeometricLevels(-6.0, 4.0, 6)
+    levels = made("geometric", low=-6.0, high=4.0, count=6)
     lam, density = levels.draw(np.linspace(0, 1, 6001))
     ratios = np.exp(-np.unique(lam) / 2)
     np.testing.assert_allclose(ratios[1:] / ratios[:-1], np.exp(-1.0))
     assert np.allclose(density, 0.1)
     assert np.unique(lam, return_counts=True)[1].min() >= 1000
-    lam, density = GeometricLevels(2.0, 2.0, 1).draw(np.array([0.3]))
+    lam, density = made("geometric", low=2.0, high=2.0, count=1).draw(np.array([0.3]))
     assert (lam == 2.0).all()
     assert (density == 1.0).all()
 
@@ -91,10 +90,10 @@ def test_its_state_comes_back_and_nonsense_is_not_learnt():
     "make",
     [
         lambda: made("uniform", low=1.0, high=1.0),
-        lambda: GeometricLevels(0.0, 1.0, 1),
-        lambda: GeometricLevels(0.0, 0.0, 3),
-        lambda: AdaptiveLevels(0.0, 1.0, np.ones(4), 1.0, 0.1),
-        lambda: AdaptiveLevels(0.0, 1.0, np.ones(4), 0.9, 0.0),
+        lambda: made("geometric", low=0.0, high=1.0, count=1),
+        lambda: made("geometric", low=0.0, high=0.0, count=3),
+        lambda: made("adaptive", decay=1.0),
+        lambda: made("adaptive", uniform=0.0),
     ],
 )
 def test_what_cannot_be(make):

@@ -85,8 +85,8 @@ def draws(n, levels, seed=3):
 
 
 def made(kind, **options):
-    weight = FlowMatchingWeighting()
-    return noise_levels.KINDS[kind](FlowMatching(), weight, 1.0, low=LOW, high=HIGH, **options)
+    setting = noise_levels.Setting(FlowMatching(), FlowMatchingWeighting(), 1.0)
+    return noise_levels.KINDS[kind](setting, low=LOW, high=HIGH, **options)
 
 
 @pytest.mark.parametrize("kind", ["schedule", "uniform", "importance", "adaptive"])
