@@ -40,7 +40,7 @@ def complete(folder: str | Path, progress: Progress = quiet) -> str:
     from dfbench.literature.lab import StudyLab, ready
     from dfbench.literature.run import check_claims, named
     from dfbench.training import results
-    from dfbench.training.measure.study import LARGE, measure
+    from dfbench.training.measure.study import LARGE, Measured
     from dfbench.training.trained import Trained
 
     folder, start = Path(folder), time.perf_counter()
@@ -49,7 +49,7 @@ def complete(folder: str | Path, progress: Progress = quiet) -> str:
     named(ids, trained=True)
     exact = trained.data.truth is not None and trained.dim <= LARGE
     network = ready(trained) if exact else trained
-    measured = measure(network, trained.config.seed, progress)
+    measured = Measured(network, trained.config.seed, progress)
     for name, table in measured.tables.items():
         results.save_table(folder, name, table)
     if measured.images is not None:
