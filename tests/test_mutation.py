@@ -183,6 +183,16 @@ def test_reasons(tmp_path: Path) -> None:
     assert "`a + b` → `a - b`" in (tmp_path / "m.md").read_text()
 
 
+def test_a_reason_goes_with_its_survivor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "REASONS", tmp_path / "reasons.csv")
+    header = "module,function,before,after,kind,reason\n"
+    rows = ['m.py,f,"a, b",a,rounding,why\n', "m.py,g,a,b,guard,why\n"]
+    report.REASONS.write_text(header + "".join(rows))
+    one = run.Result("k", "m.py", "f", 1, "sign", "a, b", "a", "survived", "", 3, 0.1)
+    assert report.prune([one]) == 1
+    assert report.REASONS.read_text() == header + rows[0]
+
+
 HAND_PICKED = [
     ("dfbench/samplers/ddim.py", "posterior_std", "(1 - kept) * (1 + kept)", "1 + kept"),
     ("dfbench/samplers/ddim.py", "ddpm", "variance == 'beta_tilde'", "variance != 'beta_tilde'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -30,6 +31,7 @@ def main() -> None:
         "--ask", action="append", help='these judges only ("claim 8", "test tests/formulas")'
     )
     parser.add_argument("--report", action="store_true", help="write the report only")
+    parser.add_argument("--prune", action="store_true", help="drop reasons that nothing needs now")
     args = parser.parse_args()
     root = args.root.resolve()
     known = run.undump(args.lines) if args.lines and args.lines.exists() else None
@@ -51,6 +53,8 @@ def main() -> None:
     current = {mutant.key for each in made.values() for mutant in each}
     results = [one for key, one in run.load(args.out).items() if key in current]
     total = {name: len(each) for name, each in made.items() if each}
+    if args.prune:
+        print(f"{report.prune(results)} reasons dropped", file=sys.stderr)
     report.write(results, args.out.with_suffix(".md"), total)
 
 

@@ -33,6 +33,20 @@ def reason(one: Result, known: dict[Change, tuple[str, str]]) -> tuple[str, str]
     return known.get((one.module, one.function, one.before, one.after), (HOLE, "not looked at"))
 
 
+def prune(results: Iterable[Result]) -> int:
+    """Drop the reasons of changes that are noticed now, or no longer made; their number."""
+    left = {(one.module, one.function, one.before, one.after) for one in alive(results)}
+    with REASONS.open(newline="") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    kept = [r for r in rows if (r["module"], r["function"], r["before"], r["after"]) in left]
+    with REASONS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, reader.fieldnames or (), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(kept)
+    return len(rows) - len(kept)
+
+
 def alive(results: Iterable[Result]) -> list[Result]:
     """What no claim notices."""
     return [one for one in results if one.verdict in ("survived", "not reached")]
@@ -200,19 +214,18 @@ processor: how busy the machine is changes no verdict.
 **What is not in it.** `analytic/distances/`: the bench measures with it and no claim computes with
 it; it is held by its own tests, against closed forms and quadrature.
 
-Mutants are run in random order. Survivors led to stronger claims (1, 4, 5, 8, 11, 16, 20, 22, 37,
-39, 42 and 44 hold the oracle to dense linear algebra, every sampler under every option and without
-to its formula, and declared traits to tables), which were then asked about the survivors.
+Mutants are run in random order. Survivors led to stronger claims and to `tests/formulas`; they hold
+the oracle to dense linear algebra, every sampler under every option and without to its formula, and
+declared traits to tables. They were then asked about the survivors.
 
 ## Numbers
 """
 SURVIVORS = """A survivor was seen by every judge that executes its line, or none executes it
 (*not reached*); its reason was looked up line by line. *equivalent*: no result can show the change.
 *rounding*: it costs digits, or only an extreme level shows it, where the bounds have room. *guard*:
-a tolerance, an estimate of an error, an error or an input that claims do not give. *default*: the
+a tolerance, an estimate of an error, an error or an input that no judge gives. *default*: the
 default of an option. *trait*: what a method declares of itself, where declaring less is no error or
-no claim has the option. *not a formula*: arrays, shapes and types. *tests*: no claim asks, unit
-tests are to. *hole*: nothing asks. *open*: not looked at.
+no judge has the option. *not a formula*: arrays, shapes and types. *open*: not looked at.
 
 The *undecided* are no survivors: their time was up before every judge was asked. They are listed in
 `mutation.csv`; a run goes on with them."""
