@@ -9,7 +9,7 @@ import numpy as np
 
 from dfbench.levels import Array, Level
 from dfbench.literature import ROWS
-from dfbench.literature.gradients import as_kind, gradient, plane, relative
+from dfbench.literature.gradients import gradient, plane, relative
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, Trainable, planar, trained
 from dfbench.outcome import Finding, judge
@@ -27,7 +27,7 @@ def gradients(
     points, mass = plane(lab.truth.diffused(*level))
     z = torch.as_tensor(points).requires_grad_()
     weight = torch.as_tensor(mass)
-    s = as_kind(network, "score", z, level)
+    s = network.as_prediction("score")(z, level)
     trace: Any = 0.0
     for i in range(2):
         (row,) = torch.autograd.grad(s[:, i].sum(), z, create_graph=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +10,10 @@ from dfbench.exact import exact_model
 from dfbench.grids import regular
 from dfbench.levels import Level
 from dfbench.literature import ROWS
+from dfbench.literature.c16_conversions_and_mse_factors import Factor
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest, worst_of
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, noise
 from dfbench.outcome import Finding, judge
 from dfbench.predictions import mse_factor
 from dfbench.schedules import at_log_snr
@@ -22,7 +21,6 @@ from dfbench.trajectories import trajectory
 
 KINDS = ("x", "v", "u", "score")
 LOG_SNRS = (-6.0, -3.0, 0.0, 3.0, 6.0)
-Factor = Callable[..., float]
 
 
 @trained(
@@ -46,7 +44,7 @@ def check(factor: Factor, lab: Lab) -> Finding:
 
         def error(kind: str, z: np.ndarray = z, level: Level = level) -> float:
             exact = exact_model(lab.truth, kind)(z, level)
-            return float(np.mean((Converted(network, kind)(z, level) - exact) ** 2))
+            return float(np.mean((network.as_prediction(kind)(z, level) - exact) ** 2))
 
         base = error("eps")
         gaps += [abs(error(kind) / (factor("eps", kind, *level) * base) - 1) for kind in KINDS]
@@ -58,9 +56,9 @@ def check(factor: Factor, lab: Lab) -> Finding:
         derivation="round-off in float64, over an error of 1e-3 of the output and factors of e^±3",
     )
     grid = regular(-8.0, 8.0, 20)
-    z = noise(lab, grid, 256, 16)
+    z = lab.truth.sample_diffused(256, *grid[0], np.random.default_rng(16))
     ends = {
-        kind: trajectory("ddim", Converted(network, kind), grid, prediction=kind, z=z).samples
+        kind: trajectory("ddim", network.as_prediction(kind), grid, prediction=kind, z=z).samples
         for kind in ("eps", "x", "v", "u")
     }
     apart = largest(rms(end - ends["eps"]) for end in ends.values())

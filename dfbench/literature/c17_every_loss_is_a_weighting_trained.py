@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from dfbench.levels import Array, Level
 from dfbench.literature import ROWS
-from dfbench.literature.gradients import as_kind, gradient, relative
+from dfbench.literature.c16_conversions_and_mse_factors import Factor
+from dfbench.literature.gradients import gradient, relative
 from dfbench.literature.statement import worst_of
-from dfbench.literature.trained import Lab, Trainable, trained
+from dfbench.literature.trained import Lab, Trainable, pairs, trained
 from dfbench.losses import conditional_target
 from dfbench.outcome import Finding, judge
 from dfbench.predictions import mse_factor
@@ -23,7 +22,6 @@ KINDS = ("eps", "x", "v", "u", "score")
 NAMES = ("eps_cosine", "elbo", "flow_matching", "sd3", "edm", "sigmoid", "p2", "min_snr")
 LAM = np.linspace(-7.0, 7.0, 15)
 BATCH = 32
-Factor = Callable[..., Any]
 
 
 def slopes(network: Trainable, lab: Lab, kind: str, factor: Factor) -> Array:
@@ -33,10 +31,10 @@ def slopes(network: Trainable, lab: Lab, kind: str, factor: Factor) -> Array:
     rng, found = np.random.default_rng(17), []
     for lam in LAM:
         level = Level(*at_log_snr(float(lam)))
-        x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
+        x, eps = pairs(lab, BATCH, rng)
         z = level.alpha * x + level.sigma * eps
         asked = torch.as_tensor(conditional_target(kind, x, eps, level))
-        error = as_kind(network, kind, torch.as_tensor(z), level) - asked
+        error = network.as_prediction(kind)(torch.as_tensor(z), level) - asked
         loss = (error**2).sum(1).mean() / factor("eps", kind, *level)
         found.append(gradient(network, loss))
     return np.array(found)

@@ -13,7 +13,7 @@ from dfbench.levels import Array, Level
 from dfbench.literature import ROWS
 from dfbench.literature.gradients import gradient
 from dfbench.literature.statement import largest, worst_of
-from dfbench.literature.trained import Lab, trained
+from dfbench.literature.trained import Lab, pairs, trained
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching, LinearVP, at_log_snr
 from dfbench.weightings import WEIGHTINGS, log_snr_density, normal_density
@@ -54,7 +54,7 @@ def pool(lab: Lab, rows: int, seed: int) -> Array:
     found = np.empty((len(LAM), rows))
     for i, lam in enumerate(LAM):
         level = Level(*at_log_snr(float(lam)))
-        x, eps = lab.truth.sample(rows, rng), rng.standard_normal((rows, lab.truth.dim))
+        x, eps = pairs(lab, rows, rng)
         z = level.alpha * x + level.sigma * eps
         out = network.as_prediction("eps")(z, level)
         found[i] = ((out - eps) ** 2).mean(1)
@@ -73,7 +73,7 @@ def gradient_noise(
         for _ in range(batches):
             index = np.sort(rng.choice(len(LAM), BATCH, p=p * WIDTH))
             alpha, sigma = at_log_snr(LAM[index])
-            x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
+            x, eps = pairs(lab, BATCH, rng)
             z = torch.as_tensor(alpha[:, None] * x + sigma[:, None] * eps)
             out = network.as_prediction("eps")(z, (alpha, sigma))
             each = ((out - torch.as_tensor(eps)) ** 2).mean(1)

@@ -12,20 +12,20 @@ from dfbench.levels import Array
 from dfbench.literature import ROWS
 from dfbench.literature.gradients import relative
 from dfbench.literature.statement import worst_of
-from dfbench.literature.trained import Lab, trained
+from dfbench.literature.trained import Lab, pairs, trained
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import at_log_snr
 
 STEPS, BATCH = 60, 64
-Scale = Callable[[Array], Array]  # λ → c
-SCALES: dict[str, Scale] = {
+Multiple = Callable[[Array], Array]  # λ → c
+SCALES: dict[str, Multiple] = {
     "variance exploding": lambda lam: 1 / at_log_snr(lam)[0],
     "flow matching": lambda lam: 1 / np.sum(at_log_snr(lam), axis=0),
     "waves": lambda lam: 2 + np.sin(lam),
 }
 
 
-def trained_further(lab: Lab, scale: Scale, undo: Scale) -> Array:
+def trained_further(lab: Lab, scale: Multiple, undo: Multiple) -> Array:
     """Parameters after more steps of Adam on ε at levels c(α, σ), the input divided by `undo`."""
     import torch
 
@@ -34,7 +34,7 @@ def trained_further(lab: Lab, scale: Scale, undo: Scale) -> Array:
     for _ in range(STEPS):
         lam = rng.uniform(-6, 6, BATCH)
         alpha, sigma = (scale(lam) * part for part in at_log_snr(lam))
-        x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
+        x, eps = pairs(lab, BATCH, rng)
         z = (alpha[:, None] * x + sigma[:, None] * eps) / undo(lam)[:, None]
         out = module(torch.as_tensor(z), torch.as_tensor(lam))
         loss = ((out - torch.as_tensor(eps)) ** 2).mean()
@@ -55,9 +55,9 @@ def trained_further(lab: Lab, scale: Scale, undo: Scale) -> Array:
     control=lambda size: lambda scale: lambda lam: scale(lam) ** (1 - size),
     control_size=1e-3,
 )
-def check(inverse: Callable[[Scale], Scale], lab: Lab) -> Finding:
+def check(inverse: Callable[[Multiple], Multiple], lab: Lab) -> Finding:
     """Sixty steps of Adam on the study's network, on its own scale and on three others."""
-    one: Scale = np.ones_like
+    one: Multiple = np.ones_like
     start = lab.network()
     begin = np.concatenate([p.detach().numpy().reshape(-1) for p in start.module.parameters()])
     base = trained_further(lab, one, one)

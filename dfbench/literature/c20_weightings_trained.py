@@ -9,8 +9,8 @@ import numpy as np
 
 from dfbench.levels import Array
 from dfbench.literature import ROWS
-from dfbench.literature.gradients import as_kind, gradient, relative
-from dfbench.literature.trained import Lab, Trainable, trained
+from dfbench.literature.gradients import gradient, relative
+from dfbench.literature.trained import Lab, Trainable, pairs, trained
 from dfbench.losses import conditional_target
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching, LinearVP, Schedule
@@ -24,7 +24,7 @@ def slope(network: Trainable, lab: Lab, kind: str, schedule: Schedule, power: fl
     import torch
 
     rng = np.random.default_rng(20)
-    x, eps = lab.truth.sample(BATCH, rng), rng.standard_normal((BATCH, lab.truth.dim))
+    x, eps = pairs(lab, BATCH, rng)
     start, stop = (float(schedule.t_of_log_snr(lam)) for lam in reversed(ENDS))
     node, weight = np.polynomial.legendre.leggauss(NODES)
     # in u with t = start + (stop − start) sin²(πu/2): the ends of a cosine are resolved
@@ -36,7 +36,7 @@ def slope(network: Trainable, lab: Lab, kind: str, schedule: Schedule, power: fl
         level = schedule.level(float(t))
         z = torch.as_tensor(level.alpha * x + level.sigma * eps)
         asked = torch.as_tensor(conditional_target(kind, x, eps, level))
-        square = ((as_kind(network, kind, z, level) - asked) ** 2).sum(1).mean()
+        square = ((network.as_prediction(kind)(z, level) - asked) ** 2).sum(1).mean()
         total = total + mass * np.exp(power * level.log_snr) * square
     return gradient(network, total)  # type: ignore[arg-type]
 

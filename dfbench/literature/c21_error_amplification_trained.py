@@ -15,7 +15,6 @@ from dfbench.literature import ROWS
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import at_log_snr
 
@@ -65,9 +64,10 @@ def check(choice: Choice, lab: Lab) -> Finding:
             level = Level(*at_log_snr(float(lam)))
             z = lab.truth.sample_diffused(1024, *level, rng)
             for what in ("x", "eps"):
-                error = Converted(network, what)(z, level) - exact_model(lab.truth, what)(z, level)
-                series.setdefault(f"{kind}, error of {what}", []).append(rms(error))
-                at[kind, what, lam] = rms(error)
+                exact = exact_model(lab.truth, what)(z, level)
+                error = rms(network.as_prediction(what)(z, level) - exact)
+                series.setdefault(f"{kind}, error of {what}", []).append(error)
+                at[kind, what, lam] = error
     for name in series:
         series[name] = series[name][: len(LAM)]
     ratios = {

@@ -13,12 +13,10 @@ from dfbench.grids import uniform_t
 from dfbench.literature import ROWS
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import worst_of
-from dfbench.literature.trained import Lab, planar, trained
-from dfbench.literature.trained_samplers import Converted
+from dfbench.literature.trained import Lab, Trainable, planar, trained
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import FlowMatching
 from dfbench.training.measure.law import ExactLaw
-from dfbench.training.measure.network import PredictingNetwork
 from dfbench.trajectories import straightness, trajectory
 
 if TYPE_CHECKING:
@@ -28,14 +26,14 @@ START, STOP = 0.993, 0.007  # t of flow matching, λ from −9.9 to 9.9
 N, STEPS = 1000, 50
 
 
-def flow(network: PredictingNetwork, n: int = N, steps: int = STEPS) -> Any:
+def flow(network: Trainable, n: int = N, steps: int = STEPS) -> Any:
     """Euler on the flow from n draws of noise, as paths."""
     grid = uniform_t(FlowMatching(), steps, START, STOP)
     z = grid.sigma[0] * np.random.default_rng(24).standard_normal((n, 2))
-    return trajectory("flow_matching", Converted(network, "u"), grid, prediction="u", z=z)
+    return trajectory("flow_matching", network.as_prediction("u"), grid, prediction="u", z=z)
 
 
-def measures(network: PredictingNetwork, law: ExactLaw) -> dict[str, float]:
+def measures(network: Trainable, law: ExactLaw) -> dict[str, float]:
     """What a coupling changes: straightness, cost, and the error of one step and of many."""
     many, one = flow(network), flow(network, steps=1)
     return {
@@ -48,11 +46,7 @@ def measures(network: PredictingNetwork, law: ExactLaw) -> dict[str, float]:
 
 
 def compare(
-    before: PredictingNetwork,
-    after: PredictingNetwork,
-    lab: Lab,
-    bounds: dict[str, float],
-    names: tuple[str, str],
+    before: Trainable, after: Trainable, lab: Lab, bounds: dict[str, float], names: tuple[str, str]
 ) -> Finding:
     """Measures of two networks, and their ratios against bounds."""
     law = ExactLaw(planar(lab), N, np.random.default_rng(240))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ONE = 4.0  # λ of the network that knows one level
 ALL = (4.0, 0.0, -4.0)
 N, LEVELS, EACH, STEP = 1000, 12, 30, 0.1
-Learner = Callable[[Lab], PredictingNetwork]
+Training = Callable[[Lab], PredictingNetwork]
 
 
 def one_level(lab: Lab) -> PredictingNetwork:
@@ -94,10 +94,10 @@ def draw(finding: Finding) -> Figure:
     control_size=1.0,
     figure=draw,
 )
-def check(learner: Learner, lab: Lab) -> Finding:
+def check(training: Training, lab: Lab) -> Finding:
     """Errors by density; then Langevin at one level against annealed Langevin, off the centre."""
     planar(lab)
-    single, several = learner(lab), lab.network()
+    single, several = training(lab), lab.network()
     alone, whole = errors(single, lab, (ONE,)), errors(several, lab, ALL)
     dense = float(alone.error[alone.below < 1.0].min())
     rare = float(alone.error[(alone.below > 3.0) & (alone.below < 16.0)].max())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature import ROWS
+from dfbench.literature.c31_ddim_is_invariant_to_scaling import towards_vp
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest
-from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, rows
+from dfbench.literature.trained import Lab, rows, trained
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import FlowMatching, Schedule
 from dfbench.trajectories import trajectory
@@ -25,10 +23,7 @@ def scales() -> dict[str, Schedule]:
     flow = FlowMatching()
     return {
         "flow matching": flow,
-        "variance preserving": flow.scaled(
-            lambda t: ((1 - t) ** 2 + t**2) ** -0.5,
-            lambda t: (1 - 2 * t) * ((1 - t) ** 2 + t**2) ** -1.5,
-        ),
+        "variance preserving": towards_vp(1.0),
         "variance exploding": flow.scaled(lambda t: 1 / (1 - t), lambda t: (1 - t) ** -2),
         "waves": flow.scaled(lambda t: 2 + np.sin(5 * t), lambda t: 5 * np.cos(5 * t)),
     }
@@ -39,7 +34,7 @@ def samples(lab: Lab, method: str, schedule: Schedule) -> Array:
     network = lab.network()
     grid = uniform_t(schedule, STEPS, *ENDS)
     z = np.random.default_rng(31).standard_normal((rows(lab, N), lab.dim)) * grid.sigma[0]
-    paths = trajectory(method, Converted(network, "eps"), grid, prediction="eps", z=z)
+    paths = trajectory(method, network.as_prediction("eps"), grid, prediction="eps", z=z)
     return np.asarray(paths.samples / (grid.alpha[-1] + grid.sigma[-1]))
 
 
@@ -68,11 +63,11 @@ def check(method: str, lab: Lab) -> Finding:
         f"Euler: moved by, {name}": rms(end - euler["flow matching"]) / rms(base)
         for name, end in euler.items()
     }
-    finding = judge(
+    return judge(
         largest(apart.values()),
         1e-9,
         unit="of the samples (rms)",
         where=max(apart, key=lambda name: apart[name]),
         derivation="round-off in float64 over 20 steps, which the network's slope amplifies",
+        quantities=quantities,
     )
-    return replace(finding, quantities=quantities)

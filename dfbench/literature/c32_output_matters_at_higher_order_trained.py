@@ -21,7 +21,6 @@ from dfbench.literature.c32_output_matters_at_higher_order import (
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest, worst_of
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted
 from dfbench.outcome import Finding, judge
 
 ENDS = (-4.0, 2.0)
@@ -31,7 +30,7 @@ def samples(solver: Solver, lab: Lab, output: str, steps: int) -> Array:
     """Samples from 64 fixed starts."""
     z = lab.truth.sample_diffused(64, *regular(*ENDS, 1)[0], np.random.default_rng(32))
     table = solver(output, regular(*ENDS, steps))
-    return np.asarray(table.run(Converted(lab.network(), output), z))
+    return np.asarray(table.run(lab.network().as_prediction(output), z))
 
 
 @trained(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from dfbench.grids import regular
@@ -11,8 +9,7 @@ from dfbench.levels import Array, Grid
 from dfbench.literature import ROWS
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest
-from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, rows
+from dfbench.literature.trained import Lab, rows, trained
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 
@@ -22,13 +19,13 @@ N = 200
 def ddpm(lab: Lab, grid: Grid, z: Array, draws: list[Array], variance: float | str) -> Array:
     """The reference method's table, with these draws."""
     table = METHODS["ddpm"].table(grid, "x", variance=variance)
-    return np.asarray(table.run(Converted(lab.network(), "x"), z, lambda k: draws[k]))
+    return np.asarray(table.run(lab.network().as_prediction("x"), z, lambda k: draws[k]))
 
 
 def ddim_and_renoise(lab: Lab, grid: Grid, z: Array, draws: list[Array]) -> Array:
     """Every step DDIM from λ to λ + 2Δ, then forward noising to λ + Δ, with these draws."""
     network = lab.network()
-    x_of, eps_of = Converted(network, "x"), Converted(network, "eps")
+    x_of, eps_of = network.as_prediction("x"), network.as_prediction("eps")
     for (t, s), xi in zip(grid.steps(), draws, strict=True):
         far = s.ratio**2 / t.ratio  # σ/α there, at α_s
         z = s.alpha * (x_of(z, t) + far * eps_of(z, t))
@@ -58,10 +55,10 @@ def check(variance: float | str, lab: Lab) -> Finding:
         quantities[f"samples apart with the variance β, {n} steps"] = rms(with_beta - theirs) / rms(
             theirs
         )
-    finding = judge(
+    return judge(
         largest(gaps),
         1e-8,
         unit="of the samples (rms)",
         derivation="round-off in float64 over 100 steps, which the network's slope amplifies",
+        quantities=quantities,
     )
-    return replace(finding, quantities=quantities)

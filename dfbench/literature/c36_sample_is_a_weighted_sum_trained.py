@@ -14,8 +14,7 @@ from dfbench.literature import ROWS
 from dfbench.literature.c36_sample_is_a_weighted_sum import Weights, rate, weights
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import worst_of
-from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, rows
+from dfbench.literature.trained import Lab, rows, trained
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output
@@ -31,7 +30,7 @@ def run(
     lab: Lab, grid: Grid, churn: float, kind: str
 ) -> tuple[Array, list[Array], list[Array], Array]:
     """(start, outputs, draws, sample) of the sampler's own code."""
-    network, rng = Converted(lab.network(), kind), np.random.default_rng(36)
+    network, rng = lab.network().as_prediction(kind), np.random.default_rng(36)
     outputs: list[Array] = []
     draws: list[Array] = []
     begin = rng.standard_normal((rows(lab, N), lab.dim))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from dfbench.charts import COLOURS, MUTED, frame
 from dfbench.grids import uniform_t
@@ -15,7 +12,6 @@ from dfbench.literature.c24_couplings_trained import LEVELS
 from dfbench.literature.c38_interpolant_sde import Interpolant, euler_maruyama
 from dfbench.literature.one_law import Laws
 from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted, drawn
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine, FlowMatching, Schedule
@@ -55,11 +51,6 @@ def grid_of(schedule: Schedule) -> Grid:
     """The same two log-SNRs on every schedule, −8 and 6."""
     start, stop = (float(schedule.t_of_log_snr(lam)) for lam in (-8.0, 6.0))
     return uniform_t(schedule, STEPS, start, stop)
-
-
-def constant(size: float, t: float) -> float:
-    """ε_t that does not depend on t."""
-    return size
 
 
 def draw(finding: Finding) -> Figure:
@@ -103,10 +94,9 @@ def check(sde: Interpolant, lab: Lab) -> Finding:
     found: dict[str, float] = {}
 
     def distance(network: Any, schedule: Schedule, table: Table) -> float:
-        law, rng = laws[schedule.level(0.5)], np.random.default_rng(380)
-        z = table.levels.sigma[0] * rng.standard_normal((law.n, lab.dim))
-        end = table.run(Converted(network, table.prediction), z, drawn(rng, z.shape))
-        return law.distance(end)
+        predicts = network.as_prediction(table.prediction)
+        law = laws[schedule.level(0.5)]
+        return law.distance(table, predicts, 380, float(table.levels.sigma[0]))
 
     for name, changes in NETWORKS.items():
         network = lab.network(**changes)
@@ -119,8 +109,4 @@ def check(sde: Interpolant, lab: Lab) -> Finding:
             table = METHODS[method].table(grid_of(schedule), "eps", **options)
             found[f"{name}, {label}"] = distance(network, schedule, table)
         series[name] = [v for key, v in found.items() if key.startswith(name)]
-    first = next(iter(laws.values()))
-    series["floor"] = [first.law.floor]
-    quantities = {f"sliced W₂, {key}": value for key, value in found.items()}
-    quantities["sliced W₂ of exact samples"] = first.law.floor
-    return replace(first.one_law(found), series=series, quantities=quantities)
+    return next(iter(laws.values())).one_law(found, series)

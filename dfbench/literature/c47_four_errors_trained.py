@@ -17,8 +17,7 @@ from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest
-from dfbench.literature.trained import Lab, trained
-from dfbench.literature.trained_samplers import Converted
+from dfbench.literature.trained import Lab, pairs, trained
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, at_log_snr
 from dfbench.trajectories import trajectory
@@ -78,9 +77,9 @@ def _gaussian(spectrum: Array) -> GaussianMixture:
 
 def by_simulation(lab: Lab) -> dict[str, list[float]]:
     """Each error of DDIM on the study's law, as the rms distance that it moves the samples."""
-    network, truth = Converted(lab.network(), "x"), lab.truth
+    network, truth = lab.network().as_prediction("x"), lab.truth
     exact, rng = exact_model(truth, "x"), np.random.default_rng(470)
-    x, eps = truth.sample(N, rng), rng.standard_normal((N, truth.dim))
+    x, eps = pairs(lab, N, rng)
     many = uniform_t(Cosine(), FINE, *ENDS)
     first, last = many[0], many[-1]
     start = first.alpha * x + first.sigma * eps

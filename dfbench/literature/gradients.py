@@ -10,7 +10,6 @@ import numpy as np
 from analytic import GaussianMixture
 from dfbench.levels import Array, Level
 from dfbench.losses import conditional_target, marginal_target
-from dfbench.predictions import affine
 
 if TYPE_CHECKING:
     import torch
@@ -32,13 +31,6 @@ def gradient(network: Trainable, loss: torch.Tensor, *, keep: bool = False) -> A
     found = torch.autograd.grad(loss, theta, allow_unused=True, retain_graph=keep)
     parts = [torch.zeros_like(p) if g is None else g for g, p in zip(found, theta, strict=True)]
     return np.asarray(torch.cat([g.reshape(-1) for g in parts]).double().numpy())
-
-
-def as_kind(network: Trainable, kind: str, z: torch.Tensor, level: Level) -> torch.Tensor:
-    """Another prediction of the network at z, with gradients."""
-    c_z, c_m = affine(network.prediction, kind, *level)
-    out: torch.Tensor = c_z * z + c_m * network(z, level)
-    return out
 
 
 def relative(one: Array, other: Array, size: Array | None = None) -> float:
@@ -78,10 +70,11 @@ def conditional_and_marginal(
     kept = mass > 1e-16
     eps, mass = eps[kept], mass[kept] / mass.sum() / len(points)
     law = GaussianMixture.points(points)
+    ask = network.as_prediction(kind)
     losses: list[Any] = [0.0, 0.0]
     for x in points:
         z = level.alpha * x + level.sigma * eps
-        m = as_kind(network, kind, torch.as_tensor(z), level)
+        m = ask(torch.as_tensor(z), level)
         targets = (asked(kind, x, eps, level), marginal_target(law, kind, z, level))
         for i, target in enumerate(targets):
             square = ((m - torch.as_tensor(target)) ** 2).sum(-1)

@@ -13,8 +13,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from analytic import GaussianMixture
 from dfbench.errors import Unsupported
+from dfbench.levels import Array
 from dfbench.literature.statement import Literature
 from dfbench.outcome import Finding
 from dfbench.training.measure.network import PredictingNetwork
@@ -51,6 +54,16 @@ class Lab(Protocol):
 
     def where(self, **changes: Any) -> Path:
         """The folder of a network."""
+
+
+def rows(lab: Lab, n: int) -> int:
+    """n samples of small points, few of large ones: what holds to rounding holds for each."""
+    return n if lab.dim <= 8 else 16
+
+
+def pairs(lab: Lab, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """n points of the data's law, and the noise to add to each."""
+    return lab.truth.sample(n, rng), rng.standard_normal((n, lab.truth.dim))
 
 
 def planar(lab: Lab) -> GaussianMixture:
