@@ -303,7 +303,7 @@ def _legends(figure: Figure) -> None:
 def _below(figure: Figure, handles: list[Any], names: list[str]) -> None:
     """A legend below all panels, with room of its own."""
     width, height = figure.get_size_inches()
-    columns = min(len(names), max(1, int(12 * width / max(map(len, names)) + 0.5)), 5)
+    columns = min(len(names), max(1, int(13 * width / (max(map(len, names)) + 7))), 5)
     figure.set_size_inches(width, height + 0.2 * math.ceil(len(names) / columns))
     figure.legend(handles, names, loc="outside lower center", ncols=columns)
 
@@ -313,10 +313,10 @@ def _log_ticks(axis: Axis) -> None:
     import matplotlib.ticker as mt
 
     axis.set_minor_locator(mt.NullLocator())
-    if isinstance(axis.get_major_locator(), mt.FixedLocator):
+    if isinstance(axis.get_major_formatter(), mt.FixedFormatter):
         return
     low, high = sorted(axis.get_view_interval())
-    if 0 < low < high < 100 * low:
+    if 0 < low < high < 100 * low and not isinstance(axis.get_major_locator(), mt.FixedLocator):
         subs = (1, 2, 5) if high > 6 * low else (1, 1.5, 2, 3, 4, 6, 8)
         axis.set_major_locator(mt.LogLocator(subs=subs))
     axis.set_major_formatter(mt.FuncFormatter(lambda value, _: tick(value)))
@@ -408,8 +408,10 @@ def _simple(element: ElementTree.Element, referred: Mapping[str, str]) -> list[A
         if short := _attribute(tag, key.rpartition("}")[2], value, referred):
             made.set(*short)
     made.extend(part for child in element for part in _simple(child, referred))
-    if (tag == "path" and not made.get("style")) or (tag == "defs" and not len(made)):
+    if tag == "path" and not (made.get("id") or made.get("style")):
         return []  # an outline that nobody sees
+    if tag == "defs" and not len(made):
+        return []
     if tag != "g":
         return [made]
     if own.startswith("matplotlib.axis"):

@@ -126,3 +126,16 @@ def test_a_heat_map_has_one_outline_for_every_shade():
 def test_importing_does_not_load_matplotlib():
     code = "import sys, dfbench.charts; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_points_are_drawn_as_well_as_lines():
+    def drawn():
+        figure, (axis,) = charts.frame("x", "y")
+        axis.scatter([1, 2, 3], [3, 1, 2], color=charts.COLOURS[1])
+        return figure
+
+    root = parsed(str(charts.inline(drawn, "points", "points")))
+    defined = {each.get("id") for each in root.iter() if each.get("id")}
+    used = [each.get("href") for each in root.iter("use")]
+    assert len(used) == 3
+    assert {each[1:] for each in used} <= defined

@@ -46,8 +46,9 @@ def broken(size: float) -> dict[str, Function]:
 def figure(finding: Finding) -> Figure:
     """All named weightings over λ, each divided by its largest value in sight."""
     styles = [dash for dash in ["-", "--", ":", "-."] for _ in COLOURS]
-    y = "w(λ) / value at λ = 0"
-    return lines(finding, "log-SNR λ", y, styles=styles, yscale="log", ylim=(1e-3, 1e2))
+    names = {name: name.replace("_", " ") for name in list(finding.series or {})[1:]}
+    x, y = "log-SNR λ", "w(λ) / value at λ = 0"
+    return lines(finding, x, y, names=names, styles=styles, yscale="log", ylim=(1e-3, 1e2))
 
 
 @row(

@@ -80,7 +80,7 @@ def compare(
 def draw_pair(names: tuple[str, str], finding: Finding) -> Figure:
     """Trajectories of both networks from the same noise."""
     series = finding.series or {}
-    fig, axes = frame("x₁", "x₂", panels=2, aspect="equal")
+    fig, axes = frame("x₁", "x₂", panels=2, aspect="equal", size=(5.4, 3.0))
     for axis, name in zip(axes, names, strict=True):
         for i in range(40):
             x, y = series[f"{name}, x {i}"], series[f"{name}, y {i}"]

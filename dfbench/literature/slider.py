@@ -85,6 +85,8 @@ class Slider:
             axis.plot([], [], label=each.label, **each.style)
             for k, at in enumerate(self.positions):
                 self._draw(axis, finding, each, at, gid=f"{AT}{k}")
+        entries = axis.get_legend_handles_labels()
+        figure.legend(*entries, loc="outside lower center", ncols=len(self.curves))
         return figure
 
     def _frame(

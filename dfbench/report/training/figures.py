@@ -121,7 +121,7 @@ def samples(table: DataFrame) -> Figure:
         for of in ("network", "exact"):
             axis.hist(table.x1[table.of == of], bins=80, density=True, histtype="step", label=of)
         return figure
-    figure, axes = frame("x₁", "x₂", panels=2, aspect="equal")
+    figure, axes = frame("x₁", "x₂", panels=2, aspect="equal", size=(5.4, 3.0))
     limit = 1.05 * float(table[["x1", "x2"]].abs().max().max())
     titles = {"network": "samples of the network", "exact": "exact samples"}
     for axis, of, colour in zip(axes, titles, COLOURS, strict=False):
