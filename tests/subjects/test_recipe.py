@@ -13,8 +13,8 @@ import pytest
 import dfbench
 import dfbench.subjects
 from dfbench.samplers import METHODS
+from dfbench.subjects.diffusers import scheduler_levels
 from dfbench.subjects.diffusers.exploding import Exploding, Heun
-from dfbench.subjects.diffusers.scheduler_levels import TwoCallsVE
 from dfbench.subjects.library import library_names
 from dfbench.sweep import third_party
 
@@ -91,7 +91,7 @@ def test_a_scheduler() -> None:
     names = {
         "register": lambda name: lambda family: registered.append(name) or family,
         "Exploding": Exploding,
-        "TwoCallsVE": TwoCallsVE,
+        "levels": scheduler_levels,
     }
     exec(blocks()[1], names)
     printed: type[Exploding] = names["Heun"]  # type: ignore[assignment]

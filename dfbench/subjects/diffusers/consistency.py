@@ -9,16 +9,16 @@ from torch import Tensor
 
 from dfbench.levels import Level
 from dfbench.samplers.ancestral import consistency_scalings, lcm_scalings
+from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.discrete import Discrete
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
-from dfbench.subjects.diffusers.scheduler_levels import EDMSigmas, SchedulerLevels, TrainingSteps
 from dfbench.subjects.diffusers.session import SchedulerSession
 from dfbench.subjects.diffusers.solvers import Preconditioned
 
 SUBSET = "its steps are a fixed subset of the training steps"
 
 
-class StepsToData(TrainingSteps):
+class StepsToData(levels.TrainingSteps):
     """LCM lands on clean data whatever `final_alpha_cumprod` says."""
 
     @property
@@ -28,7 +28,7 @@ class StepsToData(TrainingSteps):
 
 @register("LCMScheduler")
 class LCM(Discrete):
-    level_class: type[SchedulerLevels] = StepsToData
+    level_class: type[levels.SchedulerLevels] = StepsToData
     fixed = SUBSET
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
@@ -39,7 +39,7 @@ class LCM(Discrete):
         return "lcm", {"c_skip": [p[0] for p in pairs], "c_out": [p[1] for p in pairs]}
 
 
-class StepsToFirst(TrainingSteps):
+class StepsToFirst(levels.TrainingSteps):
     """TCD lands at the first training step."""
 
     @property
@@ -60,7 +60,7 @@ class TCD(LCM):
         return "tcd", {"gamma": gamma, "down": below}
 
 
-class ConsistencySigmas(EDMSigmas):
+class ConsistencySigmas(levels.EDMSigmas):
     """Consistency models: time 250 log σ, the last table entry is σ_min."""
 
     time_tolerance = 1e-4
@@ -93,36 +93,24 @@ class ConsistencyModels(Preconditioned):
         low, data = float(settings["sigma_min"]), float(settings["sigma_data"])
         if session is None:
             return "lcm", {"c_skip": 0.1, "c_out": 0.9, "sigma_min": low}
-        levels = [call.own for call in session.calls]
-        pairs = [consistency_scalings(level.ratio, low, data) for level in levels]
+        own = [call.own for call in session.calls]
+        pairs = [consistency_scalings(level.ratio, low, data) for level in own]
         # the state of the table is the network's, c_in x
-        skip = [a / level.alpha for (a, _), level in zip(pairs, levels, strict=True)]
+        skip = [a / level.alpha for (a, _), level in zip(pairs, own, strict=True)]
         return "lcm", {"c_skip": skip, "c_out": [b for _, b in pairs], "sigma_min": low}
 
 
-class Angles(SchedulerLevels):
+class Angles(levels.ContinuousTimes):
     """sCM: α = cos t, σ = sin t in units of σ_data."""
 
     cleanest = 0.0
-    time_tolerance = 1e-6
     time_derivation = "the time is the angle itself"
-
-    @property
-    def times(self) -> list[Any]:
-        return list(self.s.timesteps[:-1])
 
     def told(self, time: float) -> Level:
         return Level(max(0.0, math.cos(time)), math.sin(time))
 
-    def own(self, i: int, time: float) -> Level:
-        return self.told(time)
-
-    @property
-    def final(self) -> Level:
-        return self.told(float(self.s.timesteps[-1]))
-
     def gap(self, told: Level, own: Level) -> float:
-        return abs(math.atan2(told.sigma, told.alpha) - math.atan2(own.sigma, own.alpha))
+        return levels.angle_gap(told, own)
 
 
 @register("SCMScheduler")

@@ -11,14 +11,8 @@ from torch import Tensor
 from dfbench.errors import Unsupported
 from dfbench.levels import Grid, Level
 from dfbench.samplers.ddim import posterior_std
+from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
-from dfbench.subjects.diffusers.scheduler_levels import (
-    InverseSteps,
-    SchedulerLevels,
-    TrainingSteps,
-    float64,
-    vp,
-)
 from dfbench.subjects.diffusers.session import SchedulerSession
 
 
@@ -61,7 +55,7 @@ class CogVideoXDPM(CogVideoXDDIM):
 
 @register("DDIMInverseScheduler")
 class DDIMInverse(Discrete):
-    level_class = InverseSteps
+    level_class = levels.InverseSteps
     published = "ddim"
     ascending = True
     fixed = "it goes from clean to noise; orders are judged from noise to clean"
@@ -107,16 +101,10 @@ class UnCLIP(DDPM):
         return step.prev_sample  # type: ignore[no-any-return]
 
 
-class WuerstchenTimes(SchedulerLevels):
-    """Continuous t from 1 to 0, ᾱ(t) = cos²((t + s)/(1 + s) π/2)/cos²(s/(1 + s) π/2)."""
+class WuerstchenTimes(levels.ContinuousTimes):
+    """t from 1 to 0, ᾱ(t) = cos²((t + s)/(1 + s) π/2)/cos²(s/(1 + s) π/2)."""
 
-    time_tolerance = 1e-6
-    time_derivation = "the time is continuous"
     cleanest = 0.01  # ᾱ is clamped to 0.9999
-
-    @property
-    def times(self) -> list[Any]:
-        return list(self.s.timesteps[:-1])
 
     def told(self, time: float) -> Level:
         scaler, s, t = self.s.config.scaler, self.s.config.s, time
@@ -130,13 +118,6 @@ class WuerstchenTimes(SchedulerLevels):
 
         cumprod = min(max(signal(t) / signal(0.0), 1e-4), 0.9999)
         return Level(math.sqrt(cumprod), math.sqrt(1 - cumprod))
-
-    def own(self, i: int, time: float) -> Level:
-        return self.told(time)
-
-    @property
-    def final(self) -> Level:
-        return self.told(float(self.s.timesteps[-1]))
 
     def gap(self, told: Level, own: Level) -> float:
         return abs(told.log_snr - own.log_snr)
@@ -167,7 +148,7 @@ class Wuerstchen(DDPM):
         return step.prev_sample  # type: ignore[no-any-return]
 
 
-class PseudoSteps(TrainingSteps):
+class PseudoSteps(levels.TrainingSteps):
     """PNDM: the first three steps take four calls each, or the first step takes two."""
 
     def step_of(self, i: int) -> int:
@@ -181,7 +162,7 @@ class PseudoSteps(TrainingSteps):
         times, n = [int(t) for t in self.times], grid.n_steps
         if times != [n - 1, *([n - 2] * min(1, n - 1)), *range(n - 2, -1, -1)]:
             raise Unsupported(f"visits times {times[:4]}…, not every one of {n} once")
-        cumprod = float64(1 / (1 + grid.ratio**2))
+        cumprod = levels.float64(1 / (1 + grid.ratio**2))
         self.s.alphas_cumprod, self.s.final_alpha_cumprod = cumprod[:-1].flip(0), cumprod[-1]
 
 
@@ -205,7 +186,7 @@ class PNDM(Discrete):
         return "pndm", options
 
 
-class SineTables(SchedulerLevels):
+class SineTables(levels.SchedulerLevels):
     """iPNDM: α and σ are tables of their own, σ = sin²(π u/2)."""
 
     cleanest = 0.0
@@ -224,13 +205,11 @@ class SineTables(SchedulerLevels):
         return self.own(-1, 0.0)
 
     def gap(self, told: Level, own: Level) -> float:
-        angle = math.atan2(told.sigma, told.alpha) - math.atan2(own.sigma, own.alpha)
-        return abs(angle) * 2 / math.pi
+        return levels.angle_gap(told, own) * 2 / math.pi
 
     def impose(self, grid: Grid) -> None:
-        levels = [vp(r) for r in grid.ratio]
-        self.s.alphas = float64([x.alpha for x in levels])
-        self.s.betas = float64([x.sigma for x in levels])
+        alpha, sigma = zip(*map(levels.vp, grid.ratio), strict=True)
+        self.s.alphas, self.s.betas = levels.float64(alpha), levels.float64(sigma)
         self.s.timesteps = torch.arange(grid.n_steps, 0, -1, dtype=torch.float32)
         self.s._step_index = None
 

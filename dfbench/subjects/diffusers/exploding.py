@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
-from dfbench.subjects.diffusers.scheduler_levels import (
-    AncestralMidpoints,
-    Midpoints,
-    SchedulerLevels,
-    SDEMidpoints,
-    TwoCallsVE,
-    VESigmas,
-)
 from dfbench.subjects.diffusers.session import SchedulerSession
 from dfbench.subjects.diffusers.solvers import Preconditioned
 
@@ -25,7 +18,7 @@ def churn(call: dict[str, Any]) -> dict[str, float]:
 
 
 class Exploding(SchedulerSampler):
-    level_class: type[SchedulerLevels] = VESigmas
+    level_class: type[levels.SchedulerLevels] = levels.VESigmas
 
 
 class OwnTimes(Exploding):
@@ -77,25 +70,25 @@ class LMS(OwnTimes):
 
 @register("HeunDiscreteScheduler")
 class Heun(OwnTimes):
-    level_class = TwoCallsVE
+    level_class = levels.TwoCallsVE
     published = "heun"
 
 
 @register("KDPM2DiscreteScheduler")
 class DPM2(NoSample, OwnTimes):
-    level_class = Midpoints
+    level_class = levels.Midpoints
     published = "dpm2"
 
 
 @register("KDPM2AncestralDiscreteScheduler")
 class DPM2Ancestral(NoSample, OwnTimes):
-    level_class = AncestralMidpoints
+    level_class = levels.AncestralMidpoints
     published = "dpm2_ancestral"
 
 
 @register("DPMSolverSDEScheduler")
 class DPMSolverSDE(NoSample, OwnTimes):
-    level_class = SDEMidpoints
+    level_class = levels.SDEMidpoints
 
     def by_design(self) -> dict[str, str]:
         known = super().by_design()

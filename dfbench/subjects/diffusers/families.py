@@ -14,15 +14,8 @@ from typing import Any
 import torch
 
 from dfbench.errors import Unusable
+from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import REGISTERED, SchedulerSampler
-from dfbench.subjects.diffusers.scheduler_levels import (
-    FlowMatchSigmas,
-    FlowSigmas,
-    SchedulerLevels,
-    TrainingSteps,
-    VESigmas,
-    VPSigmas,
-)
 
 FILES = ("discrete", "solvers", "exploding", "flow", "consistency")
 
@@ -60,16 +53,16 @@ def _signature(cls: Any) -> tuple[set[str], set[str]]:
 class Unregistered(SchedulerSampler):
     """A scheduler that nobody knows: certified as far as its tables tell its levels."""
 
-    def levels_of(self, scheduler: Any) -> type[SchedulerLevels]:
+    def levels_of(self, scheduler: Any) -> type[levels.SchedulerLevels]:
         sigmas = getattr(scheduler, "sigmas", None)
         cumprod = getattr(scheduler, "alphas_cumprod", None)
         if isinstance(sigmas, torch.Tensor):
             if getattr(scheduler.config, "use_flow_sigmas", False):
-                return FlowSigmas
+                return levels.FlowSigmas
             if cumprod is None:
-                return FlowMatchSigmas if float(sigmas.max()) <= 1 else VESigmas
+                return levels.FlowMatchSigmas if float(sigmas.max()) <= 1 else levels.VESigmas
             exploding = float(getattr(scheduler, "init_noise_sigma", 1.0)) > 1
-            return VESigmas if exploding else VPSigmas
+            return levels.VESigmas if exploding else levels.VPSigmas
         if isinstance(cumprod, torch.Tensor):
-            return TrainingSteps
+            return levels.TrainingSteps
         raise Unusable(f"{self.name}: no family of schedulers keeps its levels this way")

@@ -8,13 +8,9 @@ from torch import Tensor
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers.method import Traits
+from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.exploding import churn
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
-from dfbench.subjects.diffusers.scheduler_levels import (
-    FlowMatchSigmas,
-    SchedulerLevels,
-    TwoCallsFlow,
-)
 from dfbench.subjects.diffusers.session import SchedulerSession
 from dfbench.subjects.diffusers.solvers import unipc
 
@@ -22,7 +18,7 @@ EULER: Published = ("flow_matching", {"solver": "euler"})
 
 
 class Flow(SchedulerSampler):
-    level_class: type[SchedulerLevels] = FlowMatchSigmas
+    level_class: type[levels.SchedulerLevels] = levels.FlowMatchSigmas
     default_prediction = "flow_prediction"
 
     def other_predictions(self) -> dict[str, str]:
@@ -49,7 +45,7 @@ class FlowMatchEuler(Flow):
 
 @register("FlowMatchHeunDiscreteScheduler")
 class FlowMatchHeun(Flow):
-    level_class = TwoCallsFlow
+    level_class = levels.TwoCallsFlow
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         churned = churn(self.call)
@@ -85,7 +81,7 @@ class Helios(Flow):
         return "certified with stages=1 only: with more, σ is local to a stage and not a level"
 
 
-class DataTimes(FlowMatchSigmas):
+class DataTimes(levels.FlowMatchSigmas):
     """MiniMax-H3: the time runs from 0 at noise to 1 at data."""
 
     time_derivation = "the time is 1 − σ in float32: 1e-3 of a training step"

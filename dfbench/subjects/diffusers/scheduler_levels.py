@@ -149,6 +149,29 @@ def log_gap(told: Level, own: Level) -> float:
     return abs(math.log(told.ratio / own.ratio))
 
 
+def angle_gap(told: Level, own: Level) -> float:
+    """Distance in the angle atan(σ/α)."""
+    return abs(math.atan2(told.sigma, told.alpha) - math.atan2(own.sigma, own.alpha))
+
+
+class ContinuousTimes(SchedulerLevels):
+    """The time itself is the level; the last one is where the sample lands."""
+
+    time_tolerance = 1e-6
+    time_derivation = "the time is continuous"
+
+    @property
+    def times(self) -> list[Any]:
+        return list(self.s.timesteps[:-1])
+
+    def own(self, i: int, time: float) -> Level:
+        return self.told(time)
+
+    @property
+    def final(self) -> Level:
+        return self.told(float(self.s.timesteps[-1]))
+
+
 # Whole training steps -----------------------------------------------------------------------------
 
 

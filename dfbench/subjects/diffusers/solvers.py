@@ -7,25 +7,19 @@ from typing import Any
 from torch import Tensor
 
 from dfbench.samplers.method import Traits
+from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import STANDARD, Published, SchedulerSampler, register
-from dfbench.subjects.diffusers.scheduler_levels import (
-    ArctanSigmas,
-    EDMSigmas,
-    FlowSigmas,
-    SchedulerLevels,
-    VPSigmas,
-)
 from dfbench.subjects.diffusers.session import SchedulerSession
 
 
 class LogSNRSolver(SchedulerSampler):
     """Ratios, or flow's σ under `use_flow_sigmas`; declares the order of its `solver_order`."""
 
-    level_class: type[SchedulerLevels] = VPSigmas
+    level_class: type[levels.SchedulerLevels] = levels.VPSigmas
     two_scales = True
 
-    def levels_of(self, scheduler: Any) -> type[SchedulerLevels]:
-        return FlowSigmas if self.settings.get("use_flow_sigmas", False) else VPSigmas
+    def levels_of(self, scheduler: Any) -> type[levels.SchedulerLevels]:
+        return levels.FlowSigmas if self.settings.get("use_flow_sigmas", False) else levels.VPSigmas
 
     def order(self, traits: Traits) -> float | None:
         return traits.order if traits.stochastic else float(self.settings.get("solver_order", 2))
@@ -187,10 +181,10 @@ class SASolver(LogSNRSolver):
 class Preconditioned(SchedulerSampler):
     """EDM*: the raw network output, preconditioned with σ_data; "v_prediction" is its negative."""
 
-    level_class: type[SchedulerLevels] = EDMSigmas
+    level_class: type[levels.SchedulerLevels] = levels.EDMSigmas
     two_scales = False
 
-    def levels_of(self, scheduler: Any) -> type[SchedulerLevels]:
+    def levels_of(self, scheduler: Any) -> type[levels.SchedulerLevels]:
         return self.level_class
 
     def prediction(self) -> str:
@@ -211,7 +205,7 @@ class EDMDPMSolverMultistep(Preconditioned, DPMSolverMultistep):
 
 @register("CosineDPMSolverMultistepScheduler")
 class CosineDPMSolverMultistep(Preconditioned, DPMSolverMultistep):
-    level_class = ArctanSigmas
+    level_class = levels.ArctanSigmas
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return super().method({**settings, "algorithm_type": "sde-dpmsolver++"}, session)
