@@ -154,6 +154,12 @@ class Table:
         table = self if prediction in (None, self.prediction) else self.convert(str(prediction))
         return np.array(table.B[-1])
 
+    @property
+    def noise_left(self) -> float:
+        """Standard deviation of the noise that the draws leave in the sample."""
+        left = self.C[-1]
+        return float(np.sqrt(max(0.0, left @ self.covariance @ left)))
+
     def convert(self, prediction: str) -> Table:
         """The same sampler in terms of another model output.
 

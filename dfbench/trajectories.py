@@ -1,14 +1,13 @@
-"""What a sampler does on the way: its states, the weights of its predictions, how straight it is.
+"""What a sampler does on the way: its states, and how straight its paths are.
 
 from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.schedules import Cosine
-from dfbench.trajectories import prediction_weights, straightness, trajectory
+from dfbench.trajectories import straightness, trajectory
 
 grid = uniform_t(Cosine(), 20, 0.99, 0.01)
 paths = trajectory("heun", GaussianMixture.points([[-1.0], [1.0]]), grid, n=50, rng=rng)
 straightness(paths)
-prediction_weights("ddpm", grid, "v").outputs
 """
 
 from __future__ import annotations
@@ -139,50 +138,6 @@ def exact_trajectory(
             end = flow_map(target, states[-1], levels[len(states) - 1], level).z
         states.append(end)
     return Paths(np.stack(states), grid)
-
-
-@dataclass(frozen=True, eq=False)
-class PredictionWeights:
-    """sample = start · z_T + Σ_i outputs_i · m_i + noise, m_i the prediction at `levels[i]`.
-
-    Attributes:
-        start: weight of the initial state.
-        outputs: weight of every prediction, shape (E,).
-        noise: standard deviation of the noise that is left in the sample.
-        levels: the levels of the E evaluations and the sample's, E + 1.
-    """
-
-    start: float
-    outputs: Array
-    noise: float
-    levels: Grid
-
-
-def prediction_weights(
-    sampler: HasTable, grid: Grid | None = None, prediction: str = "x", **options: Any
-) -> PredictionWeights:
-    """The final sample as a weighted sum of the predictions made on the way (CLAIMS 36, GAO).
-
-    Args:
-        sampler: a reference method or its name, or a `Table` (then no grid and no options).
-        grid: levels, noise first.
-        prediction: what the model returns, any kind of `dfbench.predictions` that needs no rates.
-
-    Raises:
-        Undefined: the prediction does not determine the state at a level (x at σ = 0, say).
-    """
-    if isinstance(sampler, Table):
-        if grid is not None or options:
-            raise ValueError("a table has its grid and its options in it")
-        table = sampler
-    else:
-        if grid is None:
-            raise ValueError("a method needs a grid")
-        table = named(sampler).table(grid, "x", **options)  # DDPM averages x̂: nothing cancels
-    table = table.convert(prediction)
-    left = table.C[-1]
-    noise = float(np.sqrt(max(0.0, left @ table.covariance @ left)))
-    return PredictionWeights(float(table.a[-1]), np.array(table.B[-1]), noise, table.levels)
 
 
 def straightness(paths: Paths | ArrayLike, t: ArrayLike | None = None) -> float:

@@ -521,12 +521,31 @@ def test_weights_obey_the_sum_rules(name: str) -> None:
         assert total == pytest.approx(grid[-1].sigma, abs=1e-12)
 
 
-def test_weights_of_ddim_in_closed_form() -> None:
-    """w_i = σ_N (α_{i+1}/σ_{i+1} − α_i/σ_i): DDIM's recursion unrolled."""
-    grid = vp(6)
-    snr = grid.alpha / grid.sigma
-    expected = grid.sigma[-1] * np.diff(snr)
-    assert METHODS["ddim"].table(grid, "eps").weights("x") == pytest.approx(expected, rel=1e-11)
+@given(grid=grids(), prediction=st.sampled_from(PREDICTIONS))
+def test_weights_of_ddim_in_closed_form(grid: Grid, prediction: str) -> None:
+    """w_i = σ_N (α_{i+1}/σ_{i+1} − α_i/σ_i) for x̂: DDIM's recursion unrolled. Whatever the
+    prediction, a network that is right along the whole path gives a sample that is."""
+    table = METHODS["ddim"].table(grid, "x").convert(prediction)
+    w, start, x, eps = table.weights(), float(table.a[-1]), 0.7, -1.3
+    if prediction == "x":
+        assert w == pytest.approx(grid.sigma[-1] * np.diff(grid.alpha / grid.sigma), rel=1e-9)
+        assert start == pytest.approx(grid.sigma[-1] / grid.sigma[0])
+    assert table.noise_left == 0
+    z = grid.alpha * x + grid.sigma * eps
+    m = np.array([predicted(prediction, z[i], x, grid[i]) for i in range(grid.n_steps)])
+    size = 1 + abs(start * z[0]) + np.abs(w * m).sum()
+    assert start * z[0] + w @ m == pytest.approx(z[-1], abs=1e-12 * size)
+
+
+def test_the_noise_that_is_left() -> None:
+    """The draws do not depend on what the network predicts; correlated ones add up as such."""
+    rows = np.array([[1.0, 0, 0, 0], [0.0, 1.0, 2.0, 3.0]])
+    cov = np.array([[1.0, -0.5], [-0.5, 1.0]])
+    assert Table(rows, vp(1), "x").noise_left == pytest.approx(np.sqrt(4 + 9))
+    assert Table(rows, vp(1), "x", cov).noise_left == pytest.approx(np.sqrt(4 + 9 - 6))
+    table = METHODS["ddpm"].table(vp(5), "x")
+    assert 0 < METHODS["ddpm"].table(vp(5), "x").noise_left < vp(5).sigma[-1]
+    assert table.convert("v").convert("x").noise_left == pytest.approx(table.noise_left, rel=1e-12)
 
 
 # Comparison -----------------------------------------------------------------------------------

@@ -1,20 +1,16 @@
-"""Trajectories, the weights of predictions and straightness, against independent means."""
+"""Trajectories and straightness, against independent means."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from analytic import GaussianMixture, flow_map
 from dfbench.exact import exact_model
 from dfbench.grids import karras, regular, uniform_t
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine, FlowMatching, LinearVP
-from dfbench.testing import grids
 from dfbench.trajectories import (
     Paths,
     exact_trajectory,
-    prediction_weights,
     straightness,
     trajectory,
 )
@@ -146,43 +142,6 @@ def test_what_is_missing_is_said():
         trajectory(
             METHODS["dpmpp_sde"].function, PLANE, grid, n=1, rng=rng(), eta=1.0, s_noise=1.0, r=0.5
         )
-
-
-# Weights of predictions ---------------------------------------------------------------------------
-
-
-@given(grid=grids(low=-5, high=5), kind=st.sampled_from(["x", "eps", "v", "u"]))
-def test_weights_of_ddim_telescope(grid, kind):
-    """For x̂ in closed form; whatever the prediction, data at a point is reproduced."""
-    w = prediction_weights("ddim", grid, kind)
-    if kind == "x":
-        steps = np.diff(grid.alpha / grid.sigma)
-        np.testing.assert_allclose(w.outputs, grid.sigma[-1] * steps, rtol=1e-9, atol=1e-12)
-        assert w.start == pytest.approx(grid.sigma[-1] / grid.sigma[0])
-    assert w.noise == 0
-    x, eps = 0.7, -1.3  # a network that is right about both, along the whole path
-    a, s = grid.alpha[:-1], grid.sigma[:-1]
-    m = {"x": x + 0 * a, "eps": eps + 0 * a, "v": a * eps - s * x, "u": eps - x + 0 * a}[kind]
-    sample = w.start * (a[0] * x + s[0] * eps) + w.outputs @ m
-    size = 1 + abs(w.start) * (a[0] + s[0]) + np.abs(w.outputs * m).sum()
-    assert sample == pytest.approx(grid.alpha[-1] * x + grid.sigma[-1] * eps, abs=1e-12 * size)
-
-
-def test_weights_of_a_table_and_of_its_method():
-    grid = regular(-3, 3, 5)
-    table = METHODS["ddpm"].table(grid, "eps")
-    ours, theirs = prediction_weights(table, prediction="v"), prediction_weights("ddpm", grid, "v")
-    np.testing.assert_allclose(ours.outputs, theirs.outputs, atol=1e-13)
-    assert ours.noise == pytest.approx(theirs.noise)
-    np.testing.assert_array_equal(ours.levels.alpha, grid.alpha)
-
-
-def test_weights_need_a_grid_or_a_table():
-    grid = regular(-3, 3, 5)
-    with pytest.raises(ValueError, match="needs a grid"):
-        prediction_weights("ddim")
-    with pytest.raises(ValueError, match="has its grid"):
-        prediction_weights(METHODS["ddim"].table(grid, "x"), grid)
 
 
 # Straightness -------------------------------------------------------------------------------------

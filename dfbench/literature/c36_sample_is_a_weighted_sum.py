@@ -17,8 +17,8 @@ from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output
 from dfbench.schedules import Cosine, at_log_snr
+from dfbench.table import Table
 from dfbench.testing import floats, grids
-from dfbench.trajectories import PredictionWeights, prediction_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHURNS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # DDIM … DDPM
 PREDICTIONS = ("x", "eps", "v", "u")
 
-Weights = Callable[[float, Grid, str], PredictionWeights]  # churn, levels, prediction
+Tables = Callable[[float, Grid, str], Table]  # churn, levels, prediction
 
 
 def rate(churn: float) -> float:
@@ -34,11 +34,14 @@ def rate(churn: float) -> float:
     return float(np.sqrt(churn / (1 - churn)))
 
 
-def weights(error: float = 0.0) -> Weights:
-    """The package's weights; of a churn too large by a relative error."""
-    return lambda churn, grid, prediction: prediction_weights(
-        "exponential_sde", grid, prediction, eta=rate(churn * (1 + error))
-    )
+def tables(error: float = 0.0) -> Tables:
+    """The package's tables; of a churn too large by a relative error."""
+
+    def table(churn: float, grid: Grid, prediction: str) -> Table:
+        eta = rate(churn * (1 + error))  # an average of x̂: nothing cancels
+        return METHODS["exponential_sde"].table(grid, "x", eta=eta).convert(prediction)
+
+    return table
 
 
 def run(churn: float, grid: Grid, prediction: str, z: float, outputs: Array) -> Array:
@@ -79,12 +82,12 @@ def draw(finding: Finding) -> Figure:
     source="GAO",
     condition="linear samplers: clipping, thresholding and steps chosen on the way are not; "
     "the weights of ε̂ need α > 0, those of x̂ σ > 0",
-    subject=weights,
-    control=weights,
+    subject=tables,
+    control=tables,
     control_size=1e-3,
     figure=draw,
 )
-def check(found: Weights) -> Finding:
+def check(found: Tables) -> Finding:
     """The sum against the sampler's own code with arbitrary outputs, and the closed form."""
 
     @within(
@@ -96,10 +99,10 @@ def check(found: Weights) -> Finding:
         outputs = np.random.default_rng(seed).standard_normal(grid.n_steps)
         sample, *added = run(churn, grid, prediction, z, outputs)
         w = found(churn, grid, prediction)
-        terms = np.append(w.start * z, w.outputs * outputs)
-        off = [terms.sum() - sample, w.noise - np.linalg.norm(added)]
+        terms = np.append(w.a[-1] * z, w.weights() * outputs)
+        off = [terms.sum() - sample, w.noise_left - np.linalg.norm(added)]
         if prediction == "x":
-            off += list(w.outputs - closed_form(grid, churn))
+            off += list(w.weights() - closed_form(grid, churn))
         return float(np.abs(off).max() / (np.abs(terms).sum() + np.hypot(*grid[-1])))
 
     finding = gap.for_all(
@@ -114,13 +117,13 @@ def check(found: Weights) -> Finding:
     quantities: dict[str, float] = {}
     for churn in CHURNS:
         w = found(churn, grid, "v")
-        size = np.abs(w.outputs)
-        series[f"churn {churn:g}"] = w.outputs.tolist()
+        size = np.abs(w.weights())
+        series[f"churn {churn:g}"] = w.weights().tolist()
         if churn in (0.0, 0.2, 0.5):
             name = f"churn {churn:g}, 100 steps of v"
             quantities |= {
-                f"{name}: weight of the start": w.start,
-                f"{name}: noise left": w.noise,
+                f"{name}: weight of the start": w.a[-1],
+                f"{name}: noise left": w.noise_left,
                 f"{name}: evaluations that count, (Σ|w|)²/Σw²": size.sum() ** 2 / (size @ size),
                 f"{name}: mean log-SNR under |w|": (size @ grid.log_snr[:-1]) / size.sum(),
             }

@@ -11,7 +11,7 @@ from dfbench.charts import lines
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
-from dfbench.literature.c36_sample_is_a_weighted_sum import Weights, rate, weights
+from dfbench.literature.c36_sample_is_a_weighted_sum import Tables, rate, tables
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, rows, trained
@@ -59,12 +59,12 @@ def draw(finding: Finding) -> Figure:
     ROWS[36],
     r"z_0=a\,z_1+\sum_iw_i\,\hat m_i+\text{noise}",
     condition="a sampler that is linear between evaluations, however crooked the network",
-    subject=weights,
-    control=weights,
+    subject=tables,
+    control=tables,
     control_size=1e-6,
     figure=draw,
 )
-def check(weighed: Weights, lab: Lab) -> Finding:
+def check(table: Tables, lab: Lab) -> Finding:
     """What is left of the samples without the weighted outputs is a sum of the draws."""
     grid = regular(-8.0, 8.0, STEPS)
     series: dict[str, list[float]] = {"log-SNR": grid.log_snr[:-1].tolist()}
@@ -72,15 +72,15 @@ def check(weighed: Weights, lab: Lab) -> Finding:
     for churn in CHURNS:
         for kind in ("x", "v"):
             start, outputs, draws, sample = run(lab, grid, churn, kind)
-            w = weighed(churn, grid, kind)
-            parts = [weight * m for weight, m in zip(w.outputs, outputs, strict=True)]
-            left = (sample - w.start * start - np.sum(parts, axis=0)).ravel()
+            w = table(churn, grid, kind)
+            parts = [weight * m for weight, m in zip(w.weights(), outputs, strict=True)]
+            left = (sample - w.a[-1] * start - np.sum(parts, axis=0)).ravel()
             noise = 0.0
             if draws:
                 xi = np.array(draws).reshape(len(draws), -1).T
                 c = np.linalg.lstsq(xi, left, rcond=None)[0]
                 left, noise = left - xi @ c, float(np.linalg.norm(c))
-            gap = rms(left) / rms(sample) + abs(noise - w.noise)
+            gap = rms(left) / rms(sample) + abs(noise - w.noise_left)
             where = f"churn {churn:g}, outputs {kind}"
             findings.append(
                 judge(
