@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
@@ -18,10 +18,17 @@ from dfbench.progress import Progress, quiet
 from dfbench.schedules import SCHEDULES, Schedule
 from dfbench.sweep import spacing
 from dfbench.sweep.entries import Entry
+from dfbench.sweep.kept import Kept
 from dfbench.sweep.samplers import Run, reference
 from dfbench.sweep.study import NFE, Study
 
 OWN = "own"  # the schedule and the grid of a third party
+
+#: Of this process: what many cells are made of, and the evaluations that budgets ask for.
+_schedules: Kept[Schedule] = Kept(64)
+_grids: Kept[Grid] = Kept(256)
+_subjects: Kept[Any] = Kept(64)
+_counts: Kept[int | ValueError] = Kept(100_000)
 
 #: Parts of dfbench that cannot change a result.
 APART = (
@@ -34,6 +41,8 @@ APART = (
     "pytest_plugin.py",
     "testing.py",
     "files.py",
+    "progress.py",
+    "wording.py",
     "sweep/store.py",
     "sweep/run.py",
     "sweep/study.py",
@@ -81,22 +90,11 @@ class Way:
             from dfbench.sweep import third_party
 
             given = None if self.prediction == OWN else self.prediction
-            made = _subject(
-                self.sampler.name, _text(self.sampler.options), _text(self.sampler.call)
-            )
-            return third_party.run(made, self.steps, given, self.sampler.label)
+            return third_party.run(_subject(self.sampler), self.steps, given, self.sampler.label)
         assert self.schedule is not None
         assert self.grid is not None
-        levels = _grid(
-            self.schedule.name,
-            _text(self.schedule.options),
-            self.grid.name,
-            _text(self.grid.options),
-            self.steps,
-        )
-        return reference(
-            self.sampler.name, levels, self.sampler.options, self.prediction, self.sampler.label
-        )
+        levels, one = _grid(self.schedule, self.grid, self.steps), self.sampler
+        return reference(one.name, levels, one.options, self.prediction, one.label)
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ class Plan:
 
 def plan(
     study: Study,
-    spread: Callable[..., Iterator[Tried]] | None = None,
+    spread: Callable[..., Iterator[Tried]] = lambda function, items, died: map(function, items),
     progress: Progress = quiet,
 ) -> Plan:
     """All cells of a study, those of one run together, in an order that depends on keys alone.
@@ -154,7 +152,7 @@ def plan(
     asked = list(_combinations(study))
     theirs = [one for one in asked if one.way.sampler.third_party]
     ours = [one for one in asked if not one.way.sampler.third_party]
-    for found in (map(_try, ours), (spread or _here)(_try, theirs, _gone)):
+    for found in (map(_try, ours), spread(_try, theirs, _gone)):
         for one in found:
             tried.append(one)
             progress("planning", 0, 0)
@@ -203,12 +201,6 @@ class Tried:
         """Which combination it is."""
         parts = (self.way.sampler, self.way.schedule, self.way.grid)
         return ", ".join([*(e.label for e in parts if e), self.way.prediction, self.budget])
-
-
-def _here(
-    function: Callable[[Tried], Tried], items: Sequence[Tried], died: object
-) -> Iterator[Tried]:
-    return map(function, items)
 
 
 def _try(one: Tried) -> Tried:
@@ -273,22 +265,20 @@ def _within(way: Way, nfe: int) -> Way:
     return replace(way, steps=steps)
 
 
-_counted: dict[str, int | ValueError] = {}  # budgets of one sampler ask for the same counts
-
-
 def _spent(way: Way) -> int:
     """Evaluations that a run spends.
 
     Raises:
         ValueError: it does not exist.
     """
-    name = _text(way.identity())
-    if name not in _counted:
+
+    def count() -> int | ValueError:
         try:
-            _counted[name] = way.run().nfe
+            return way.run().nfe
         except ValueError as error:
-            _counted[name] = error
-    found = _counted[name]
+            return error
+
+    found = _counts.of(_text(way.identity()), count)
     if isinstance(found, ValueError):
         raise found
     return found
@@ -324,7 +314,7 @@ def _library(sampler: Entry) -> str:
     """The version of the library that a third party's sampler comes from."""
     if not sampler.third_party:
         return ""
-    return str(_subject(sampler.name, _text(sampler.options), _text(sampler.call)).version)
+    return str(_subject(sampler).version)
 
 
 @lru_cache(maxsize=1)
@@ -340,18 +330,18 @@ def code() -> str:
     return total.hexdigest()
 
 
-@lru_cache(maxsize=64)
-def _schedule(name: str, options: str) -> Schedule:
-    return SCHEDULES[name](**json.loads(options))
+def _schedule(entry: Entry) -> Schedule:
+    return _schedules.of(repr(entry), lambda: SCHEDULES[entry.name](**entry.options))
 
 
-@lru_cache(maxsize=256)
-def _grid(schedule: str, schedule_options: str, grid: str, options: str, n: int) -> Grid:
-    return spacing.make(grid, _schedule(schedule, schedule_options), n, **json.loads(options))
+def _grid(schedule: Entry, grid: Entry, n: int) -> Grid:
+    def make() -> Grid:
+        return spacing.make(grid.name, _schedule(schedule), n, **grid.options)
+
+    return _grids.of(repr((schedule, grid, n)), make)
 
 
-@lru_cache(maxsize=64)
-def _subject(name: str, config: str, call: str) -> Any:
+def _subject(entry: Entry) -> Any:
     from dfbench.sweep.third_party import subject
 
-    return subject(name, json.loads(config), json.loads(call))
+    return _subjects.of(repr(entry), lambda: subject(entry.name, entry.options, entry.call))
