@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dfbench import environment, files
+from dfbench import environment, files, jsons
 from dfbench.errors import Unusable
 from dfbench.progress import Progress, quiet
-from dfbench.sweep import store as stored
 from dfbench.sweep import workers as workers_
-from dfbench.sweep.cells import Cell, Plan, plan
+from dfbench.sweep.cells import Plan, plan
 from dfbench.sweep.compute import compute, failed
 from dfbench.sweep.measurement import COLUMNS, COSTS
-from dfbench.sweep.store import Store
+from dfbench.sweep.store import CellResult, Store, write_rows, write_table
 from dfbench.sweep.study import DEFAULT, Study, load
 from dfbench.sweep.tables import costs, measurements
 
@@ -103,8 +102,8 @@ def bench(
             for key, cell in unique.items()
             if not store.good(key) and key not in planned.broken
         ]
-        _work(todo, len(unique), store, workers, backend, progress)
-        _tables(chosen, planned, store, command, workers, backend)
+        _work(spread(compute, todo, failed), len(unique) - len(todo), len(unique), store, progress)
+        _tables(chosen, planned, store, command=command, workers=workers, backend=backend)
     except OSError as error:
         kept = len(store.results)
         raise Unusable(
@@ -127,39 +126,25 @@ def bench(
     )
 
 
-def _tables(
-    study: Study,
-    planned: Plan,
-    store: Store,
-    command: str | None,
-    workers: int | None,
-    backend: str,
-) -> None:
+def _tables(study: Study, planned: Plan, store: Store, **known: Any) -> None:
     directory = store.directory
     rows = measurements(study, planned.cells, store.results)
-    stored.write_table(directory, "measurements", COLUMNS, rows)
-    stored.write_table(directory, "costs", COSTS, costs(planned.cells, store.results))
-    stored.write_rows(directory / "excluded.csv", ("combination", "why"), planned.excluded)
-    known = environment.describe(
-        study=study.name, command=command, workers=workers, backend=backend
-    )
-    files.write(directory / "environment.json", stored.pretty(known))
+    write_table(directory, "measurements", COLUMNS, rows)
+    write_table(directory, "costs", COSTS, costs(planned.cells, store.results))
+    write_rows(directory / "excluded.csv", ("combination", "why"), planned.excluded)
+    described = environment.describe(study=study.name, **known)
+    files.write(directory / "environment.json", jsons.text(described, sort_keys=True))
 
 
 def _work(
-    todo: Sequence[Cell],
-    total: int,
-    store: Store,
-    workers: int | None,
-    backend: str,
-    progress: Progress,
+    results: Iterable[CellResult], done: int, total: int, store: Store, progress: Progress
 ) -> None:
-    """Compute cells; results are put on the disk about once a second, and at the end."""
-    waiting: list[dict[str, Any]] = []
-    done, last = total - len(todo), time.monotonic()
+    """Take results as they come; they are put on the disk about once a second, and at the end."""
+    waiting: list[CellResult] = []
+    last = time.monotonic()
     progress("bench", done, total)
     try:
-        for result in workers_.spread(compute, todo, failed, workers, backend):
+        for result in results:
             waiting.append(result)
             done += 1
             progress("bench", done, total)

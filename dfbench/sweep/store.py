@@ -22,7 +22,7 @@ from typing import Any
 
 from dfbench import files, jsons
 from dfbench.errors import Unusable
-from dfbench.sweep.measurement import COLUMNS, COSTS, Column
+from dfbench.sweep.measurement import Column
 
 CELLS = "cells"
 CellResult = dict[str, Any]
@@ -123,11 +123,6 @@ def dumps(content: Any) -> str:
     return jsons.dumps(content, indent=None, sort_keys=True, separators=(",", ":"))
 
 
-def pretty(content: Any) -> str:
-    """JSON for people."""
-    return jsons.text(content, sort_keys=True)
-
-
 def number(value: Any) -> float | None:
     """A number out of `dumps`."""
     return None if value is None else float(value)
@@ -144,6 +139,3 @@ def _lines(file: Path) -> list[CellResult]:
         if isinstance(result, dict) and {"key", "status", "rows", "head", "cost"} <= set(result):
             found.append(result)
     return found
-
-
-__all__ = ["CELLS", "COLUMNS", "COSTS", "Store", "merge", "write_rows", "write_table"]
