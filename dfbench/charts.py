@@ -343,7 +343,7 @@ def save(draw: Callable[[], Figure], stem: Path, *endings: str) -> list[Path]:
                 "metadata": UNDATED[ending],
                 "facecolor": PAPER,
             }
-            write_with(path, partial(figure.savefig, dpi=110, bbox_inches="tight", **options))
+            write_with(path, partial(figure.savefig, dpi=150, bbox_inches="tight", **options))
             written.append(path)
     return written
 

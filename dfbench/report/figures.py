@@ -202,7 +202,7 @@ def _responses(found: Sequence[Any], anchor: Anchor) -> Figure:
     drawn, (axis,) = frame("", "", size=(7.4, 0.3 + 0.27 * len(found)))
     heat(axis, [[pooled(each) for each in cells.values()] for *_, cells in found], EDGES)
     names = [
-        group.name + (f" {shorten(part.setting, 40)}" if part is not group.default else "")
+        group.name + (f" {shorten(part.setting, 24)}" if part is not group.default else "")
         for group, part, *_ in found
     ]
     words = [worst(deviations, cells) for *_, deviations, cells in found]

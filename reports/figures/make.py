@@ -10,109 +10,104 @@ relative error of the output's standard deviation on Gaussian data, scale by sca
 from __future__ import annotations
 
 import argparse
-import io
-import json
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-import seaborn as sns
 from PIL import Image
 
-#: Class → name, colour (after Okabe and Ito: told apart with any colour vision) and marker.
+from dfbench import charts
+from dfbench.charts import COLOURS, MARKS, MUTED, PAPER
+from dfbench.outcome import Finding
+from dfbench.outcome.certificate import load
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Class → name, and its place among colours and marks.
 LOOK = {
-    "DDIMScheduler": ("DDIM", "#0072B2", "o"),
-    "EulerDiscreteScheduler": ("Euler", "#CC79A7", "D"),
-    "DPMSolverMultistepScheduler": ("DPM++ 2M", "#D55E00", "s"),
-    "HeunDiscreteScheduler": ("Heun", "#009E73", "^"),
-    "LMSDiscreteScheduler": ("LMS", "#8A6A00", "v"),
+    "DDIMScheduler": ("DDIM", 0),
+    "EulerDiscreteScheduler": ("Euler", 3),
+    "DPMSolverMultistepScheduler": ("DPM++ 2M", 1),
+    "HeunDiscreteScheduler": ("Heun", 2),
+    "LMSDiscreteScheduler": ("LMS", 4),
 }
 ORDERS = [name for name in LOOK if name != "EulerDiscreteScheduler"]
 RESPONSES = ("DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler")
 STEPS = {10: ":", 20: "--", 50: "-"}
 
-Series = dict[str, Any]
 
-
-def findings(path: Path, claim: str) -> dict[str, Series]:
+def findings(path: Path, claim: str) -> dict[str, Finding]:
     """A claim's finding on the default configuration of each class."""
-    subjects = json.loads(path.read_text(encoding="utf-8"))["subjects"]
-    found: dict[str, Series] = {}
-    for subject in subjects:
-        name = subject["name"].rpartition(":")[2]
-        if name in LOOK and not subject["config"]:
-            for finding in subject["findings"]:
-                if finding["claim"] == claim and finding["series"]:
+    found: dict[str, Finding] = {}
+    for subject in load(path).subjects:
+        name = subject.name.rpartition(":")[2]
+        if name in LOOK and not subject.config:
+            for finding in subject.findings:
+                if finding.claim == claim and finding.series:
                     found.setdefault(name, finding)
     return found
 
 
-def draw_orders(axes: plt.Axes, found: dict[str, Series]) -> None:
+def draw_orders(axis: Axes, found: dict[str, Finding]) -> None:
     """Points as measured, and the line of each fitted order through the last of them."""
     for key in ORDERS:
-        name, colour, marker = LOOK[key]
-        series, order = found[key]["series"], found[key]["measured"]
+        (name, k), series, order = LOOK[key], found[key].series or {}, found[key].measured or 0.0
         steps, error = series["steps"], series["error"]
         last, least = steps[-1], error[-1]
         tail = [n for n in steps if n >= 16]
-        axes.plot(
-            tail, [least * (last / n) ** order for n in tail], color=colour, lw=1.4, alpha=0.7
-        )
-        axes.plot(steps, error, marker, color=colour, ms=5.5, mec="white", mew=0.6)
-        axes.annotate(
+        fitted = [least * (last / n) ** order for n in tail]
+        axis.plot(tail, fitted, color=COLOURS[k], alpha=0.7)
+        axis.plot(steps, error, MARKS[k], color=COLOURS[k], ms=5.5, mec=PAPER, mew=0.6)
+        axis.annotate(
             f"{name}, order {order:.2f}",
             (last, least),
             (7, 0),
             textcoords="offset points",
-            color=colour,
+            color=COLOURS[k],
             va="center",
         )
-    axes.set(xscale="log", yscale="log", xlabel="steps N")
-    axes.set_xlim(7, 290)
-    axes.set_ylabel("RMS distance to the exact flow, in z/α")
-    axes.set_xticks([8, 16, 32, 64], ["8", "16", "32", "64"], minor=False)
-    axes.minorticks_off()
-    axes.set_title("Does it converge at its order?", loc="left", weight="bold")
+    axis.set(xscale="log", yscale="log", xlabel="steps N", xlim=(7, 290))
+    axis.set_ylabel("RMS distance to the exact flow, in z/α")
+    axis.set_xticks([8, 16, 32, 64])
+    axis.set_title("Does it converge at its order?", loc="left", weight="bold")
 
 
-def draw_responses(axes: plt.Axes, found: dict[str, Series]) -> None:
+def draw_responses(axis: Axes, found: dict[str, Finding]) -> None:
     """A colour a sampler, a dash a number of steps."""
     for key in RESPONSES:
-        name, colour, _ = LOOK[key]
-        series = found[key]["series"]
+        (name, k), series = LOOK[key], found[key].series or {}
         for steps, dash in STEPS.items():
             error = [abs(e) for e in series[f"N={steps}"]]
             width = 2.6 if name == "DDIM" else 1.4  # Euler lies on it
-            axes.plot(series["data_std"], error, dash, color=colour, lw=width)
-        axes.plot([], [], color=colour, lw=3, label=name)
+            axis.plot(series["data_std"], error, dash, color=COLOURS[k], lw=width)
+        axis.plot([], [], color=COLOURS[k], lw=3, label=name)
     for steps, dash in STEPS.items():
-        axes.plot([], [], dash, color="0.25", lw=1.6, label=f"N = {steps} steps")
-    axes.set(xscale="log", yscale="log", xlabel="standard deviation (std) of the data")
-    axes.set_ylabel("|relative error| of the output's std")
-    axes.set_xlim(1e-2, 1e2)
-    axes.set_ylim(1e-5, 2)
-    axes.legend(ncols=2, frameon=False, loc="lower left", handlelength=2.2)
-    axes.set_title("Which scales of the data does it get wrong?", loc="left", weight="bold")
+        axis.plot([], [], dash, color=MUTED, lw=1.6, label=f"N = {steps} steps")
+    axis.set(xscale="log", yscale="log", xlim=(1e-2, 1e2), ylim=(1e-5, 2))
+    axis.set(xlabel="standard deviation (std) of the data")
+    axis.set_ylabel("|relative error| of the output's std")
+    axis.legend(ncols=2, loc="lower left", handlelength=2.2)
+    axis.set_title("Which scales of the data does it get wrong?", loc="left", weight="bold")
+
+
+def draw(certificate: Path) -> Figure:
+    """Both panels."""
+    figure, (left, right) = charts.frame("", "", panels=2, size=(10.4, 4.1))
+    draw_orders(left, findings(certificate, "order"))
+    draw_responses(right, findings(certificate, "law"))
+    return figure
 
 
 def main() -> None:
     """Draw the picture of the certificate that is named."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("certificate", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, help="a PNG")
     given = parser.parse_args()
-    sns.set_theme(context="paper", style="ticks", font_scale=1.05)
-    plt.rcParams |= {"axes.grid": True, "grid.color": "0.92", "axes.axisbelow": True}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.1), layout="constrained")
-    draw_orders(left, findings(given.certificate, "order"))
-    draw_responses(right, findings(given.certificate, "law"))
-    sns.despine(figure)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=160)
-    Image.open(drawn).convert("RGB").quantize(128).save(given.out, optimize=True)
+    (drawn,) = charts.save(partial(draw, given.certificate), given.out.with_suffix(""), "png")
+    Image.open(drawn).convert("RGB").quantize(128).save(drawn, optimize=True)
 
 
 if __name__ == "__main__":
