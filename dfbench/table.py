@@ -309,6 +309,16 @@ class Table:
         paired = noise if self.noise_cov is None else self.noise_cov @ noise
         return Law(found, gain**2 * z_var + np.einsum("kd,kd->d", noise, paired))
 
+    def response(self, variance: Array) -> Array:
+        """Relative error of the sample's standard deviation on Gaussian data, of its shape, (D,).
+
+        From the exact marginal at the start, against that at the last level: neither
+        initialisation nor truncation enters. (PG, spectral form)
+        """
+        last = self.levels[-1]
+        truth = last.alpha**2 * variance + last.sigma**2
+        return np.asarray(np.sqrt(self.law(variance).variance / truth) - 1)
+
     def sensitivity(self, variance: Array) -> tuple[Array, Array]:
         """What z_T (D,) and every draw (K, D) weigh in the sample for Gaussian data, (D,)."""
         return followed_back(

@@ -182,6 +182,9 @@ def test_response_is_the_error_of_each_standard_deviation() -> None:
     grid = on_schedule(20)
     found = response("ddim", grid, SPECTRUM, on=("discretisation",))
     truth = grid[-1].alpha ** 2 * SPECTRUM + grid[-1].sigma ** 2
+    table = METHODS["ddim"].table(grid, "x")
+    np.testing.assert_allclose(found, np.sqrt(table.law(SPECTRUM).variance / truth) - 1, rtol=1e-12)
+    np.testing.assert_array_equal(table.response(SPECTRUM), found)
     norm = np.linalg.norm(found * np.sqrt(truth))
     assert norm == pytest.approx(error("ddim", grid, SPECTRUM, on=("discretisation",)))
 

@@ -10,11 +10,9 @@ from dfbench.checks.cases import at_steps, last
 from dfbench.checks.precision import TABLES, accumulated
 from dfbench.convergence import grid
 from dfbench.errors import Undefined, Unsupported
-from dfbench.levels import Array
 from dfbench.outcome import Finding, claim, inconclusive, judge, skip
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
-from dfbench.table import Table
 
 STEPS = (10, 20, 50)  # of the released grid, for the spectral response
 FEW, MANY = 16, 64  # of the clean grid, for the verdict
@@ -25,17 +23,6 @@ VARIANCES = np.geomspace(1e-4, 1e4, 33)
 def _too_much_noise(size: float) -> Sampler:
     """Ancestral sampling whose fresh noise is too large by the factor 1 + size."""
     return MethodSampler("ddim", {"eta": 1.0}, defect=Defect(noise=lambda xi, k: xi * (1 + size)))
-
-
-def response(table: Table, variance: Array = VARIANCES) -> Array:
-    """Relative error of the output's standard deviation for Gaussian data, per variance.
-
-    From the exact marginal at the first level, against the exact marginal at the last: neither
-    initialisation nor truncation enters. (PG, spectral form)
-    """
-    level = table.levels[-1]
-    truth = level.alpha**2 * variance + level.sigma**2
-    return np.asarray(np.sqrt(table.law(variance).variance / truth) - 1)
 
 
 @claim(
@@ -58,7 +45,7 @@ def law_check(subject: Sampler) -> Finding:
         )
     except Unsupported as reason:
         return _without_clean_grid(subject, str(reason), details)
-    coarse, fine = np.abs(response(few)), np.abs(response(many))
+    coarse, fine = (np.abs(table.response(VARIANCES)) for table in (few, many))
     floor = float(accumulated(many, TABLES)[-1])
     index = int(fine.argmax())
     return judge(
@@ -76,7 +63,7 @@ def spectral_response(subject: Sampler) -> dict[str, list[float]]:
     series: dict[str, list[float]] = {"data_std": [float(s) for s in np.sqrt(VARIANCES)]}
     for n in STEPS:
         try:
-            error = response(subject.affine_reading(n).told)
+            error = subject.affine_reading(n).told.response(VARIANCES)
         except (Unsupported, Undefined):
             continue
         series[f"N={n}"] = [float(e) for e in error]
@@ -92,7 +79,7 @@ def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) 
             return inconclusive(f"{reason}; and no published method is known", **details)
         try:
             table, expected = subject.affine_reading(n).table, reference.table
-            error, allowed = np.abs(response(table)), np.abs(response(expected))
+            error, allowed = np.abs(table.response(VARIANCES)), np.abs(expected.response(VARIANCES))
         except ZeroDivisionError:
             return inconclusive(f"{reference.name} does not exist on these levels", **details)
         bound = allowed + accumulated(table, TABLES)[-1]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from dfbench.checks.law import response
 from dfbench.checks.precision import accumulated, unit_roundoff
 from dfbench.convergence import CLEAN, NOISE, exact_flow, fit, grid, target
 from dfbench.errors import NotAffine, Unsupported
@@ -41,7 +40,7 @@ def deterministic_error(subject: Sampler, n: int) -> tuple[float, float]:
 def weak_error(subject: Sampler, n: int) -> tuple[float, float]:
     """Largest relative error of the output's standard deviation over Gaussian data."""
     table = subject.affine_reading(n, grid=grid(n, subject.scale)).table
-    error = np.abs(response(table, np.geomspace(0.05, 20.0, 13))).max()
+    error = np.abs(table.response(np.geomspace(0.05, 20.0, 13))).max()
     return float(error), float(accumulated(table, unit_roundoff(torch.float64), DATA)[-1])
 
 

@@ -19,7 +19,6 @@ from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Method, Traits
 from dfbench.table import Table
-from dfbench.wasserstein import response
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,7 +76,7 @@ def error(table: Table, levels: Grid) -> float:
     """RMS distance to the exact flow of a mixture, in z/α; with noise, the largest relative error
     of the standard deviation over Gaussian data."""
     if table.normal_draws(1e-12).n_draws:
-        return float(np.abs(response(table, levels, VARIANCES, on=("discretisation",))).max())
+        return float(np.abs(table.response(VARIANCES)).max())
     start, stop = exact_flow()
     out = table.run(exact_model(target(), "x"), start * levels[0].alpha)
     return float(np.sqrt(np.mean((out / levels[-1].alpha - stop) ** 2)))
