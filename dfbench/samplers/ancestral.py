@@ -29,19 +29,20 @@ def noisier(s_noise: float, stochastic: bool) -> str:
     return "s_noise ≠ 1: noise of another size than removed" if stochastic and s_noise != 1 else ""
 
 
-def _traits(order: int, evaluations: int) -> Any:
-    def traits(eta: float, s_noise: float, **_: Any) -> Traits:
-        stochastic = eta > 0 and s_noise > 0
-        biased = noisier(s_noise, eta > 0)
-        return Traits(
-            order=order,
-            stochastic=stochastic,
-            exact_on_points=not biased,
-            evaluations=evaluations,
-            biased=biased,
-        )
+def renoised(order: int, evaluations: int, eta: float, s_noise: float) -> Traits:
+    """The traits of a method that draws s_noise times the noise that it removed to the part η."""
+    biased = noisier(s_noise, eta > 0)
+    return Traits(
+        order=order,
+        stochastic=eta > 0 and s_noise > 0,
+        exact_on_points=not biased,
+        evaluations=evaluations,
+        biased=biased,
+    )
 
-    return traits
+
+def _traits(order: int, evaluations: int) -> Any:
+    return lambda eta, s_noise, **_: renoised(order, evaluations, eta, s_noise)
 
 
 @method("k-diffusion sample_euler_ancestral; at η ≤ 1 arXiv 2010.02502, eq. 16", _traits(1, 1))
@@ -119,13 +120,7 @@ def dpmpp_2s_ancestral(
 
 @method(
     "k-diffusion sample_dpmpp_sde, after arXiv 2211.01095, section 5",
-    lambda eta, s_noise, r, brownian: Traits(
-        order=2 if brownian or eta == 0 else 1,
-        stochastic=eta > 0 and s_noise > 0,
-        exact_on_points=not noisier(s_noise, eta > 0),
-        evaluations=2,
-        biased=noisier(s_noise, eta > 0),
-    ),
+    lambda eta, s_noise, r, brownian: renoised(2 if brownian or eta == 0 else 1, 2, eta, s_noise),
 )
 def dpmpp_sde(
     model: Model,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dfbench.levels import Grid, Level
-from dfbench.samplers.ancestral import noisier
+from dfbench.samplers.ancestral import renoised
 from dfbench.samplers.dpm_solver import (
     check,
     differences,
@@ -124,13 +124,13 @@ def dpm_solver_pp_multistep(
 
 @method(
     "Lu et al. 2022, arXiv 2211.01095: SDE-DPM-Solver++1 and ++2M",
-    lambda order, eta, s_noise, halved, lower_order_final, euler_at_final, **_: Traits(
-        order=min(order, 2)
+    lambda order, eta, s_noise, halved, lower_order_final, euler_at_final, **_: renoised(
+        min(order, 2)
         if eta or halved
         else multistep_order(order, lower_order_final, euler_at_final),
-        stochastic=eta > 0 and s_noise > 0,
-        exact_on_points=not noisier(s_noise, eta > 0),
-        biased=noisier(s_noise, eta > 0),
+        1,
+        eta,
+        s_noise,
     ),
 )
 def sde_dpm_solver_pp(
