@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from dfbench.outcome.finding import LEADS
 from dfbench.report import labels
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Check:
                 pytest.xfail(reason)
             fail(finding)
         if reason:
-            pytest.fail(f"passes although a failure was declared: {reason}", pytrace=False)
+            pytest.fail(LEADS["unneeded"] + reason, pytrace=False)
 
 
 def fail(finding: Finding) -> NoReturn:
