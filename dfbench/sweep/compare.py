@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dfbench.sweep.measurement import COMBINED
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -21,20 +23,7 @@ TABLES = 1e-3  # relative, of exact values from tables in float32
 SMALLEST = 1e-12  # below it, exact errors are round-off
 FALSE_ALARMS = 0.05  # at most, of a whole comparison with nothing changed
 
-KEY = (
-    "target",
-    "sampler",
-    "method",
-    "options",
-    "schedule",
-    "grid",
-    "prediction",
-    "budget",
-    "metric",
-    "source",
-    "at",
-    "series",
-)
+KEY = (*COMBINED, "metric", "source", "at", "series")
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,6 @@ def difference(old: DataFrame, new: DataFrame) -> Changes:
     from scipy import stats
 
     keys = list(KEY)
-    cells = ["target", "sampler", "method", "options", "schedule", "grid", "prediction", "budget"]
     good = [each[each.status == "ok"] for each in (old, new)]
     both = good[0].merge(good[1], on=keys, suffixes=("_old", "_new"))
     is_sampled = (both.n_old.notna() | both.n_new.notna()).to_numpy()
@@ -120,7 +108,7 @@ def difference(old: DataFrame, new: DataFrame) -> Changes:
     changes.sort(key=lambda each: -each.size)
     spent: dict[tuple[Any, ...], tuple[dict[str, Any], int, int]] = {}
     for row in both[both.nfe_old.notna() & (both.nfe_old != both.nfe_new)].itertuples():
-        where = {name: getattr(row, name) for name in cells}
+        where = {name: getattr(row, name) for name in COMBINED}
         spent[tuple(where.values())] = (where, int(row.nfe_old), int(row.nfe_new))
     names = ["target", "sampler", "budget"]
     found = [

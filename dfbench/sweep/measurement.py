@@ -53,6 +53,9 @@ COLUMNS: dict[str, Column] = {
     "why": Column("text", "", "of a failed cell: what went wrong"),
 }
 
+#: The columns that say what was combined.
+COMBINED = ("target", "sampler", "method", "options", "schedule", "grid", "prediction", "budget")
+
 #: Of `costs.parquet` and `.csv`, a row a cell: what changes from run to run and machine to machine.
 COSTS: dict[str, Column] = {
     "cell": COLUMNS["cell"],

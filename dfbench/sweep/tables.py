@@ -8,29 +8,13 @@ from typing import Any
 
 from dfbench.sweep.cells import OWN, Cell
 from dfbench.sweep.compute import VALUES
-from dfbench.sweep.measurement import COLUMNS
+from dfbench.sweep.measurement import COLUMNS, COMBINED
 from dfbench.sweep.store import number
 from dfbench.sweep.study import Study
 
 NUMBERS = ("value", "low", "high", "floor", "floor_high", "at")
 #: By which the rows are sorted: every column that tells them apart.
-ORDER = (
-    "target",
-    "sampler",
-    "method",
-    "options",
-    "schedule",
-    "grid",
-    "prediction",
-    "budget",
-    "nfe",
-    "seed",
-    "cell",
-    "metric",
-    "source",
-    "series",
-    "at",
-)
+ORDER = (*COMBINED, "nfe", "seed", "cell", "metric", "source", "series", "at")
 
 
 def measurements(

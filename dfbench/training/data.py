@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic import GaussianMixture
+from dfbench import arrays
 from dfbench.errors import Unusable
 from dfbench.training.mixtures import MIXTURES, Shape, total_variance
 
@@ -89,42 +90,24 @@ def digits(seed: int, *, held_out: float = 0.2, padding: int = 0) -> Dataset:
         held_out: fraction kept from training.
         padding: pixels of background added on every side.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise Unusable(
-            "the digits come with scikit-learn, which is not installed "
-            "(pip install 'dfbench[train]')"
-        ) from error
-    images = np.asarray(load_digits().images, dtype=np.float64) / 8 - 1
     pad = ((0, 0), (padding, padding), (padding, padding))
-    images = np.pad(images, pad, constant_values=-1.0)[:, None]
+    images = np.pad(arrays.digits(), pad, constant_values=-1.0)[:, None]
     return split("digits", images, held_out, seed)
 
 
 def array(seed: int, *, path: Path, held_out: float = 0.1, standardise: bool = False) -> Dataset:
-    """A user's .npy file, points along the first axis: (n, d) or (n, c, h, w).
+    """A user's .npy or .csv file, points along the first axis: (n, d) or (n, c, h, w).
 
     Args:
         path: the file.
         held_out: fraction kept from training.
         standardise: subtract the mean and divide by the standard deviation of all elements.
     """
-    try:
-        points = np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise Unusable(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except (ValueError, EOFError) as error:
-        raise Unusable(f"{path}: not an array of numbers in .npy form") from error
-    if not isinstance(points, np.ndarray) or points.dtype.kind not in "fiu":
-        raise Unusable(f"{path}: must hold one array of numbers")
-    if points.ndim not in (2, 4) or len(points) < 2 or points.size == 0:
+    points = arrays.array(path)
+    if points.ndim not in (2, 4) or len(points) < 2:
         raise Unusable(
             f"{path}: points must have shape (n, d) or (n, c, h, w) with n ≥ 2, got {points.shape}"
         )
-    points = points.astype(np.float64)
-    if not np.isfinite(points).all():
-        raise Unusable(f"{path}: some numbers are not finite")
     if standardise:
         if not points.std() > 0:
             raise Unusable(f"{path}: all numbers are the same")

@@ -108,7 +108,7 @@ def test_a_model_that_learned_another_spectrum_answers_so():
 
 def test_scikit_learn_missing_is_said(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.datasets", None)
-    with pytest.raises(Unusable, match="needs scikit-learn"):
+    with pytest.raises(Unusable, match="come with scikit-learn, which is not installed"):
         law("covariance", data="digits")
 
 

@@ -98,7 +98,7 @@ def test_an_array_is_split_without_loss(tmp_path):
         (np.zeros((4, 2, 2)), "shape"),
         (np.array([["a", "b"], ["c", "d"]]), "numbers"),
         (np.array([[1.0, np.nan], [0, 0]]), "finite"),
-        (b"not an array", "npy form"),
+        (b"not an array", "not an array of numbers"),
         (None, "no such file"),
     ],
 )
