@@ -146,7 +146,7 @@ def _study(metavar: str) -> Any:
 
 
 Page = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page.")]
-Results = Annotated[
+ResultsDir = Annotated[
     Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
 ]
 
@@ -315,7 +315,7 @@ class Backend(StrEnum):
 @app.command()
 def bench(
     context: typer.Context,
-    out: Results,
+    out: ResultsDir,
     study: Annotated[str, _study("STUDY")] = "quick",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default one for each processor.")
@@ -350,7 +350,7 @@ def bench(
 @app.command()
 def train(
     context: typer.Context,
-    out: Results,
+    out: ResultsDir,
     study: Annotated[str, _study("CONFIG")] = "mixture-2d",
     profile: Annotated[
         bool, typer.Option("--profile", help="Also write where a step's time goes.")

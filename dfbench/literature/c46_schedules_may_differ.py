@@ -12,7 +12,7 @@ from analytic import GaussianMixture
 from dfbench.charts import COLOURS, lines
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_t
-from dfbench.levels import Array, Level
+from dfbench.levels import Array, Level, Network
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
@@ -24,7 +24,6 @@ from dfbench.wasserstein import error
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Network = Callable[[Any, Level], Any]
 Adapter = Callable[[Network, Schedule], Network]
 LAWS = {"wide": 2.0**2, "narrow": 0.1**2}  # data variances
 SHIFTS = np.geomspace(0.05, 20.0, 49)  # 1 is the flow schedule

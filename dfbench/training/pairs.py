@@ -21,18 +21,18 @@ from dfbench.training.data import Dataset, Points
 from dfbench.training.mixtures import ExactDraws
 
 
-class Coupling(Protocol):
+class Pairing(Protocol):
     """Rearranges data to go with noise: index into the batch, (n,), for flat (n, d) samples."""
 
     def __call__(self, noise: Array, data: Array, rng: np.random.Generator) -> Any: ...
 
 
-def independent() -> Coupling | None:
+def independent() -> Pairing | None:
     """As they were drawn."""
     return None
 
 
-def minibatch_ot(*, size: int = 256) -> Coupling:
+def minibatch_ot(*, size: int = 256) -> Pairing:
     """Optimal transport within groups of `size` rows of the batch, the last group with what is
     left. (TONG, section 3.2)"""
     if size < 1:
@@ -46,7 +46,7 @@ def minibatch_ot(*, size: int = 256) -> Coupling:
     return couple
 
 
-def entropic_ot(*, size: int = 256, regularisation: float = 0.05) -> Coupling:
+def entropic_ot(*, size: int = 256, regularisation: float = 0.05) -> Pairing:
     """Each noise with a data point drawn from its row of the entropic plan. (TONG, section 3.2)
 
     The noise of the batch is kept to the point, the law of the data in expectation.
@@ -148,7 +148,7 @@ class Batches:
         self,
         data: Dataset,
         source: Dataset | None,
-        coupling: Coupling | None,
+        coupling: Pairing | None,
         seed: int,
         device: torch.device,
         dtype: torch.dtype,
