@@ -48,6 +48,12 @@ def _decimal(value: float, low: float, high: float, digits: int, times: str) -> 
     return text.replace("-", "−")
 
 
+def interval(low: float, high: float) -> str:
+    """0.12 – 0.15, or one number where both ends are written alike."""
+    ends = number(low), number(high)
+    return ends[0] if ends[0] == ends[1] else " – ".join(ends)
+
+
 def factor(value: float) -> str:
     """A ratio in as many digits as tell 1.003 from 1."""
     return f"{float(f'{value:.2g}'):g}" if not 0.9 < value < 1.1 else f"{value:.4g}"

@@ -58,6 +58,7 @@ def environment() -> jinja2.Environment:
     made.filters |= {
         "number": wording.number,
         "printed": wording.printed,
+        "interval": wording.interval,
         "duration": wording.duration,
         "factor": wording.factor,
         "settings": wording.settings,

@@ -13,7 +13,8 @@ from dfbench import wording
 from dfbench.report.figures import shade_names
 from dfbench.report.page import Chart, Table, fill
 from dfbench.report.sweep import charts, ranking, words
-from dfbench.report.sweep.data import SEPARATOR, Results
+from dfbench.report.sweep.data import SEPARATOR, Results, runs
+from dfbench.report.sweep.ranking import Result
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -87,7 +88,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
     found = ranking.contests(rows, errors)
     orders = ranking.orders(rows)
     studies = [str(name) for name in rows.study.unique() if name]
-    every = table_rows(errors, found)
+    every = _runs(errors, found)
     commands = [each["command"] for each in results.environment if "command" in each]
     return {
         "title": title or f"Bench: {wording.listed(studies) or 'results'}",
@@ -97,7 +98,7 @@ def _content(results: Results, title: str | None, command: str | None) -> dict[s
         "remarks": words.remarks(rows, errors, found, orders),
         "contests": found,
         "cells": {(each.target, each.budget): each for each in found},
-        "targets": _targets(rows),
+        "targets": [*errors.sort_values("target").drop_duplicates("target").itertuples()],
         "budgets": sorted({each.budget for each in found}),
         "colours": ranking.featured(found),
         "orders": orders,
@@ -158,55 +159,18 @@ def _styler(rows: DataFrame) -> Callable[[str], Markup]:
     return styled
 
 
-@dataclass(frozen=True)
-class Target:
-    """A target in the overview."""
+def _runs(errors: DataFrame, found: list[ranking.Contest]) -> list[tuple[Any, Result, bool]]:
+    """Every run by its target's primary metric, those that rank high at their evaluations first.
 
-    name: str
-    dimension: int | None
-    metric: str
-    unit: str
-
-
-def _targets(rows: DataFrame) -> list[Target]:
-    metrics = ranking.primary(rows)
-    made = []
-    for name, each in rows.groupby("target", sort=True):
-        if str(name) in metrics:
-            dimension = each.dimension.dropna()
-            unit = each[each.metric == metrics[str(name)]].unit
-            made.append(
-                Target(
-                    str(name),
-                    int(dimension.iloc[0]) if len(dimension) else None,
-                    metrics[str(name)],
-                    str(unit.iloc[0] or ""),
-                )
-            )
-    return made
-
-
-def table_rows(table: DataFrame, found: list[ranking.Contest]) -> list[dict[str, Any]]:
-    """Every run by its target's primary metric, those that rank high at their evaluations first."""
-    if table.empty:
-        return []
+    Returns:
+        The row of the table, its result, and whether it is the best or tied with it.
+    """
     best = {(c.target, r.nfe, r.config) for c in found for r in c.best}
-    place = table.groupby(["target", "nfe"]).value.rank()
-    table = table.assign(place=place).sort_values(["place", "target", "nfe"])
+    place = errors.groupby(["target", "nfe"]).value.rank()
+    ranked = errors.assign(place=place).sort_values(["place", "target", "nfe"])
     return [
-        {
-            "target": row.target,
-            "config": row.config,
-            "nfe": int(row.nfe),
-            "steps": int(row.steps) if row.steps == row.steps else None,
-            "value": wording.number(row.value),
-            "interval": "exact"
-            if row.low == row.high
-            else f"{wording.number(row.low)} – {wording.number(row.high)}",
-            "floor": wording.number(row.floor) if row.floor == row.floor else "",
-            "best": (row.target, row.nfe, row.config) in best,
-        }
-        for row in table.itertuples()
+        (row, ranking.result(row), (row.target, row.nfe, row.config) in best)
+        for row in ranked.itertuples()
     ]
 
 
@@ -233,88 +197,44 @@ def _published(rows: DataFrame) -> list[dict[str, Any]]:
 
 def _sampled(rows: DataFrame) -> list[dict[str, Any]]:
     """The other metrics, at the largest budget: a table for each target."""
-    from dfbench.report.sweep.data import runs
-
     main = ranking.primary(rows)
     whole = rows.source.isin(["all", ""]) | (rows.metric == "strong_error")
     others = rows[whole & rows["at"].isna() & rows.series.isna()]
     others = others[others.metric != others.target.map(main)]
     if others.empty:
         return []
-    table = runs(others)
-    last = table.sort_values("nfe").groupby(["target", "config", "metric"]).tail(1)
+    last = runs(others).sort_values("nfe").groupby(["target", "config", "metric"]).tail(1)
     made = []
     for target, group in last.groupby("target", sort=True):
+        found = {(row.config, row.metric): ranking.result(row) for row in group.itertuples()}
         names = sorted(group.metric.unique())
-        lines = []
-        for config, each in group.groupby("config", sort=True):
-            known = {row.metric: row for row in each.itertuples()}
-            lines.append(
-                {
-                    "config": config,
-                    "nfe": int(each.nfe.max()),
-                    "cells": [_cell(known.get(name)) for name in names],
-                }
-            )
-        floors = group.groupby("metric").floor_high.max()
-        made.append(
-            {
-                "target": target,
-                "metrics": names,
-                "lines": lines,
-                "floors": [
-                    wording.number(floors[name]) if floors[name] == floors[name] else ""
-                    for name in names
-                ],
-            }
-        )
+        spent = group.groupby("config").nfe.max()
+        lines = [
+            (str(c), int(n), [found.get((c, name)) for name in names]) for c, n in spent.items()
+        ]
+        floors = group.groupby("metric").floor_high.max().reindex(names)
+        made.append({"target": target, "metrics": names, "lines": lines, "floors": [*floors]})
     return made
 
 
-def _cell(row: Any) -> tuple[str, str, bool]:
-    """Value, interval, and whether exact samples would do no better."""
-    if row is None:
-        return "", "", False
-    result = ranking.result(row)
-    spread = "" if result.exact else f"{wording.number(result.low)} – {wording.number(result.high)}"
-    return wording.number(result.value), spread, result.in_noise
-
-
-def _costs(results: Results) -> list[dict[str, Any]]:
-    """Evaluations a step, and time and memory outside the model: a row a sampler."""
+def _costs(results: Results) -> list[tuple[str, float, float, float | None, float | None]]:
+    """Of every sampler: least and most evaluations a step; milliseconds and states outside it."""
     import pandas as pd
 
     rows, costs = results.rows, results.costs
     steps = rows[(rows.steps > 0) & rows.nfe.notna()]
-    if steps.empty:
-        return []
-    table = pd.DataFrame(
-        {
-            "per_step": (steps.nfe / steps.steps)
-            .groupby(steps.sampler)
-            .agg(lambda x: sorted({round(float(v), 2) for v in x}))
-        }
-    )
-    for name in ("overhead_seconds", "memory_bytes"):
-        if name in costs:
-            known = pd.to_numeric(costs[name], errors="coerce")
-            table[name] = known.groupby(costs.sampler).median()
-        else:
-            table[name] = float("nan")
+    per_step = (steps.nfe / steps.steps).round(2).groupby(steps.sampler).agg(["min", "max"])
+
+    def median(name: str, unit: float) -> dict[str, float]:
+        if name not in costs:
+            return {}
+        known = pd.to_numeric(costs[name], errors="coerce").groupby(costs.sampler).median()
+        return dict((known / unit).dropna())
+
+    time, memory = median("overhead_seconds", 1e-3), median("memory_bytes", 8e6)
     return [
-        {
-            "sampler": name,
-            "per_step": wording.number(row.per_step[0])
-            if len(row.per_step) == 1
-            else f"{wording.number(row.per_step[0])} – {wording.number(row.per_step[-1])}",
-            "overhead": wording.number(1e3 * row.overhead_seconds)
-            if row.overhead_seconds == row.overhead_seconds
-            else "",
-            "memory": wording.number(row.memory_bytes / 8e6)
-            if row.memory_bytes == row.memory_bytes
-            else "",
-        }
-        for name, row in zip(table.index, table.itertuples(), strict=True)
+        (str(name), row.min, row.max, time.get(str(name)), memory.get(str(name)))
+        for name, row in zip(per_step.index, per_step.itertuples(), strict=True)
     ]
 
 
@@ -330,20 +250,16 @@ def _failed(failed: DataFrame) -> list[dict[str, Any]]:
     return sorted(made, key=lambda each: -len(each["cells"]))
 
 
-def _counts(results: Results, found: list[ranking.Contest]) -> list[tuple[str, int, str]]:
-    """What is told beside the headline: (class, number, word)."""
-    rows = results.rows
-
-    def some(n: int, one: str, many: str = "") -> tuple[int, str]:
-        return n, wording.several(n, one, many)
-
+def _counts(results: Results, found: list[ranking.Contest]) -> list[tuple[str, int, list[str]]]:
+    """What is told beside the headline: class, number, words for one and for many."""
+    rows, failed = results.rows, len(results.failed)
     tied = sum(each.winner is None for each in found)
     return [
-        ("", *some(rows.target.nunique(), "target")),
-        ("", *some(rows.config.nunique(), "configuration")),
-        ("", *some(rows.cell.nunique(), "cell")),
-        ("", *some(len(rows), "measurement")),
-        ("pass", *some(len(found) - tied, "comparison decided", "comparisons decided")),
-        ("", *some(tied, "tied", "tied")),
-        ("fail" if len(results.failed) else "", *some(len(results.failed), "failed cell")),
+        ("", rows.target.nunique(), ["target"]),
+        ("", rows.config.nunique(), ["configuration"]),
+        ("", rows.cell.nunique(), ["cell"]),
+        ("", len(rows), ["measurement"]),
+        ("pass", len(found) - tied, ["comparison decided", "comparisons decided"]),
+        ("", tied, ["tied", "tied"]),
+        ("fail" if failed else "", failed, ["failed cell"]),
     ]
