@@ -14,7 +14,6 @@ run does on the way, step by step, is `dfbench.steps`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -183,6 +182,16 @@ class Table:
             )
         base[e] += coupling[e] @ base[:e]
         return replace(self, rows=base, prediction=prediction)
+
+    def converted(self) -> Iterator[Table]:
+        """The table in the predictions in which its steps may be computed beside its own: x̂, and
+        ε̂ where its own is neither, as far as they exist."""
+        for prediction in ("x",) if self.prediction in ("x", "eps") else ("x", "eps"):
+            try:
+                table = self.convert(prediction)
+            except Undefined:
+                continue
+            yield table
 
     @property
     def evaluated(self) -> list[Level]:
@@ -385,14 +394,11 @@ class Table:
 
         form, steps = self, self.steps()
         least = taken(steps)
-        for prediction in ("x",) if self.prediction in ("x", "eps") else ("x", "eps"):
-            if least <= 2 * self.nfe:  # the least that another one costs
-                break
-            with suppress(Undefined):
-                other = self.convert(prediction)
-                few = other.steps(CONVERTED)
-                if (cost := taken(few) + self.nfe) < least:
-                    form, steps, least = other, few, cost
+        # another form costs an output an evaluation for itself, and one for its conversion
+        for other in self.converted() if least > 2 * self.nfe else ():
+            few = other.steps(CONVERTED)
+            if (cost := taken(few) + self.nfe) < least:
+                form, steps, least = other, few, cost
         return form, steps
 
     def steps(self, negligible: float = 0.0) -> list[Step]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.checks.cases import NOT_RUN, at_steps, judge_entries, last
-from dfbench.checks.precision import TABLES, sensitivity, working_forms
+from dfbench.checks.precision import TABLES, sensitivity
 from dfbench.levels import Array
 from dfbench.outcome import Finding, claim, deciding, inconclusive, judge, skip
 from dfbench.subjects.contract import Reference, Sampler
@@ -138,7 +138,7 @@ def coefficient_sizes(table: Table) -> Array:
     """
     zero = replace(table, rows=np.zeros_like(table.rows))
     sizes = table.gaps(zero)
-    for form in working_forms(table)[1:]:
+    for form in table.converted():
         largest = form.gaps(replace(form, rows=np.zeros_like(form.rows))).max(axis=1)
         sizes = np.maximum(sizes, largest[:, None])
     return sizes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 
-from dfbench.errors import Undefined
 from dfbench.levels import Array, Grid
 from dfbench.table import Table
 
@@ -45,22 +43,13 @@ def accumulated(table: Table, u: float, variance: float = 0.0, levels: ArrayLike
     relative = np.broadcast_to(np.asarray(levels, dtype=np.float64).T, (2, len(size)))
     known = relative[0] * table.levels.alpha + relative[1] * table.levels.sigma
     before = np.concatenate([[np.hypot(*table.origin)], size[:-1]])
-    for form in working_forms(table):
+    for form in (table, *table.converted()):
         for j, step in enumerate(form.steps()):
             terms = abs(step.carry) * before[j] + size[j] + known[j]
             terms += sum(map(abs, step.outputs.values())) + sum(map(abs, step.draws.values()))
             delta[j] = max(delta[j], terms)
     gain = np.abs(solve_triangular(np.eye(e + 1) - local, np.eye(e + 1), lower=True))
     return np.asarray(8 * u * (gain @ delta) / size)
-
-
-def working_forms(table: Table) -> list[Table]:
-    """The table in the forms in which its steps may be computed, as far as they exist."""
-    forms = [table]
-    for prediction in ("x",) if table.prediction in ("x", "eps") else ("x", "eps"):
-        with contextlib.suppress(Undefined):
-            forms.append(table.convert(prediction))
-    return forms
 
 
 def sensitivity(
