@@ -50,12 +50,8 @@ class Trained:
         module.eval().requires_grad_(False)
 
     @classmethod
-    def load(cls, folder: str | Path, weights: str = "ema") -> Trained:
+    def load(cls, folder: str | Path) -> Trained:
         """The network of a folder of `dfbench train`, on the CPU, as far as it was trained.
-
-        Args:
-            folder: where the study was trained.
-            weights: "ema" (averaged) or "model" (as the last step left them).
 
         Raises:
             Unusable: there is none, or its files cannot be read.
@@ -65,7 +61,7 @@ class Trained:
         state = checkpoint.load(folder)
         shape = tuple(state["shape"])
         module = config.model.build(models.KINDS, "model", shape)
-        module.load_state_dict(state[weights])
+        module.load_state_dict(state["ema"])
         dtype = torch.float64 if config.loop.precision == "float64" else torch.float32
         return cls(config, module.to(dtype=dtype), float(state["sigma_data"]), shape)
 

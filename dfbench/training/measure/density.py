@@ -26,7 +26,6 @@ def score_error_by_density(
     *,
     log_snrs: Sequence[float] = (6.0, 3.0, 0.0, -3.0),
     n: int = 4096,
-    shape: tuple[int, ...] | None = None,
 ) -> DataFrame:
     """Root mean square of σ(ŝ − ∇ log p) per dimension, binned by log p(z) at each level.
 
@@ -40,7 +39,7 @@ def score_error_by_density(
     """
     import pandas as pd
 
-    eps_of = predicts(network, "eps", shape)
+    eps_of = predicts(network, "eps")
     rows = []
     for value in log_snrs:
         level = Level(*at_log_snr(float(value)))

@@ -22,7 +22,7 @@ from analytic.distances import Estimate
 from dfbench.levels import Array, Level
 from dfbench.schedules import at_log_snr
 from dfbench.training.measure.network import PredictingNetwork, mean_of, predicts, ratio_of_means
-from dfbench.weightings import WEIGHTINGS
+from dfbench.weightings import FlowMatchingWeighting
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,8 +36,7 @@ class Excess:
         log_snr: the nodes, shape (L,).
         irreducible: E tr Cov[ε|z]/d, shape (L,).
         excess: E|ε̂ − E[ε|z]|²/d with its interval, an `Estimate` each.
-        fraction: ∫ w excess dλ / ∫ w irreducible dλ.
-        weighting: name of w.
+        fraction: ∫ w excess dλ / ∫ w irreducible dλ, w that of flow matching.
         density: w · irreducible, normalised: which λ the fraction looks at; shape (L,).
     """
 
@@ -45,7 +44,6 @@ class Excess:
     irreducible: Array
     excess: tuple[Estimate, ...]
     fraction: Estimate
-    weighting: str
     density: Array
 
     def table(self) -> DataFrame:
@@ -71,11 +69,9 @@ def excess_loss(
     truth: GaussianMixture,
     rng: np.random.Generator,
     *,
-    weighting: str = "flow_matching",
     low: float = -10.0,
     high: float = 10.0,
     n: int = 4096,
-    shape: tuple[int, ...] | None = None,
 ) -> Excess:
     """Excess over irreducible loss of ε̂ at forty log-SNRs, and the ratio of their integrals.
 
@@ -85,13 +81,11 @@ def excess_loss(
     Args:
         network: asked at variance-preserving levels.
         truth: the law of the data, with a density at every level.
-        weighting: name of w in `dfbench.weightings`.
         low, high: range of λ.
-        shape: of one input, for a network on images.
     """
     lam, panel = _panels(low, high)
-    weight = panel * WEIGHTINGS[weighting]()(lam)
-    eps_of = predicts(network, "eps", shape)
+    weight = panel * FlowMatchingWeighting()(lam)
+    eps_of = predicts(network, "eps")
     x, eps = truth.sample(n, rng), rng.standard_normal((n, truth.dim))
     lost, left = np.empty((2, len(lam), n))
     for i, value in enumerate(lam):
@@ -106,7 +100,6 @@ def excess_loss(
         left.mean(1),
         tuple(mean_of(row) for row in lost),
         ratio_of_means(weight @ lost, weight @ left),
-        weighting,
         share / (panel @ share),
     )
 

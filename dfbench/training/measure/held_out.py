@@ -45,11 +45,11 @@ def mmd(x: Array, y: Array) -> float:
     return within(cdist(x, x, "sqeuclidean")) + within(yy) - 2 * across
 
 
-def sliced_w2(x: Array, y: Array, directions: int = 256) -> float:
+def sliced_w2(x: Array, y: Array) -> float:
     """Sliced 2-Wasserstein distance over fixed directions, by POT. (Bonneel et al. 2015)"""
     import ot
 
-    return float(ot.sliced_wasserstein_distance(x, y, n_projections=directions, seed=0))
+    return float(ot.sliced_wasserstein_distance(x, y, n_projections=256, seed=0))
 
 
 def nearest(x: Array, y: Array) -> float:

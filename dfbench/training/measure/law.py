@@ -21,6 +21,8 @@ from analytic.distances import (
 )
 from dfbench.levels import Array
 
+DIRECTIONS = 32  #: projections that are averaged over
+
 
 class ExactLaw:
     """A mixture, prepared to be compared with sets of n samples.
@@ -33,7 +35,6 @@ class ExactLaw:
         truth: the law.
         n: samples in a set.
         rng: draws the directions, and the exact samples that make the floors.
-        directions: projections averaged over.
         names: of the distances; all where None.
     """
 
@@ -43,12 +44,11 @@ class ExactLaw:
         n: int,
         rng: np.random.Generator,
         *,
-        directions: int = 32,
         names: tuple[str, ...] | None = ("sliced_w2",),
     ) -> None:
         self.truth, self.n = truth, n
         made: dict[str, Any] = {
-            "sliced_w2": lambda: SlicedWasserstein(truth, directions, rng),
+            "sliced_w2": lambda: SlicedWasserstein(truth, DIRECTIONS, rng),
             "energy_distance": lambda: EnergyDistance(truth),
         }
         if truth.size > 1:

@@ -22,18 +22,15 @@ class PredictingNetwork(Protocol):
         """NumPy in, NumPy out; torch in, torch out, with gradients."""
 
 
-def predicts(
-    network: PredictingNetwork, kind: str, shape: tuple[int, ...] | None = None
-) -> Network:
+def predicts(network: PredictingNetwork, kind: str) -> Network:
     """The network as a function of float64 rows (n, d) that returns another prediction.
 
     Args:
         kind: of `dfbench.predictions`, not "velocity".
-        shape: of one input, (c, h, w) for an image network that is asked about rows.
     """
 
     def field(z: Array, level: Level) -> Array:
-        m = network(z if shape is None else z.reshape(-1, *shape), level)
+        m = network(z, level)
         out = convert(np.asarray(m, float).reshape(z.shape), z, network.prediction, kind, *level)
         return np.asarray(out, dtype=np.float64)
 
