@@ -1,17 +1,32 @@
-"""A user's code by its name: an importable module, or a file."""
+"""Code by its name: a user's module or file; the files of a package, whichever there are."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any, NewType
 
 from dfbench.errors import Unusable
 
 CodeName = NewType("CodeName", str)
 """`path/to/file.py:NAME` or `package.module:NAME`."""
+
+
+def modules_of(package: str, first: Sequence[str] = ()) -> Iterator[ModuleType]:
+    """The modules of a package, imported: a file that is added is found.
+
+    Args:
+        package: its dotted name.
+        first: those that come first, in this order; the others follow by name.
+    """
+    found = {module.name for module in iter_modules(sys.modules[package].__path__)}
+    for name in (*first, *sorted(found - {*first})):
+        yield importlib.import_module(f"{package}.{name}")
 
 
 def load_module(where: str) -> Any:

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
-from pkgutil import iter_modules
 
 from dfbench.errors import Unusable
+from dfbench.loading import modules_of
 from dfbench.outcome import Claim
 
 #: The files whose order matters to a reader; the others follow.
@@ -27,12 +26,10 @@ FIRST = (
     "companions",
     "options",
 )
-_others = sorted({module.name for module in iter_modules(__path__)} - {*FIRST})
-
 CLAIMS: dict[str, Claim] = {
     claim.id: claim
-    for name in (*FIRST, *_others)
-    for claim in vars(import_module(f"{__name__}.{name}")).values()
+    for module in modules_of(__name__, FIRST)
+    for claim in vars(module).values()
     if isinstance(claim, Claim)
 }
 

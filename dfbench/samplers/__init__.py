@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-
+from dfbench.loading import modules_of
 from dfbench.samplers.method import METHODS, Method, Traits, method, named
 
-FAMILIES = (
+#: The order of `METHODS`; a file that is not named comes after these.
+FIRST = (
     "ddim",
     "ode",
     "flow",
@@ -19,8 +19,6 @@ FAMILIES = (
     "unipc",
     "sa_solver",
 )
-
-for _family in FAMILIES:
-    importlib.import_module(f"dfbench.samplers.{_family}")
+FAMILIES = tuple(modules_of(__name__, FIRST))
 
 __all__ = ["METHODS", "Method", "Traits", "method", "named"]

@@ -6,12 +6,12 @@ import pytest
 
 from dfbench.samplers import METHODS
 from dfbench.samplers.ancestral import consistency_scalings, lcm_scalings
-from tests.formulas.variants import CASES, ENDS, VARIANTS, Variant, gap, levels, table
+from tests.formulas.variants import ENDS, VARIANTS, Variant, cases, gap, levels, table
 
 ROUNDING = 1e-12  # of quadratures, with a growth of e⁶
 
 
-ALL = CASES | {each.name: (each, False) for each in ENDS}
+ALL = cases() | {each.name: (each, False) for each in ENDS}
 
 
 @pytest.mark.parametrize(("variant", "pure"), ALL.values(), ids=ALL)

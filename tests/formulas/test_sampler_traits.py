@@ -15,7 +15,7 @@ from dfbench.levels import Array, Grid
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine
 from dfbench.table import Table
-from tests.formulas.variants import CASES, VARIANTS, Variant, levels
+from tests.formulas.variants import VARIANTS, Variant, cases, levels
 
 STEPS = (32, 64)
 MANY = (96, 192)  # where a step takes several of the grid's
@@ -35,7 +35,7 @@ ALIKE = (
     *("deis", "ipndm", "lms", "pndm", "sa_solver", "unipc"),
     *("dpm_solver_multistep", "dpm_solver_pp_multistep", "sde_dpm_solver_pp"),
 )
-ALL = CASES | {
+ALL = cases() | {
     f"{each.name} onto clean data": (each._replace(clean=True), False)
     for each in VARIANTS
     if each.method in ALIKE and not each.bare and each.options.get("predict_x0") is not False

@@ -467,10 +467,11 @@ VARIANTS = _multistep() + _past_outputs() + _singlestep() + _without_memory() + 
 VARIANTS += _onto_data(VARIANTS)
 #: On these levels alone: on another scale rounding takes them off the ends.
 ENDS = _at_the_ends()
-#: From the first level of `levels`, and where that can be from pure noise: (variant, pure).
-CASES = {each.name: (each, False) for each in VARIANTS}
-CASES |= {
-    f"{each.name} from pure noise": (each._replace(prediction="x"), True)
-    for each in VARIANTS
-    if from_noise(each)
-}
+
+
+def cases() -> dict[str, tuple[Variant, bool]]:
+    """From the first level of `levels`, and where that can be from pure noise: (variant, pure)."""
+    found = {each.name: (each, False) for each in VARIANTS}
+    for each in filter(from_noise, VARIANTS):
+        found[f"{each.name} from pure noise"] = (each._replace(prediction="x"), True)
+    return found

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
+from dfbench.loading import modules_of
 from dfbench.sweep.measures.measure import MEASURES, Measure, measure
 
-FAMILIES: tuple[str, ...] = ("gaussian", "line", "sampled", "strong", "weak")
-
-for _family in FAMILIES:
-    importlib.import_module(f"dfbench.sweep.measures.{_family}")
+FAMILIES = tuple(modules_of(__name__, ("gaussian", "line", "sampled", "strong", "weak")))
 
 __all__ = ["MEASURES", "Measure", "measure"]
