@@ -295,7 +295,7 @@ def test_help_imports_nothing_heavy():
     assert result.returncode == 0
     loaded = set(result.stdout.splitlines()[-1].split())
     assert "typer" in loaded
-    heavy = {"torch", "numpy", "pandas", "scipy", "jinja2", "matplotlib", "pydantic"}
+    heavy = {"torch", "numpy", "pandas", "scipy", "jinja2", "matplotlib"}
     assert not loaded & heavy
 
 
