@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -192,7 +192,9 @@ def outcome(result: Mapping[str, Any], console: Console) -> None:
     for key, value in result.items():
         if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
             console.print(Text(str(key), "bold"))
-            _rows(value, console)
+            keys = list(dict.fromkeys(key for row in value for key in row))
+            rows = [[_cell(row.get(key)) for key in keys] for row in value]
+            columns(console, [clean(key).replace("_", " ") for key in keys], rows)
             console.print()
         elif key not in ("schema", "verdict", "environment"):
             console.print(Text(f"{key}: {_cell(value)}"))
@@ -225,13 +227,19 @@ def _entry(kind: str, entry: Mapping[str, Any], console: Console) -> None:
             console.print(Padding(Text.assemble(lead, shown), (0, 0, 0, 4), expand=False))
 
 
-def _rows(rows: list[Mapping[str, Any]], console: Console) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+def columns(
+    console: Console,
+    headings: Iterable[str],
+    rows: Iterable[Iterable[Text | str]],
+    right: Sequence[str] = (),
+) -> None:
+    """Print rows below headings; the columns named in `right` are flush right."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(Text(clean(column).replace("_", " ")), overflow="fold")
+    for heading in headings:
+        side: Any = "right" if heading in right else "left"
+        table.add_column(Text(heading), justify=side, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
     console.print(table)
 
 

@@ -14,7 +14,7 @@ from dfbench.literature.run import Claims, Outcome
 from dfbench.literature.statement import Printed
 from dfbench.outcome import Finding
 from dfbench.report.literature.plain import plain
-from dfbench.report.terminal import STYLES, badge, symbols_for
+from dfbench.report.terminal import STYLES, badge, columns, symbols_for
 
 
 def summary(claims: Claims, console: Console, explain: bool = False) -> None:
@@ -23,20 +23,21 @@ def summary(claims: Claims, console: Console, explain: bool = False) -> None:
         for outcome in claims.outcomes:
             _explained(outcome, console)
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("claim", "", "verdict", "measured", "bound", "control"):
-        table.add_column(title, justify="right" if title in ("measured", "bound") else "left")
-    for outcome in claims.outcomes:
-        caught = outcome.control.verdict == "fail"
-        table.add_row(
+    rows = [
+        (
             outcome.claim.id,
             outcome.claim.title + _holding(outcome),
             badge(outcome.verdict, symbols_for(console)),
             _number(outcome.finding.measured),
             _number(outcome.finding.bound),
-            Text("fails, as it must" if caught else "DOES NOT FAIL", "" if caught else "bold"),
+            "fails, as it must"
+            if outcome.control.verdict == "fail"
+            else Text("DOES NOT FAIL", "bold"),
         )
-    console.print(table)
+        for outcome in claims.outcomes
+    ]
+    headings = ("claim", "", "verdict", "measured", "bound", "control")
+    columns(console, headings, rows, right=("measured", "bound"))
     for outcome in claims.outcomes:
         if outcome.verdict != "pass":
             console.print()

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from dfbench.report.sweep import data, ranking
+from dfbench.report.terminal import columns
 from dfbench.wording import clean
 
 MOST = 30  # lines; beyond, the page is the place
@@ -22,22 +22,18 @@ def answer(directory: Path, console: Console) -> None:
     found = ranking.contests(data.load([directory]).rows)
     if not found or len(found) > MOST:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("data", "evaluations", "least error", "best", "next, × the error"):
-        right = heading in ("evaluations", "least error")
-        table.add_column(Text(heading), justify="right" if right else "left", overflow="fold")
-    before: str | None = None
-    for contest in found:
-        best = contest.results[0]
-        table.add_row(
-            Text(clean(contest.target) if contest.target != before else ""),
-            Text(str(contest.budget)),
-            Text("noise" if best.in_noise else f"{best.value:.3g}"),
-            Text(clean(_names(contest, console.width >= WIDE))),
-            Text(clean(_next(contest))),
+    rows = [
+        (
+            contest.target if contest.target != before else "",
+            str(contest.budget),
+            "noise" if (best := contest.results[0]).in_noise else f"{best.value:.3g}",
+            _names(contest, console.width >= WIDE),
+            _next(contest),
         )
-        before = contest.target
-    console.print(table)
+        for contest, before in zip(found, [None, *(each.target for each in found)], strict=False)
+    ]
+    headings = ("data", "evaluations", "least error", "best", "next, × the error")
+    columns(console, headings, rows, right=("evaluations", "least error"))
     metrics: dict[str, Any] = {contest.target: contest.metric for contest in found}
     said = "; ".join(f"{clean(target)}: {metric}" for target, metric in metrics.items())
     console.print(
