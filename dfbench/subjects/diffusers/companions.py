@@ -51,7 +51,7 @@ def companions(session: SchedulerSession) -> dict[str, Companion]:
         def training(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
             """As a training loop calls it: random times, no steps set."""
             t = torch.tensor([(7 + 97 * i) % fresh.config.num_train_timesteps])
-            level = levels.told(float(t))
+            level = levels.trained_at(float(t))
             scale = 1 / level.alpha if levels.landed_scale == "ve" else 1.0
             return fresh.add_noise(x, eps, t), scale * (level.alpha * x + level.sigma * eps)
 

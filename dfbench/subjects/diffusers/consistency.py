@@ -56,7 +56,7 @@ class TCD(LCM):
         if session is None:
             return "tcd", {"gamma": gamma}
         ends = [*(call.time for call in session.calls[1:]), 0.0]
-        below = [session.levels.told(float(math.floor((1 - gamma) * t))).ratio for t in ends]
+        below = [session.levels.trained_at(float(math.floor((1 - gamma) * t))).ratio for t in ends]
         return "tcd", {"gamma": gamma, "down": below}
 
 

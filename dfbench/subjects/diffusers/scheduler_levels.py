@@ -81,7 +81,11 @@ class SchedulerLevels(ABC):
         """Where the tables put the state at the i-th call."""
 
     def told(self, time: float) -> Level:
-        """The level that a time means to a network trained on the discrete steps."""
+        """The level that a time means to the network."""
+        return self.trained_at(time)
+
+    def trained_at(self, time: float) -> Level:
+        """The level of a time between the training steps, by the table `alphas_cumprod`."""
         ratios = self.trained
         last = len(ratios) - 1
         t = min(max(time, 0.0), float(last))
