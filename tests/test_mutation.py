@@ -149,6 +149,17 @@ def test_who_is_asked_first() -> None:
     assert next(iter(recalled(made, known))).judge == "slow"
 
 
+def test_who_is_asked_after_many_tests_of_one_function() -> None:
+    """Another one of it costs less, but notices much the same."""
+    (made, *_) = mutants("def f(a, b):\n    return a * b\n", "m.py")
+    names = [f"test m.py::test_it[{i}]" for i in range(50)]
+    known = [run.Known(name, (name,), 0.01, {}) for name in names]
+    known.append(run.Known("claim 1", ("claim 1",), 0.1, {}))
+    asked = [one.judge for one in run.Order()(made, known)]
+    assert sorted(asked) == sorted(one.judge for one in known)
+    assert 1 < asked.index("claim 1") < 30
+
+
 def test_limit_is_in_time_of_a_processor() -> None:
     """Waiting is free; computing without end is not."""
 

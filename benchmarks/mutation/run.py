@@ -28,6 +28,7 @@ from benchmarks.mutation.operators import Mutant, mutants
 LIMIT = 30.0  # seconds of a processor for one mutant, besides what its judges take unchanged
 MEMORY = 8 << 30  # bytes
 FIRST = 0.5  # seconds for a mutant before those that nobody has noticed so far are taken up again
+ALIKE = 10  # tests of one function that notice nothing halve the chance that the next one does
 STALLED = 20  # times the limit on the clock: the machine may be busy with something else
 CLAIMS = 40.0  # seconds (traced) of claims asked about one line, at first
 TESTS = 40.0  # the same of tests
@@ -303,7 +304,10 @@ class Order:
                     self.noticed[place, by] += 1
 
     def __call__(self, mutant: Mutant, known: list[Known]) -> list[Known]:
-        """The most likely to notice in a second first."""
+        """The most likely to notice in a second first.
+
+        Where one test of a function has noticed nothing, the next one of it is less likely to.
+        """
 
         def gain(one: Known) -> float:
             chance = 0.3
@@ -313,7 +317,13 @@ class Order:
             seconds = self.spent[one.judge] + 0.2 * one.seconds  # untraced, of more than one run
             return chance / (0.02 + seconds / (self.times[one.judge] + 1))
 
-        return sorted(known, key=gain, reverse=True)
+        before: Counter[str] = Counter()  # of its function
+        gains = []
+        for most, i in sorted(((gain(one), i) for i, one in enumerate(known)), reverse=True):
+            function = known[i].judge.partition("[")[0]
+            gains.append((most / (1 + before[function] / ALIKE), i))
+            before[function] += 1
+        return [known[i] for _, i in sorted(gains, reverse=True)]
 
 
 def judged(
