@@ -274,14 +274,16 @@ def finish(figure: Figure) -> Figure:
 
     Axes that have a legend keep it.
     """
-    from matplotlib.text import Text
-
     for axis in figure.axes:
         for one in (axis.xaxis, axis.yaxis):
             if one.get_scale() == "log":
                 _log_ticks(one)
     _legends(figure)
-    for text in figure.findobj(Text):
+    for axis in figure.axes:
+        for text in (axis.title, axis.xaxis.label, axis.yaxis.label, *axis.texts):
+            text.set_text(clean(text.get_text()))
+    legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes)]
+    for text in (text for legend in legends if legend for text in legend.get_texts()):
         text.set_text(clean(text.get_text()))
     return figure
 
@@ -363,14 +365,15 @@ def inline(draw: Callable[[], Figure], name: str, title: str) -> Markup:
         name: of the figure in the page; its ids begin with it.
         title: what a reader who does not see it is told.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     with style(name), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+")  # the page has fonts of its own
         text = io.StringIO()
         figure = finish(draw())
-        if (layout := figure.get_layout_engine()) is not None:
-            layout.execute(figure)  # once: savefig would draw for it, and draw again
-            figure.set_layout_engine("none")
-        figure.savefig(text, format="svg", metadata=UNDATED["svg"], facecolor="none")
+        figure.set_facecolor("none")
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(text, metadata=UNDATED["svg"])  # `savefig` draws twice
     box, content = _compact(text.getvalue(), name)
     width = float(box.split()[2])
     kind = "plot wide" if width > WIDE else "plot"

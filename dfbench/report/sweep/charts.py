@@ -24,7 +24,7 @@ from dfbench.report.sweep import ranking
 from dfbench.report.sweep.data import VARIANTS, Results, runs
 from dfbench.report.sweep.ranking import Result
 from dfbench.report.sweep.words import metric
-from dfbench.wording import number
+from dfbench.wording import clean, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ def _together(panels: Sequence[Panel]) -> Figure:
     for i, panel in enumerate(panels):
         axis = figure.add_subplot(lines, columns, i + 1)
         panel.draw(axis)
-        axis.set_title(panel.caption, loc="left", weight="bold")
+        axis.set_title(clean(panel.caption), loc="left", weight="bold")
     return figure
 
 
