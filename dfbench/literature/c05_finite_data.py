@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,7 +100,7 @@ def check(denoise: Denoiser) -> Finding:
     series = _picture(denoise)
     at = int(np.argmin(np.abs(np.array(series["log-SNR"]))))
     found = {f"{name}, at log-SNR 0": series[name][at] for name in list(series)[1:]}
-    return replace(worst_of(same, least), quantities=found, series=series)
+    return worst_of(same, least, quantities=found, series=series)
 
 
 def _picture(denoise: Denoiser) -> dict[str, list[float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,10 @@ import numpy as np
 from dfbench.levels import Level
 from dfbench.literature import ROWS
 from dfbench.literature.gradients import biased_target, conditional_and_marginal, relative
-from dfbench.literature.statement import worst_of
+from dfbench.literature.statement import largest_of
 from dfbench.literature.trained import Lab, planar, trained
 from dfbench.losses import conditional_target
-from dfbench.outcome import Finding, judge
+from dfbench.outcome import Finding
 from dfbench.schedules import at_log_snr
 
 LOG_SNRS = (-2.0, 0.0, 2.0)
@@ -24,22 +23,18 @@ POINTS = 8
 def compare(asked: Callable[..., Any], lab: Lab, kind: str) -> Finding:
     """The two gradients of one prediction for data of a few points, at three levels."""
     points = planar(lab).sample(POINTS, np.random.default_rng(14))
-    network = lab.network()
-    quantities, findings = {}, []
+    network, gaps = lab.network(), {}
     for lam in LOG_SNRS:
-        one, other = conditional_and_marginal(network, points, kind, Level(*at_log_snr(lam)), asked)
-        gap = relative(one, other)
-        quantities[f"gap of the gradients, λ = {lam:+g}"] = gap
-        findings.append(
-            judge(
-                gap,
-                1e-8,
-                unit="of the gradient",
-                where=f"λ = {lam:+g}",
-                derivation="trapezoidal rule over ε, nodes σ/6 apart: converged to 1e-10",
-            )
-        )
-    return replace(worst_of(*findings), quantities=quantities)
+        level = Level(*at_log_snr(lam))
+        both = conditional_and_marginal(network, points, kind, level, asked)
+        gaps[f"λ = {lam:+g}"] = relative(*both)
+    return largest_of(
+        gaps,
+        1e-8,
+        unit="of the gradient",
+        derivation="trapezoidal rule over ε, nodes σ/6 apart: converged to 1e-10",
+        quantities={f"gap of the gradients, {at}": gap for at, gap in gaps.items()},
+    )
 
 
 @trained(

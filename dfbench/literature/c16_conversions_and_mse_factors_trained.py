@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from dfbench.exact import exact_model
@@ -70,4 +68,4 @@ def check(factor: Factor, lab: Lab) -> Finding:
         derivation="round-off in float64, e⁴ at the ends, 20 steps",
     )
     quantities["largest distance of DDIM samples through x, v, u"] = apart
-    return replace(worst_of(factors, same), quantities=quantities)
+    return worst_of(factors, same, quantities=quantities)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from dfbench.levels import Array, Level
 from dfbench.literature import ROWS
 from dfbench.literature.c16_conversions_and_mse_factors import Factor
 from dfbench.literature.gradients import gradient, relative
-from dfbench.literature.statement import worst_of
+from dfbench.literature.statement import largest_of
 from dfbench.literature.trained import Lab, Trainable, pairs, trained
 from dfbench.losses import conditional_target
-from dfbench.outcome import Finding, judge
+from dfbench.outcome import Finding
 from dfbench.predictions import mse_factor
 from dfbench.schedules import at_log_snr
 from dfbench.weightings import WEIGHTINGS
@@ -54,25 +52,23 @@ def check(factor: Factor, lab: Lab) -> Finding:
     """Gradients of one network under eight weightings, in float64."""
     network = lab.network()
     by_kind = {kind: slopes(network, lab, kind, factor) for kind in KINDS}
-    quantities, findings = {}, []
+    quantities, largest = {}, {}
     for name in NAMES:
         w = WEIGHTINGS[name]()(LAM)
         base = w @ by_kind["eps"]
         size = np.sqrt(w**2 @ (by_kind["eps"] ** 2).sum(1))
         gaps = {kind: relative(w @ by_kind[kind], base) for kind in KINDS[1:]}
         worst = max(gaps, key=lambda kind: gaps[kind])
-        findings.append(
-            judge(
-                gaps[worst],
-                1e-9,
-                unit="of the gradient",
-                where=f"{name}, squared error of {worst}",
-                derivation="round-off in float64, times the cancellation of z in "
-                "x = (z − σ ε)/α, up to e^3.5",
-            )
-        )
+        largest[f"{name}, squared error of {worst}"] = gaps[worst]
         quantities[f"gap of the gradients, weighting {name}"] = gaps[worst]
         quantities[f"gradient of all λ together / of each apart, weighting {name}"] = float(
             np.linalg.norm(base) / size
         )
-    return replace(worst_of(*findings), quantities=quantities)
+    return largest_of(
+        largest,
+        1e-9,
+        unit="of the gradient",
+        derivation="round-off in float64, times the cancellation of z in x = (z − σ ε)/α, up to "
+        "e^3.5",
+        quantities=quantities,
+    )

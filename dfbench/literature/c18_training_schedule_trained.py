@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from dfbench.charts import COLOURS, frame
 from dfbench.levels import Array, Level
 from dfbench.literature import ROWS
 from dfbench.literature.gradients import gradient
-from dfbench.literature.statement import largest, worst_of
+from dfbench.literature.statement import largest_of, worst_of
 from dfbench.literature.trained import Lab, pairs, trained
 from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching, LinearVP, at_log_snr
@@ -139,11 +138,10 @@ def check(factor: Estimator, lab: Lab) -> Finding:
             spread[name] = WIDTH * float((w**2 / p) @ size) / truth**2 - 1
         series[weighting] = [spread[name] / min(spread.values()) for name in NAMES]
         quantities |= {f"variance of one draw / loss², {weighting}, {n}": spread[n] for n in NAMES}
-    same = judge(
-        largest(gaps.values()),
+    same = largest_of(
+        gaps,
         5.5,
         unit="standard errors between the estimates",
-        where=max(gaps, key=lambda name: gaps[name]),
         derivation="24 normal deviates, false alarm 1e-6",
     )
     worst = {name: max(series[w][i] for w in WEIGHTED) for i, name in enumerate(NAMES)}
@@ -158,4 +156,4 @@ def check(factor: Estimator, lab: Lab) -> Finding:
     w = WEIGHTINGS["flow_matching"]()(LAM)
     noise = gradient_noise(lab, densities(w * seen), w)
     quantities |= {f"variance of the gradient / |mean|², {n}": v for n, v in noise.items()}
-    return replace(worst_of(same, lower), quantities=quantities, series=series)
+    return worst_of(same, lower, quantities=quantities, series=series)

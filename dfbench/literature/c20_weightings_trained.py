@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import pi
 
 import numpy as np
@@ -57,20 +56,19 @@ def check(power: float, lab: Lab) -> Finding:
     flow = slope(network, lab, "u", FlowMatching(), 0.0)
     cosine = slope(network, lab, "v", Cosine(), power)
     other = slope(network, lab, "v", LinearVP(), 0.0)
-    finding = judge(
-        relative(cosine, 2 / pi * flow),
-        1e-5,
-        unit="of the gradient",
-        derivation=f"{NODES} Gauss–Legendre nodes in each time: converged to 1e-6",
-    )
 
     def cos(a: Array, b: Array) -> float:
         return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
     ratio = float(np.linalg.norm(cosine) / np.linalg.norm(flow))
-    quantities = {
-        "cosine between the gradients, v cosine and flow matching": cos(cosine, flow),
-        "ratio of their lengths · π/2": ratio * pi / 2,
-        "cosine between the gradients, v linear VP and flow matching": cos(other, flow),
-    }
-    return replace(finding, quantities=quantities)
+    return judge(
+        relative(cosine, 2 / pi * flow),
+        1e-5,
+        unit="of the gradient",
+        derivation=f"{NODES} Gauss–Legendre nodes in each time: converged to 1e-6",
+        quantities={
+            "cosine between the gradients, v cosine and flow matching": cos(cosine, flow),
+            "ratio of their lengths · π/2": ratio * pi / 2,
+            "cosine between the gradients, v linear VP and flow matching": cos(other, flow),
+        },
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,4 +91,4 @@ def check(choice: Choice, lab: Lab) -> Finding:
     for (kind, what, lam), value in at.items():
         if abs(lam) == AT:
             ratios[f"{KINDS[kind]}-network: rms error of {KINDS[what]}, λ = {lam:+g}"] = value
-    return replace(worst_of(*findings), quantities=ratios, series=series)
+    return worst_of(*findings, quantities=ratios, series=series)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,11 +74,11 @@ def compare(
                 f"{name}, x {i}": paths[:, i, 0].tolist(),
                 f"{name}, y {i}": paths[:, i, 1].tolist(),
             }
-    return replace(worst_of(*findings), quantities=quantities, series=series)
+    return worst_of(*findings, quantities=quantities, series=series)
 
 
 def draw_pair(names: tuple[str, str], finding: Finding) -> Figure:
-    """Trajectories of both networks from the same noise."""
+    """Trajectories of both networks, from the same noise (grey) to samples (orange)."""
     series = finding.series or {}
     fig, axes = frame("x₁", "x₂", panels=2, aspect="equal", size=(5.4, 3.0))
     for axis, name in zip(axes, names, strict=True):
@@ -94,11 +94,6 @@ def draw_pair(names: tuple[str, str], finding: Finding) -> Figure:
 NAMES = ("independent pairs", "minibatch OT")
 
 
-def draw(finding: Finding) -> Figure:
-    """Trajectories from noise (grey) to samples (orange)."""
-    return draw_pair(NAMES, finding)
-
-
 @trained(
     ROWS[24],
     r"\pi=\operatorname{argmin}\sum|x_{p(i)}-\epsilon_i|^2\text{ in each batch}:\quad"
@@ -110,7 +105,7 @@ def draw(finding: Finding) -> Figure:
     subject=lambda: {"kind": "minibatch_ot", "size": 128},
     control=lambda size: {"kind": "independent"},
     control_size=1.0,
-    figure=draw,
+    figure=partial(draw_pair, NAMES),
 )
 def check(pairs: dict[str, Any], lab: Lab) -> Finding:
     """Two networks, alike but for the pairs they were trained on."""
@@ -133,8 +128,7 @@ def check(pairs: dict[str, Any], lab: Lab) -> Finding:
         "E|x − ε|² of the pairs, independent": before,
         "E|x − ε|² of the pairs, minibatch OT": after,
     }
-    decides = worst_of(found, cheaper)
-    return replace(decides, quantities=quantities, series=found.series)
+    return worst_of(found, cheaper, quantities=quantities, series=found.series)
 
 
 def cost_of_pairs(lab: Lab, size: int) -> float:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from dfbench.literature import ROWS
 from dfbench.literature.c24_couplings_trained import LEVELS, compare, draw_pair
 from dfbench.literature.trained import Lab, trained
 from dfbench.outcome import Finding
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 NAMES = ("before reflow", "after reflow")
-
-
-def draw(finding: Finding) -> Figure:
-    """Trajectories from noise (grey) to samples (orange)."""
-    return draw_pair(NAMES, finding)
 
 
 @trained(
@@ -29,7 +21,7 @@ def draw(finding: Finding) -> Figure:
     subject=lambda: True,
     control=lambda size: False,
     control_size=1.0,
-    figure=draw,
+    figure=partial(draw_pair, NAMES),
 )
 def check(paired: bool, lab: Lab) -> Finding:
     """A network of the flow, and one trained on its noise and samples; or on pairs drawn anew."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,4 +134,4 @@ def check(training: Training, lab: Lab) -> Finding:
         "sliced W₂, annealed Langevin over all levels": cured,
         "sliced W₂, exact samples": law.floor,
     }
-    return replace(worst_of(worse, better), quantities=quantities, series=series)
+    return worst_of(worse, better, quantities=quantities, series=series)

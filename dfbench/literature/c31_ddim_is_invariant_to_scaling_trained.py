@@ -9,9 +9,9 @@ from dfbench.levels import Array
 from dfbench.literature import ROWS
 from dfbench.literature.c31_ddim_is_invariant_to_scaling import towards_vp
 from dfbench.literature.calculus import rms
-from dfbench.literature.statement import largest
+from dfbench.literature.statement import largest_of
 from dfbench.literature.trained import Lab, rows, trained
-from dfbench.outcome import Finding, judge
+from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching, Schedule
 from dfbench.trajectories import trajectory
 
@@ -63,11 +63,10 @@ def check(method: str, lab: Lab) -> Finding:
         f"Euler: moved by, {name}": rms(end - euler["flow matching"]) / rms(base)
         for name, end in euler.items()
     }
-    return judge(
-        largest(apart.values()),
+    return largest_of(
+        apart,
         1e-9,
         unit="of the samples (rms)",
-        where=max(apart, key=lambda name: apart[name]),
         derivation="round-off in float64 over 20 steps, which the network's slope amplifies",
         quantities=quantities,
     )

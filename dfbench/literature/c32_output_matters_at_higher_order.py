@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -122,4 +121,4 @@ def check(solver: Solver) -> Finding:
         },
         "largest RMS distance of two forms, 16 steps": series["apart"][0],
     }
-    return replace(worst_of(same, quadratic), series=series, quantities=quantities)
+    return worst_of(same, quadratic, series=series, quantities=quantities)

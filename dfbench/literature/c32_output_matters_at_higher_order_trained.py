@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from dfbench.convergence import fit
@@ -74,4 +72,4 @@ def check(solver: Solver, lab: Lab) -> Finding:
     }
     quantities["order of the difference"] = order
     quantities[f"largest distance of two forms, {STEPS[-1]} steps"] = series["apart"][-1]
-    return replace(worst_of(differ, quadratic), series=series, quantities=quantities)
+    return worst_of(differ, quadratic, series=series, quantities=quantities)

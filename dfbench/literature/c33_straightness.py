@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -178,7 +177,7 @@ def check(measured: Straightness) -> Finding:
             np.sqrt(closed_form("flow", 1.0) / (np.pi**2 / 8 - 1))
         ),
     }
-    return replace(worst_of(exact, point, sided), series=_pictures(), quantities=quantities)
+    return worst_of(exact, point, sided, series=_pictures(), quantities=quantities)
 
 
 def _pictures() -> dict[str, list[float]]:

@@ -166,7 +166,7 @@ def check(churned: Churn) -> Finding:
     for c, error in zip(CHURNS, series["error, 24 steps"], strict=True):
         if c in (0.0, 0.5, 0.8):
             quantities[f"relative error of the spread in 24 steps, churn {c:g}"] = error
-    return replace(worst_of(composed, first, second), series=series, quantities=quantities)
+    return worst_of(composed, first, second, series=series, quantities=quantities)
 
 
 def _costs(churned: Churn) -> dict[str, list[float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,9 @@ from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
 from dfbench.literature.c36_sample_is_a_weighted_sum import Tables, rate, tables
 from dfbench.literature.calculus import rms
-from dfbench.literature.statement import worst_of
+from dfbench.literature.statement import largest_of
 from dfbench.literature.trained import Lab, rows, trained
-from dfbench.outcome import Finding, judge
+from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output
 
@@ -68,7 +67,7 @@ def check(table: Tables, lab: Lab) -> Finding:
     """What is left of the samples without the weighted outputs is a sum of the draws."""
     grid = regular(-8.0, 8.0, STEPS)
     series: dict[str, list[float]] = {"log-SNR": grid.log_snr[:-1].tolist()}
-    quantities, findings = {}, []
+    quantities, gaps = {}, {}
     for churn in CHURNS:
         for kind in ("x", "v"):
             start, outputs, draws, sample = run(lab, grid, churn, kind)
@@ -80,19 +79,17 @@ def check(table: Tables, lab: Lab) -> Finding:
                 xi = np.array(draws).reshape(len(draws), -1).T
                 c = np.linalg.lstsq(xi, left, rcond=None)[0]
                 left, noise = left - xi @ c, float(np.linalg.norm(c))
-            gap = rms(left) / rms(sample) + abs(noise - w.noise_left)
             where = f"churn {churn:g}, outputs {kind}"
-            findings.append(
-                judge(
-                    gap,
-                    1e-9,
-                    where=where,
-                    unit="of the samples (rms), and of the noise's size",
-                    derivation="round-off in float64, 40 terms and a regression on 40 draws",
-                )
-            )
+            gaps[where] = rms(left) / rms(sample) + abs(noise - w.noise_left)
             quantities[f"left without outputs and draws, {where}"] = rms(left)
             quantities[f"size of the noise in the sample, {where}"] = noise
             if kind == "x":
                 series[f"churn {churn:g}"] = [rms(part) for part in parts]
-    return replace(worst_of(*findings), series=series, quantities=quantities)
+    return largest_of(
+        gaps,
+        1e-9,
+        unit="of the samples (rms), and of the noise's size",
+        derivation="round-off in float64, 40 terms and a regression on 40 draws",
+        series=series,
+        quantities=quantities,
+    )

@@ -106,4 +106,4 @@ def check(sde: Interpolant) -> Finding:
         return float(noise.gaps(reverse).max())
 
     same = gap.for_all(examples=20, schedule=schedules(), eta=floats(0.1, 1.5), n=st.integers(1, 6))
-    return replace(worst_of(first, same), series=series, quantities=quantities)
+    return worst_of(first, same, series=series, quantities=quantities)

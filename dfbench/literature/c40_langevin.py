@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +97,7 @@ def check(chain: Method) -> Finding:
         unit="of the gap",
         derivation="the committor's rate is exact as ΔV → ∞ and ε → 0; ε = 0.02 and e^{−ΔV} < 0.1",
     )
-    return replace(worst_of(exact, gaussian, mixing), **_report(chain, gaps))
+    return worst_of(exact, gaussian, mixing, **_report(chain, gaps))
 
 
 def _report(chain: Method, gaps: list[float]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -116,8 +115,9 @@ def check(field: Field) -> Finding:
         unit="of the order",
         derivation="second term of the expansion; a wrong determinant has order 0",
     )
-    return replace(
-        worst_of(agree, limit),
+    return worst_of(
+        agree,
+        limit,
         quantities={
             "order of the residual flow": order,
             **{

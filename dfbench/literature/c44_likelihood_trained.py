@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -82,4 +81,4 @@ def check(factor: float, lab: Lab) -> Finding:
         "standard deviation of Hutchinson's estimate, nats": float(draws.std(ddof=1)),
     }
     series = {"exact": exact.tolist(), "network": found.tolist()}
-    return replace(worst_of(whole, unbiased), quantities=quantities, series=series)
+    return worst_of(whole, unbiased, quantities=quantities, series=series)

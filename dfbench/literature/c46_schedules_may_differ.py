@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,4 +129,4 @@ def check(adapter: Adapter) -> Finding:
         derivation="a tenth is more than the spacing of the shifts makes",
     )
     series = {"shift": SHIFTS.tolist(), **{name: c.tolist() for name, c in curves.items()}}
-    return replace(worst_of(same, depends), series=series, quantities=quantities)
+    return worst_of(same, depends, series=series, quantities=quantities)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -144,14 +143,15 @@ def check(factor: float, lab: Lab) -> Finding:
         for name in (*SOURCES, "all"):
             series.setdefault(f"linear: {name}", []).append(split[name])
     series |= {f"network: {name}": values for name, values in by_simulation(lab).items()}
-    finding = judge(
-        largest(gaps),
-        1e-7,
-        unit="relative, W₂ of the network's samples against its prediction",
-        derivation="round-off; √ of covariances whose squares are compared",
-    )
     for name in (*SOURCES, "all"):
         for kind in ("linear", "network"):
             if f"{kind}: {name}" in series:
                 quantities[f"{kind}, {STEPS[-1]} steps: {name}"] = series[f"{kind}: {name}"][-1]
-    return replace(finding, series=series, quantities=quantities)
+    return judge(
+        largest(gaps),
+        1e-7,
+        unit="relative, W₂ of the network's samples against its prediction",
+        derivation="round-off; √ of covariances whose squares are compared",
+        series=series,
+        quantities=quantities,
+    )

@@ -9,8 +9,9 @@ import numpy as np
 
 from dfbench.charts import MARKS, curves, frame, level
 from dfbench.levels import Array, Grid, Level
+from dfbench.literature.statement import largest_of
 from dfbench.literature.trained import Lab
-from dfbench.outcome import Finding, judge
+from dfbench.outcome import Finding
 from dfbench.table import Table
 from dfbench.training.measure.law import ExactLaw
 
@@ -55,12 +56,10 @@ class Laws:
             series: of the figure, which gets the floor too.
             told: what all distances have in common.
         """
-        worst = max(found, key=lambda name: found[name])
         floor = self.law.floor
-        return judge(
-            found[worst],
+        return largest_of(
+            found,
             self.law.floor_high + TOLERANCE * self.spread,
-            where=worst,
             unit="sliced W₂ to the exact law",
             derivation=f"what 19 of 20 sets of {self.n} exact samples get, and {TOLERANCE:.0%} of "
             "the data's deviation for the network's own error and the finite steps",

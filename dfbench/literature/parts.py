@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec
 
@@ -75,6 +75,4 @@ def decided(
         quantities, series: what else is reported.
     """
     measured = {name: part.measured or 0.0 for name, part in parts.items()}
-    return replace(
-        worst_of(*parts.values()), quantities={**measured, **(quantities or {})}, series=series
-    )
+    return worst_of(*parts.values(), quantities={**measured, **(quantities or {})}, series=series)

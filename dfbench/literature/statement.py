@@ -8,8 +8,8 @@ keeps the smallest counterexample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -209,6 +209,16 @@ def largest(*values: float | Iterable[float]) -> float:
     return float(np.max(np.fromiter(one, float) if isinstance(one, Iterable) else one))
 
 
-def worst_of(*findings: Finding) -> Finding:
-    """The finding that decides: the first that does not pass, else the closest to its bound."""
-    return deciding(findings)
+def worst_of(*findings: Finding, **found: Any) -> Finding:
+    """The finding that decides: the first that does not pass, else the closest to its bound.
+
+    Args:
+        found: what it reports of all of them, `quantities` and `series`.
+    """
+    return replace(deciding(findings), **found)
+
+
+def largest_of(gaps: Mapping[str, float], bound: float, **said: Any) -> Finding:
+    """The largest of named deviations against the bound of all, with its name as `where`."""
+    where = max(gaps, key=lambda name: (np.isnan(gaps[name]), gaps[name]))
+    return judge(gaps[where], bound, where=where, **said)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from dfbench.literature.parts import decided, within
-from dfbench.literature.statement import for_all, largest
+from dfbench.literature.statement import for_all, largest, largest_of, worst_of
+from dfbench.outcome import judge
 
 
 @pytest.mark.parametrize("values", [(1.0, math.nan, 2.0), (math.nan, 1.0), (1.0, math.nan)])
@@ -47,3 +48,15 @@ def test_the_part_closest_to_its_bound_decides_and_each_says_what_it_measured():
     assert finding.series == {"x": [0.0]}
     broken = far.for_all(0, n=st.integers(0, 9))
     assert decided({"close": close, "broken": broken}).verdict == "fail"
+
+
+def test_the_largest_of_named_deviations_decides_and_is_named():
+    finding = largest_of({"a": 0.5, "b": 3.0, "c": 2.0}, 1.0, quantities={"n": 3.0})
+    assert (finding.verdict, finding.measured, finding.where) == ("fail", 3.0, "b")
+    assert finding.quantities == {"n": 3.0}
+    assert largest_of({"a": 0.5, "b": math.nan, "c": 2.0}, 1.0).where == "b"
+
+
+def test_what_decides_reports_what_all_found():
+    finding = worst_of(judge(0.1, 1.0), judge(0.9, 1.0, where="here"), series={"x": [1.0]})
+    assert (finding.verdict, finding.where, finding.series) == ("pass", "here", {"x": [1.0]})
