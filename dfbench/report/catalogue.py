@@ -52,16 +52,8 @@ def _sweep(kind: str) -> Rows:
     from dfbench.sweep import laws, measures, spacing
 
     if kind == "metrics":
-        return [
-            {
-                "name": each.name,
-                "what": each.what,
-                "unit": each.unit,
-                "exact": each.exact,
-                "source": each.source,
-            }
-            for each in measures.MEASURES.values()
-        ]
+        known = ("name", "what", "unit", "exact", "source")
+        return [{key: getattr(each, key) for key in known} for each in measures.MEASURES.values()]
     if kind == "studies":
         return _studies()
     entries: Any = laws.TARGETS if kind == "targets" else spacing.GRIDS

@@ -126,13 +126,6 @@ def _claims(certificate: Certificate) -> list[Entry]:
         bounds = Counter(each.derivation for each in findings[name] if each.derivation)
         usual, times = bounds.most_common(1)[0] if bounds else (None, 0)
         statement = next((each.statement for each in findings[name] if each.statement), "")
-        entries.append(
-            Entry(
-                name,
-                f"c{i}",
-                statement,
-                CLAIMS[name].source if name in CLAIMS else "",
-                usual if times > 1 else None,
-            )
-        )
+        source = CLAIMS[name].source if name in CLAIMS else ""
+        entries.append(Entry(name, f"c{i}", statement, source, usual if times > 1 else None))
     return entries
