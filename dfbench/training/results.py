@@ -7,7 +7,6 @@ DIR/results/NAME.csv    tidy; the same as NAME.parquet
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +31,9 @@ def load(folder: str | Path) -> dict[str, Any]:
         Unusable: the file is not such a summary.
     """
     file = file_of(folder)
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not file.is_file():
         return {"schema": SCHEMA, "tables": [], "findings": []}
-    except (OSError, ValueError) as error:
-        raise Unusable(f"{file}: cannot be read") from error
+    content = jsons.read(file)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise Unusable(f"{file}: not a {SCHEMA}")
     return content

@@ -7,12 +7,12 @@ where that is larger.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dfbench import jsons
 from dfbench.errors import Unusable
 
 if TYPE_CHECKING:
@@ -150,10 +150,7 @@ def _environment(path: Path) -> list[dict[str, Any]]:
     file = path / "environment.json"
     if not file.is_file():
         return []
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        refuse(f"{file}: not JSON ({error})")
+    content = jsons.read(file)
     return [content] if isinstance(content, dict) else refuse(f"{file}: must be a JSON object")
 
 
