@@ -259,4 +259,5 @@ def test_the_command_explains_a_few_and_writes_them(tmp_path, capsys):
 
 def test_the_command_refuses_what_it_does_not_know(capsys):
     assert main(["claims", "99"]) == 2
-    assert "no claim 99" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"no claim 99; there are 1 to {len(ROWS)}, and P1 to P{len(PRINTED)}" in said

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dfbench
+from dfbench.literature import PRINTED, ROWS
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,6 +58,11 @@ def test_claims_of_the_literature_need_no_torch_and_are_imported_when_asked_for(
     assert [name.split(".")[-1][:4] for name in statements] == ["c34_"]
     assert "torch" not in loaded
     assert sum(name.partition(".")[0] in ("analytic", "dfbench") for name in loaded) < 80
+
+
+def test_the_readme_says_how_many_claims_there_are():
+    said = f"{len(ROWS)} claims and {len(PRINTED)} formulas as printed"
+    assert said in (ROOT / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", dfbench.__all__)

@@ -43,7 +43,7 @@ def test_each_stands_beside_its_row_and_is_of_its_number():
 def test_claims_are_named_with_or_without_their_letter():
     assert [claim.id for claim in named(["T34", "16"], trained=True)] == ["T16", "T34"]
     assert len(named(trained=True)) == len(TRAINED)
-    with pytest.raises(Unusable, match="no claim on trained networks 99"):
+    with pytest.raises(Unusable, match="no claim on trained networks 99; there are T13 to T2"):
         named(["99"], trained=True)
 
 
