@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench import charts
+from dfbench import charts, wording
 from dfbench.charts import COLOURS, INK, MARKS, MUTED, NAMED, PAPER
 from dfbench.report.figures import COLUMNS, EDGES
 from dfbench.report.page import Chart, Table, table
@@ -110,7 +110,8 @@ def _together(panels: Sequence[Panel]) -> Figure:
     for i, panel in enumerate(panels):
         axis = figure.add_subplot(lines, columns, i + 1)
         panel.draw(axis)
-        axis.set_title(clean(panel.caption), loc="left", weight="bold")
+        above = 18 if axis.get_legend() else None  # points
+        axis.set_title(clean(panel.caption), loc="left", weight="bold", pad=above)
     return figure
 
 
@@ -325,13 +326,15 @@ def response(rows: DataFrame, chosen: Mapping[str, list[str]]) -> Iterator[Panel
             partial(_response, blocks, words),
             table(f"response {target}", header, data),
             f"eigenvalues from {low} to {high}",
-            (WIDTH, 0.3 + 0.3 * min(len(blocks), ROWS)),
+            (WIDTH, 0.5 + 0.3 * min(len(blocks), ROWS)),
         )
 
 
 def _response(blocks: Mapping[str, Any], words: Sequence[str], axis: Axes) -> None:
     charts.heat(axis, [*blocks.values()][:ROWS], EDGES)
     charts.name_rows(axis, [*blocks][:ROWS], words[:ROWS])
+    edges = wording.listed([number(100 * edge) for edge in EDGES], len(EDGES))
+    axis.set_xlabel(f"eigenvalue, from small to large; darker from {edges} %")
 
 
 def _pooled(at: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
