@@ -315,7 +315,8 @@ def toml(name: str, known: Mapping[str, Any], parse: Callable[[dict[str, Any], s
         return parse(tomllib.loads(text), text)
     except OSError as error:
         reason = f"{name}: {(error.strerror or str(error)).lower()}"
-        reason = reason if name.endswith(".toml") else f"no study {name!r}"
+        if isinstance(error, FileNotFoundError) and not name.endswith(".toml"):
+            reason = f"no study {name!r}"
         raise Unusable(
             f"{reason}; give a TOML file, or the name of a study that is shipped; "
             f"{hint(name, known)}"

@@ -84,3 +84,15 @@ def test_a_path_is_put_in_front():
         raise Wrong("gone", "file")
     with pytest.raises(Wrong, match=r"^targets: not so$"), reading.at("targets"):
         raise ValueError("not so")
+
+
+def test_a_study_that_cannot_be_read_says_why_and_what_is_shipped(tmp_path):
+    known = reading.shipped("dfbench.sweep")
+    for name, told in (
+        ("quik", "^no study 'quik'; .*do you mean quick"),
+        (f"{tmp_path}/gone.toml", r"gone\.toml: no such file or directory; .*accepted: full"),
+        (str(tmp_path), "is a directory"),
+    ):
+        with pytest.raises(Unusable, match=told):
+            reading.toml(name, known, lambda content, text: content)
+    assert reading.toml("quick", known, lambda content, text: content)["title"]
