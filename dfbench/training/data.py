@@ -15,7 +15,7 @@ from dfbench import arrays
 from dfbench.errors import Unusable
 from dfbench.training.mixtures import MIXTURES, Shape, total_variance
 
-Points = NDArray[np.float32]
+DataPoints = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ class Dataset:
     """
 
     name: str
-    train: Points
-    held_out: Points
+    train: DataPoints
+    held_out: DataPoints
     truth: GaussianMixture | None = None
     fresh: bool = False
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dfbench.couplings import minibatch_pairs
 from dfbench.levels import Array
-from dfbench.training.data import Dataset, Points
+from dfbench.training.data import DataPoints, Dataset
 from dfbench.training.mixtures import ExactDraws
 
 
@@ -152,7 +152,7 @@ class Batches:
         seed: int,
         device: torch.device,
         dtype: torch.dtype,
-        pairs: tuple[Points, Points] | None = None,
+        pairs: tuple[DataPoints, DataPoints] | None = None,
     ) -> None:
         self.seed, self.device, self.dtype = seed, device, dtype
         self.shape, self.coupling = data.shape, coupling

@@ -7,13 +7,13 @@ import numpy as np
 from dfbench.errors import Unusable
 from dfbench.grids import uniform_t
 from dfbench.samplers import METHODS
-from dfbench.training.data import Points
+from dfbench.training.data import DataPoints
 from dfbench.training.pairs import Reflow
 from dfbench.training.trained import Trained
 from dfbench.trajectories import trajectory
 
 
-def reflow_pairs(plan: Reflow, seed: int) -> tuple[Points, Points]:
+def reflow_pairs(plan: Reflow, seed: int) -> tuple[DataPoints, DataPoints]:
     """(noise, data) of a reflow, each (count, *shape): the sampler's x̂ for its initial noise.
 
     Raises:
