@@ -65,11 +65,11 @@ def clipped_cosine(steps: int) -> Grid:
     return Grid(*at_log_snr(lam))
 
 
-def draw(finding: Finding) -> Figure:
-    """The weights against the log-SNR of the evaluation."""
-    extra = {0.0: " (DDIM)", 0.5: " (DDPM)"}
-    names = {f"churn {c:g}": f"churn {c:g}{extra.get(c, '')}" for c in CHURNS}
-    x, y = "log-SNR λ of the evaluation", "weight of v̂ in the sample"
+def draw(finding: Finding, of: str = "weight of v̂") -> Figure:
+    """How much of the sample each output is, against the log-SNR of the evaluation."""
+    own = {"churn 0": "churn 0 (DDIM)", "churn 0.5": "churn 0.5 (DDPM)"}
+    names = {name: own.get(name, name) for name in finding.series or {} if "churn" in name}
+    x, y = "log-SNR λ of the evaluation", f"{of} in the sample"
     return lines(finding, x, y, over="log-SNR", names=names)
 
 

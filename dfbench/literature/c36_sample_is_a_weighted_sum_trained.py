@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
-from dfbench.charts import lines
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
-from dfbench.literature.c36_sample_is_a_weighted_sum import Tables, rate, tables
+from dfbench.literature.c36_sample_is_a_weighted_sum import Tables, draw, rate, tables
 from dfbench.literature.calculus import rms
 from dfbench.literature.statement import largest_of
 from dfbench.literature.trained import Lab, rows, trained
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 CHURNS = (0.0, 0.3, 0.5)
 N, STEPS = 500, 40
@@ -46,14 +42,6 @@ def run(
     return begin, outputs, draws, np.asarray(end)
 
 
-def draw(finding: Finding) -> Figure:
-    """How much of the sample each output is."""
-    extra = {0.0: " (DDIM)", 0.5: " (DDPM)"}
-    names = {f"churn {c:g}": f"churn {c:g}{extra.get(c, '')}" for c in CHURNS}
-    x, y = "log-SNR λ of the evaluation", "rms of weight · x̂ in the sample"
-    return lines(finding, x, y, over="log-SNR", names=names)
-
-
 @trained(
     ROWS[36],
     r"z_0=a\,z_1+\sum_iw_i\,\hat m_i+\text{noise}",
@@ -61,7 +49,7 @@ def draw(finding: Finding) -> Figure:
     subject=tables,
     control=tables,
     control_size=1e-6,
-    figure=draw,
+    figure=partial(draw, of="rms of weight · x̂"),
 )
 def check(table: Tables, lab: Lab) -> Finding:
     """What is left of the samples without the weighted outputs is a sum of the draws."""

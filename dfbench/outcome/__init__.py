@@ -1,7 +1,7 @@
 """What a claim is, and what comes of holding subjects to it: findings and certificates."""
 
 from dfbench.outcome.certificate import Certificate, SubjectReport
-from dfbench.outcome.claim import Check, Claim, broken, claim, decorator
+from dfbench.outcome.claim import Claim, broken, claim, decorator
 from dfbench.outcome.finding import (
     Cause,
     Finding,
@@ -18,7 +18,6 @@ from dfbench.outcome.finding import (
 __all__ = [
     "Cause",
     "Certificate",
-    "Check",
     "Claim",
     "Finding",
     "Sense",

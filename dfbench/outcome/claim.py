@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported
 from dfbench.outcome.finding import LEADS, Finding, inconclusive, skip
 
-Check = Callable[[Any], Finding]
+CheckFunction = Callable[[Any], Finding]
 
 #: What a check may raise, and `Claim` makes a verdict of.
 REASONS = (Unsupported, Undefined, NotAffine, SubjectError)
@@ -33,7 +33,7 @@ class Claim:
             ends the process, for which other claims are only undecided.
     """
 
-    check: Check
+    check: CheckFunction
     id: str
     statement: str
     _: KW_ONLY
@@ -80,11 +80,11 @@ Made = TypeVar("Made", bound=Claim)
 
 
 def decorator(
-    kind: Callable[Concatenate[Check, Fields], Made],
-) -> Callable[Fields, Callable[[Check], Made]]:
+    kind: Callable[Concatenate[CheckFunction, Fields], Made],
+) -> Callable[Fields, Callable[[CheckFunction], Made]]:
     """Claims of a class made from their checks, with the class's other fields as arguments."""
 
-    def given(*args: Fields.args, **fields: Fields.kwargs) -> Callable[[Check], Made]:
+    def given(*args: Fields.args, **fields: Fields.kwargs) -> Callable[[CheckFunction], Made]:
         return lambda check: kind(check, *args, **fields)
 
     return given
