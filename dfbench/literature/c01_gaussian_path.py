@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import GaussianMixture
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.levels import Level
 from dfbench.literature.parts import decided, within
 from dfbench.literature.posterior import moments

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import GaussianMixture
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.exact import exact_model
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within

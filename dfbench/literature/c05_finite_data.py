@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from analytic import GaussianMixture
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Level
 from dfbench.literature.parts import within

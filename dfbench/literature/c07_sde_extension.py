@@ -9,7 +9,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from analytic import GaussianMixture
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within

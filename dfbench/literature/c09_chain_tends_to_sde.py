@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import largest, row

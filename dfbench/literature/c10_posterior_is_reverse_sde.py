@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import GaussianMixture
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.calculus import order

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
-from dfbench.charts import curves, frame
+from dfbench.charts.drawing import curves, frame
 from dfbench.levels import Array
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import largest, row

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from analytic import GaussianMixture
 from analytic.information import eps_mmse
-from dfbench.charts import COLOURS, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS
 from dfbench.levels import Array
 from dfbench.literature.calculus import gauss_legendre
 from dfbench.literature.parts import within

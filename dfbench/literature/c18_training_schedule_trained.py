@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.charts import COLOURS, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS
 from dfbench.levels import Array, Level
 from dfbench.literature import ROWS
 from dfbench.literature.gradients import gradient

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.charts import COLOURS, lines
+from dfbench.charts.drawing import lines
+from dfbench.charts.look import COLOURS
 from dfbench.levels import Function
 from dfbench.literature.statement import largest, row, worst_of
 from dfbench.outcome import Finding, judge

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.grids import regular
 from dfbench.levels import Level
 from dfbench.literature.parts import within

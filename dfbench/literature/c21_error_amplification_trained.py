@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.charts import curves, frame
+from dfbench.charts.drawing import curves, frame
 from dfbench.exact import exact_model
 from dfbench.levels import Level
 from dfbench.literature import ROWS

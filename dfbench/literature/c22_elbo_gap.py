@@ -16,7 +16,8 @@ from analytic.information import (
     mutual_information,
     point_information,
 )
-from dfbench.charts import COLOURS, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS
 from dfbench.levels import Array, Grid
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row, worst_of

@@ -13,7 +13,8 @@ from scipy.special import gammaln, log_ndtr, ndtr
 
 from analytic import GaussianMixture, flow_map, quantile_flow
 from analytic.information import mmse
-from dfbench.charts import COLOURS, curves, frame
+from dfbench.charts.drawing import curves, frame
+from dfbench.charts.look import COLOURS
 from dfbench.couplings import Permutation, crossing_fraction, minibatch_pairs
 from dfbench.levels import Array
 from dfbench.literature.parts import within

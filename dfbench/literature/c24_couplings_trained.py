@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench.charts import COLOURS, MUTED, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS, MUTED
 from dfbench.couplings import minibatch_pairs
 from dfbench.grids import uniform_t
 from dfbench.literature import ROWS

@@ -11,7 +11,7 @@ from scipy.special import log_ndtr
 
 from analytic import GaussianMixture, quantile_flow
 from analytic.information import expectation, mmse
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.exact import exact_model
 from dfbench.grids import quadratic
 from dfbench.levels import Array

@@ -10,7 +10,7 @@ import numpy as np
 
 from analytic import GaussianMixture
 from analytic.information import expectation
-from dfbench.charts import curves, frame
+from dfbench.charts.drawing import curves, frame
 from dfbench.levels import Array
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench.charts import curves, frame
+from dfbench.charts.drawing import curves, frame
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature import ROWS
 from dfbench.literature.statement import worst_of

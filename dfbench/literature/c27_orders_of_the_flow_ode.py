@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import flow_map
-from dfbench.charts import COLOURS, MUTED, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS, MUTED
 from dfbench.convergence import fit, target
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_t

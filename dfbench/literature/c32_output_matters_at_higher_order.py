@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import flow_map
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.convergence import fit, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular

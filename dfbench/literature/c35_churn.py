@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from analytic import GaussianMixture
-from dfbench.charts import COLOURS, curves, frame
+from dfbench.charts.drawing import curves, frame
+from dfbench.charts.look import COLOURS
 from dfbench.convergence import fit
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level, grid_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row

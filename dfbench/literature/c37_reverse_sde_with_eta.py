@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytic import reverse_sde_law
-from dfbench.charts import MARKS, curves, frame, guide
+from dfbench.charts.drawing import curves, frame, guide
+from dfbench.charts.look import MARKS
 from dfbench.convergence import fit
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dfbench.charts import COLOURS, MUTED, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS, MUTED
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
 from dfbench.literature import ROWS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench.charts import curves, frame
+from dfbench.charts.drawing import curves, frame
 from dfbench.convergence import fit
 from dfbench.grids import uniform_log_snr
 from dfbench.levels import Array, Grid

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from analytic import GaussianMixture
-from dfbench.charts import curves, frame
+from dfbench.charts.drawing import curves, frame
 from dfbench.levels import Grid
 from dfbench.literature.mixing import SIGMA, barrier_rate, spectral_gap, two_modes
 from dfbench.literature.parts import within

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.charts import lines
+from dfbench.charts.drawing import lines
 from dfbench.grids import exponential
 from dfbench.literature.parts import within
 from dfbench.literature.statement import row

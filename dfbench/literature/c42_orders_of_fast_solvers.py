@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench.charts import curves, frame
+from dfbench.charts.drawing import curves, frame
 from dfbench.convergence import exact_flow, fit, grid, target
 from dfbench.exact import exact_model
 from dfbench.grids import regular

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import GaussianMixture
-from dfbench.charts import MUTED, curves, frame
+from dfbench.charts.drawing import curves, frame
+from dfbench.charts.look import MUTED
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_log_snr
 from dfbench.levels import Array, Grid, Level

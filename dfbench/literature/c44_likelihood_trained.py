@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.charts import curves, frame, guide
+from dfbench.charts.drawing import curves, frame, guide
 from dfbench.literature import ROWS
 from dfbench.literature.statement import worst_of
 from dfbench.literature.trained import Lab, planar, trained

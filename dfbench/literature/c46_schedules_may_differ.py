@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytic import GaussianMixture
-from dfbench.charts import COLOURS, lines
+from dfbench.charts.drawing import lines
+from dfbench.charts.look import COLOURS
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Level, Network

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from analytic import gaussian_w2, reverse_sde_law
 from dfbench import wasserstein
-from dfbench.charts import INK, curves, frame
+from dfbench.charts.drawing import curves, frame
+from dfbench.charts.look import INK
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid
 from dfbench.literature.parts import within

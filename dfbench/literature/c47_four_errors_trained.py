@@ -9,7 +9,8 @@ import numpy as np
 
 from analytic import GaussianMixture, gaussian_w2
 from dfbench import wasserstein
-from dfbench.charts import COLOURS, INK, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS, INK
 from dfbench.exact import exact_model
 from dfbench.grids import regular, uniform_t
 from dfbench.levels import Array, Grid, Level

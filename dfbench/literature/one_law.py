@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench.charts import MARKS, curves, frame, level
+from dfbench.charts.drawing import curves, frame, level
+from dfbench.charts.look import MARKS
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature.statement import largest_of
 from dfbench.literature.trained import Lab

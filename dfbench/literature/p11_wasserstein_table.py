@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from dfbench.charts import COLOURS, INK, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import COLOURS, INK
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
 from dfbench.literature.forms import on_both

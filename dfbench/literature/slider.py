@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dfbench.charts import AT, COLOURS, MUTED, SIZE, frame
+from dfbench.charts.drawing import frame
+from dfbench.charts.look import AT, COLOURS, MUTED, SIZE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

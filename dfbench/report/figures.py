@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dfbench.charts import COLOURS, INK, MUTED, PAPER, frame, guide, heat, name_rows
+from dfbench.charts.drawing import frame, guide, heat, name_rows
+from dfbench.charts.look import COLOURS, INK, MUTED, PAPER
 from dfbench.outcome import Finding
 from dfbench.report import labels
 from dfbench.report.groups import Group, Part, Place, Row

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
-from dfbench import charts, wording
+from dfbench import wording
+from dfbench.charts.page import inline
 from dfbench.report import labels
 
 if TYPE_CHECKING:
@@ -118,4 +119,4 @@ class Chart:
     @cached_property
     def picture(self) -> Markup:
         """The figure as SVG."""
-        return charts.inline(self.draw, self.name, self.title)
+        return inline(self.draw, self.name, self.title)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from dfbench import charts
-from dfbench.charts import COLOURS, MARKS, MUTED, PAPER
+from dfbench.charts.drawing import frame
+from dfbench.charts.files import save
+from dfbench.charts.look import COLOURS, MARKS, MUTED, PAPER
 from dfbench.outcome import Finding
 from dfbench.outcome.certificate import load
 
@@ -94,7 +95,7 @@ def draw_responses(axis: Axes, found: dict[str, Finding]) -> None:
 
 def draw(certificate: Path) -> Figure:
     """Both panels."""
-    figure, (left, right) = charts.frame("", "", panels=2, size=(10.4, 4.1))
+    figure, (left, right) = frame("", "", panels=2, size=(10.4, 4.1))
     draw_orders(left, findings(certificate, "order"))
     draw_responses(right, findings(certificate, "law"))
     return figure
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("certificate", type=Path)
     parser.add_argument("out", type=Path, help="a PNG")
     given = parser.parse_args()
-    (drawn,) = charts.save(partial(draw, given.certificate), given.out.with_suffix(""), "png")
+    (drawn,) = save(partial(draw, given.certificate), given.out.with_suffix(""), "png")
     Image.open(drawn).convert("RGB").quantize(128).save(drawn, optimize=True)
 
 

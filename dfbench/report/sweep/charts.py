@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfbench import charts, wording
-from dfbench.charts import COLOURS, INK, MARKS, MUTED, NAMED, PAPER
+from dfbench import wording
+from dfbench.charts import drawing, files
+from dfbench.charts.look import COLOURS, INK, MARKS, MUTED, NAMED, PAPER, SIZE
 from dfbench.report.figures import COLUMNS, EDGES
 from dfbench.report.page import Chart, Table, table
 from dfbench.report.sweep import ranking
@@ -57,14 +58,14 @@ class Panel:
     draw: Callable[[Axes], None]
     table: Table
     note: str = ""
-    size: tuple[float, float] = charts.SIZE
+    size: tuple[float, float] = SIZE
 
     def chart(self, name: str) -> Chart:
         """For a page."""
         return Chart(name, self.title, self._alone, self.caption, self.note, self.table)
 
     def _alone(self) -> Figure:
-        figure, (axis,) = charts.frame("", "", size=self.size)
+        figure, (axis,) = drawing.frame("", "", size=self.size)
         self.draw(axis)
         return figure
 
@@ -96,7 +97,7 @@ def save(results: Results, directory: Path) -> list[Path]:
         for start in range(0, len(every), PANELS):
             part = every[start : start + PANELS]
             name = kind if len(every) <= PANELS else f"{kind}-{start // PANELS + 1}"
-            written += charts.save(partial(_together, part), directory / name, "svg", "pdf")
+            written += files.save(partial(_together, part), directory / name, "svg", "pdf")
     return written
 
 
@@ -188,9 +189,9 @@ def _error(
     floor = group.dropna(subset=["floor_high"]).groupby("nfe").floor_high.max()
     _logs(axis, label)
     if len(floor):
-        charts.guide(axis, floor.index, floor)
+        drawing.guide(axis, floor.index, floor)
         ends.append((float(floor.index[-1]), float(floor.iloc[-1]), "noise floor", MUTED))
-    charts.name_ends(axis, ends)
+    drawing.name_ends(axis, ends)
 
 
 # Pareto fronts ------------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ def _split(wide: DataFrame, names: Sequence[str], axis: Axes) -> None:
             axis.plot(size, place, marker, color=colour, ms=5, mec=PAPER, mew=0.5, label=source)
     axis.plot(wide["all"].where(wide["all"] > 0), place, "|", color=INK, ms=11, mew=2, label="all")
     axis.set(xscale="log", xlabel="W₂ to the data")
-    charts.name_rows(axis, [*wide.config], [largest(row) for _, row in wide.iterrows()])
+    drawing.name_rows(axis, [*wide.config], [largest(row) for _, row in wide.iterrows()])
     axis.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=5, handletextpad=0.1, columnspacing=1
     )
@@ -331,8 +332,8 @@ def response(rows: DataFrame, chosen: Mapping[str, list[str]]) -> Iterator[Panel
 
 
 def _response(blocks: Mapping[str, Any], words: Sequence[str], axis: Axes) -> None:
-    charts.heat(axis, [*blocks.values()][:ROWS], EDGES)
-    charts.name_rows(axis, [*blocks][:ROWS], words[:ROWS])
+    drawing.heat(axis, [*blocks.values()][:ROWS], EDGES)
+    drawing.name_rows(axis, [*blocks][:ROWS], words[:ROWS])
     edges = wording.listed([number(100 * edge) for edge in EDGES], len(EDGES))
     axis.set_xlabel(f"eigenvalue, from small to large; darker from {edges} %")
 

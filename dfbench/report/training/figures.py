@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.charts import COLOURS, MUTED, frame, guide
+from dfbench.charts.drawing import frame, guide
+from dfbench.charts.look import COLOURS, MUTED
 from dfbench.errors import Unusable
 
 if TYPE_CHECKING:

@@ -123,9 +123,9 @@ def _save_images(folder: Path, images: Any) -> None:
 
 def _draw(folder: Path) -> None:
     """The figures of the page, as files."""
-    from dfbench import charts
+    from dfbench.charts.files import save
     from dfbench.report.training.figures import figures
 
     (folder / "figures").mkdir(exist_ok=True)
     for name, draw in figures(folder).items():
-        charts.save(draw, folder / "figures" / name, "png" if name == "images" else "svg")
+        save(draw, folder / "figures" / name, "png" if name == "images" else "svg")
