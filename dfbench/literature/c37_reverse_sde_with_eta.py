@@ -14,7 +14,7 @@ from dfbench.charts.look import MARKS
 from dfbench.convergence import fit
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
-from dfbench.literature.statement import largest, row, worst_of
+from dfbench.literature.statement import largest, largest_of, row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.schedules import Cosine, FlowMatching
@@ -111,8 +111,8 @@ def check(reverse: Reverse) -> Finding:
                 quantities[f"cosine, η = {eta:g}, 64 steps: relative error of the spread"] = (
                     marginal[0]
                 )
-    first = judge(
-        largest(abs(order - 1) for order in orders.values()),
+    first = largest_of(
+        {name: abs(order - 1) for name, order in orders.items()},
         SLACK,
         unit="order",
         derivation="Euler–Maruyama on a linear SDE has weak order 1; the next term is fitted too",
@@ -129,6 +129,4 @@ def check(reverse: Reverse) -> Finding:
         derivation="agreement to first order leaves O(Δt²) in weights and noise variance",
     )
     quantities |= {f"order of a step's distance to {name}": p for name, p in steps.items()}
-    decided = worst_of(first, second)
-    where = max(orders, key=lambda name: abs(orders[name] - 1)) if decided is first else None
-    return replace(decided, where=where, series=series, quantities=quantities)
+    return worst_of(first, second, series=series, quantities=quantities)

@@ -215,7 +215,8 @@ def worst_of(*findings: Finding, **found: Any) -> Finding:
     Args:
         found: what it reports of all of them, `quantities` and `series`.
     """
-    return replace(deciding(findings), **found)
+    decides = deciding(findings)
+    return replace(decides, **found) if found else decides
 
 
 def largest_of(gaps: Mapping[str, float], bound: float, **said: Any) -> Finding:

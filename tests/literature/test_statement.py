@@ -58,5 +58,7 @@ def test_the_largest_of_named_deviations_decides_and_is_named():
 
 
 def test_what_decides_reports_what_all_found():
-    finding = worst_of(judge(0.1, 1.0), judge(0.9, 1.0, where="here"), series={"x": [1.0]})
+    parts = judge(0.1, 1.0), judge(0.9, 1.0, where="here")
+    assert worst_of(*parts) is parts[1]
+    finding = worst_of(*parts, series={"x": [1.0]})
     assert (finding.verdict, finding.where, finding.series) == ("pass", "here", {"x": [1.0]})
