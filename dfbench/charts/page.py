@@ -42,9 +42,9 @@ def inline(draw: Callable[[], Figure], name: str, title: str) -> Markup:
     box, content = _compact(text.getvalue(), name)
     width = float(box.split()[2])
     kind = "plot wide" if width > WIDE else "plot"
-    return Markup(
-        '<svg class="{}" width={:.0f} viewBox="{}" role=img aria-label="{}">{}</svg>'
-    ).format(kind, SCALE * width, box, clean(title), content)
+    role = "group" if "<a " in content else "img"  # what is in a picture cannot be followed
+    svg = '<svg class="{}" width={:.0f} viewBox="{}" role={} aria-label="{}">{}</svg>'
+    return Markup(svg).format(kind, SCALE * width, box, role, clean(title), content)
 
 
 #: What says nothing: the page chooses the font, and has round joins.
