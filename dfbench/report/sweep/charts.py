@@ -335,7 +335,7 @@ def _response(blocks: Mapping[str, Any], words: Sequence[str], axis: Axes) -> No
     drawing.heat(axis, [*blocks.values()][:ROWS], EDGES)
     drawing.name_rows(axis, [*blocks][:ROWS], words[:ROWS])
     edges = wording.listed([number(100 * edge) for edge in EDGES], len(EDGES))
-    axis.set_xlabel(f"eigenvalue, from small to large; darker from {edges} %")
+    axis.set_xlabel(f"eigenvalue, from small to large; shades change at {edges} %")
 
 
 def _pooled(at: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
