@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+import torch
+
 from tests.defects import plain
 from tests.defects.plain import PLAIN, Noised, Run
 
@@ -70,8 +72,9 @@ class Right:
 
     Attributes:
         name, says, make, config: as of a defect.
-        call: arguments of `step`.
-        like: the class or function, and its configuration, that it has to run as; None: on trust.
+        call: arguments of `step`, or of `set_timesteps`.
+        like: the class or function that it has to run as, with the same arguments.
+        point: the network for data at a point, (scheduler, input, time) → output.
     """
 
     name: str
@@ -79,7 +82,8 @@ class Right:
     make: Callable[..., Any]
     config: dict[str, Any] = field(default_factory=dict)
     call: dict[str, Any] = field(default_factory=dict)
-    like: tuple[Callable[..., Any], dict[str, Any]] | None = None
+    like: Callable[..., Any] | None = None
+    point: Callable[[Any, torch.Tensor, Any], torch.Tensor] | None = None
 
 
 def wrong(
@@ -103,6 +107,12 @@ def wrong(
         return cls
 
     return enter
+
+
+def _keep_signatures(cls: Any) -> None:
+    """What `*args` hides is the base's."""
+    for name in {"step", "set_timesteps"} & vars(cls).keys():
+        vars(cls)[name].__signature__ = inspect.signature(getattr(cls.__bases__[0], name))
 
 
 def made(right: type, *, when: Run | Noised = PLAIN, **config: Any) -> Callable[[C], C]:
@@ -187,13 +197,26 @@ def right(
     make: Callable[..., Any],
     *,
     call: dict[str, Any] | None = None,
-    like: tuple[Callable[..., Any], dict[str, Any]] | None = None,
+    like: Callable[..., Any] | None = None,
+    point: Callable[[Any, torch.Tensor, Any], torch.Tensor] | None = None,
     **config: Any,
 ) -> None:
     """Enters something right."""
     if name in RIGHT:
         raise ValueError(f"{name} twice")
-    RIGHT[name] = Right(name, says, make, config, call or {}, like)
+    RIGHT[name] = Right(name, says, make, config, call or {}, like, point)
+
+
+def like(other: Callable[..., Any], **config: Any) -> Callable[[C], C]:
+    """Enters a class that does in another way what a right one does."""
+
+    def enter(cls: C) -> C:
+        _keep_signatures(cls)
+        says = inspect.cleandoc(cls.__doc__ or "")
+        right(f"variant/{cls.__name__}", says, cls, like=other, **config)
+        return cls
+
+    return enter
 
 
 def subjects() -> dict[str, Right]:

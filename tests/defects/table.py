@@ -1,0 +1,210 @@
+"""Which defects certification notices, and what it says against what is right.
+
+    python -m tests.defects.table [ROOM ...]
+
+certifies every defect, the right thing beside it and the right subjects (`right`), all of them or
+those of the rooms named, and writes `reports/defects/`.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dfbench
+from dfbench.checks import CLAIMS
+from dfbench.errors import Unusable
+from dfbench.outcome import Finding
+from tests.defects.catalogue import ROOMS, Defect, Right, defects, subjects
+from tests.defects.plain import Run
+
+OUT = Path("reports/defects")
+DEFECTS, RIGHT = OUT / "defects.csv", OUT / "right.csv"
+ABOUT = ("name", "says", "when", "hidden", "effect", "noticed")
+WORSE = 1.5  # times what is said against the right one already
+
+
+def findings(
+    make: Callable[..., Any], config: dict[str, Any], call: dict[str, Any]
+) -> dict[str, Finding] | str:
+    """A certificate's findings by claim, or why there is none."""
+    subject, given = (make, config) if isinstance(make, type) else (make(**config), {})
+    try:
+        certificate = dfbench.certify(subject, config=given or None, call=call or None)
+    except Unusable as error:
+        return str(error)
+    return {finding.claim: finding for finding in certificate.subjects[0].findings}
+
+
+@cache
+def _of_the_right(make: Callable[..., Any], config: str, call: str) -> Any:
+    """Once for all defects of the same class; the arguments are found by their text."""
+    return findings(make, _GIVEN[config], _GIVEN[call])
+
+
+_GIVEN: dict[str, dict[str, Any]] = {}
+
+
+def beside(defect: Defect) -> dict[str, str]:
+    """What certification says of a defect and not of the right thing, by claim."""
+    call = {**defect.when.call, **defect.when.grid} if isinstance(defect.when, Run) else {}
+    for given in (defect.config, call):
+        _GIVEN[repr(given)] = given
+    mine = findings(defect.wrong, defect.config, call)
+    other = _of_the_right(defect.right, repr(defect.config), repr(call))
+    if isinstance(mine, str):
+        return {"noticed": "unread" if isinstance(other, str) else "yes", "unusable": mine}
+    if isinstance(other, str):
+        other = {}
+    told = {name: word for name in mine if (word := newly(mine[name], other.get(name)))}
+    return {"noticed": "yes" if any("fails" in word for word in told.values()) else "no", **told}
+
+
+def newly(mine: Finding, other: Finding | None) -> str:
+    """What a finding says and does not say of the right one; "lost" for a pass that is none."""
+    failed = other is not None and other.verdict == "fail"
+    if mine.verdict == "fail" and not (failed and mine.used <= WORSE * other.used):
+        return said(mine) + (" (right one fails)" if failed else "")
+    if other is not None and other.verdict == "pass" and mine.verdict == "inconclusive":
+        return "lost"
+    return ""
+
+
+def said(finding: Finding) -> str:
+    """A failure in numbers, like "fails: 0.013 > 1e-05"."""
+    if finding.measured is None or finding.bound is None:
+        return "fails"
+    sign = ">" if finding.sense == "at most" else "<"
+    return f"fails: {finding.measured:.3g} {sign} {finding.bound:.3g}"
+
+
+def row(defect: Defect) -> dict[str, str]:
+    """A row of the table of defects."""
+    return {
+        "name": defect.name,
+        "says": " ".join(defect.says.split()),
+        "when": str(defect.when),
+        "hidden": "hidden" if defect.hidden else "",
+        "effect": f"{defect.effect[0]:.2g}",
+        **beside(defect),
+    }
+
+
+def right_row(subject: Right) -> dict[str, str]:
+    """A row of the table of right subjects: what is said against it."""
+    found = findings(subject.make, subject.config, subject.call)
+    about = {"name": subject.name, "says": " ".join(subject.says.split())}
+    if isinstance(found, str):
+        return {**about, "failed": "", "unusable": found}
+    against = {
+        name: said(f) if f.verdict == "fail" else "inconclusive"
+        for name, f in found.items()
+        if f.verdict in ("fail", "inconclusive")
+    }
+    failed = [name for name, word in against.items() if "fails" in word]
+    passed = sum(f.verdict == "pass" for f in found.values())
+    return {**about, "failed": " ".join(failed), "passed": str(passed), **against}
+
+
+def update(
+    path: Path, columns: Iterable[str], rows: dict[str, dict[str, str]]
+) -> list[dict[str, str]]:
+    """Replace rows of a CSV file by name, and drop those that the catalogue no longer has."""
+    known = {}
+    if path.exists():
+        with path.open(newline="") as file:
+            known = {row["name"]: row for row in csv.DictReader(file)}
+    known |= rows
+    names = [*defects(), *subjects()]
+    kept = [known[name] for name in names if name in known]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(columns), restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(kept)
+    return kept
+
+
+def page(wrong: list[dict[str, str]], good: list[dict[str, str]]) -> str:
+    """The README of the report."""
+    seen = [row for row in wrong if row["noticed"] == "yes"]
+    falsely = [row for row in good if row["failed"]]
+    unread = [row for row in good if row["unusable"]]
+    lines = [
+        "# Realistic defects, and who notices them",
+        "",
+        "Written by `python -m tests.defects.table`; the catalogue is `tests/defects/`. A defect",
+        "is noticed if certification says something against it that it does not say against the",
+        "right thing beside it. `defects.csv` and `right.csv` have what each question says, in",
+        "multiples of its bound.",
+        "",
+        f"- {len(seen)} of {len(wrong)} defects are noticed ({len(seen) / len(wrong):.0%}); of the",
+        f"  {sum(bool(r['hidden']) for r in wrong)} that do not show in a plain run, "
+        f"{sum(bool(r['hidden']) for r in seen)}.",
+        f"- {len(falsely)} of {len(good)} right subjects fail; {len(unread)} cannot be certified.",
+        "",
+        "## By what a user would notice them in",
+        "",
+        "| | noticed | of |",
+        "|---|---:|---:|",
+    ]
+    total, found = (Counter(r["name"].split("/")[0] for r in rows) for rows in (wrong, seen))
+    lines += [f"| {room} | {found[room]} | {total[room]} |" for room in ROOMS if total[room]]
+    lines += ["", "## By question", "", "| question | notices | alone |", "|---|---:|---:|"]
+    for name in CLAIMS:
+        by = [r for r in seen if "fails" in (r.get(name) or "")]
+        alone = sum(sum("fails" in (r.get(n) or "") for n in CLAIMS) == 1 for r in by)
+        lines.append(f"| {name} | {len(by)} | {alone} |")
+    lines += [
+        "",
+        "## Not noticed",
+        "",
+        "| defect | what is wrong | shows in | effect |",
+        "|---|---|---|---:|",
+    ]
+    lines += [
+        f"| {r['name']} | {r['says']} | {r['when']} | {r['effect']} |"
+        for r in wrong
+        if r["noticed"] != "yes"
+    ]
+    lines += [
+        "",
+        "## Right, and failed or refused",
+        "",
+        "| subject | what it is | what is said |",
+        "|---|---|---|",
+    ]
+    for r in falsely + unread:
+        against = [f"{name} {r[name]}" for name in r["failed"].split()] or [r["unusable"]]
+        lines.append(f"| {r['name']} | {r['says']} | {', '.join(against)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(rooms: list[str]) -> None:
+    """Certify the rooms named, all by default, and write the report."""
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    for room in rooms or (*ROOMS, "right"):
+        rows: dict[str, dict[str, str]] = {}
+        for name, defect in defects().items():
+            if name.startswith(f"{room}/"):
+                rows[name] = row(defect)
+                print(name, rows[name]["noticed"], flush=True)
+        wrong = update(DEFECTS, (*ABOUT, *CLAIMS, "unusable"), rows)
+        judged: dict[str, dict[str, str]] = {}
+        for name, subject in subjects().items() if room == "right" else ():
+            judged[name] = right_row(subject)
+            print(name, judged[name]["failed"] or "no complaint", flush=True)
+        good = update(RIGHT, ("name", "says", "failed", "passed", *CLAIMS, "unusable"), judged)
+        (OUT / "README.md").write_text(page(wrong, good), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
