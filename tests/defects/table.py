@@ -71,18 +71,10 @@ def newly(mine: Finding, other: Finding | None) -> str:
     """What a finding says and does not say of the right one; "lost" for a pass that is none."""
     failed = other is not None and other.verdict == "fail"
     if mine.verdict == "fail" and not (failed and mine.used <= WORSE * other.used):
-        return said(mine) + (" (right one fails)" if failed else "")
+        return f"fails: {mine.comparison}" + (" (right one fails)" if failed else "")
     if other is not None and other.verdict == "pass" and mine.verdict == "inconclusive":
         return "lost"
     return ""
-
-
-def said(finding: Finding) -> str:
-    """A failure in numbers, like "fails: 0.013 > 1e-05"."""
-    if finding.measured is None or finding.bound is None:
-        return "fails"
-    sign = ">" if finding.sense == "at most" else "<"
-    return f"fails: {finding.measured:.3g} {sign} {finding.bound:.3g}"
 
 
 def row(defect: Defect) -> dict[str, str]:
@@ -104,7 +96,7 @@ def right_row(subject: Right) -> dict[str, str]:
     if isinstance(found, str):
         return {**about, "failed": "", "unusable": found}
     against = {
-        name: said(f) if f.verdict == "fail" else "inconclusive"
+        name: f"fails: {f.comparison}" if f.verdict == "fail" else "inconclusive"
         for name, f in found.items()
         if f.verdict in ("fail", "inconclusive")
     }
