@@ -139,6 +139,7 @@ def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) ->
         traits=asdict(sampler.traits),
         findings=tuple(findings),
         seconds=time.perf_counter() - start,
+        notes=tuple(sampler.notes),
     )
 
 

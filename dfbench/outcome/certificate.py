@@ -14,7 +14,11 @@ from dfbench.outcome.finding import Finding, Verdict, worst
 
 @dataclass(frozen=True)
 class SubjectReport:
-    """All findings on one subject."""
+    """All findings on one subject.
+
+    Attributes:
+        notes: what a reader has to know of how the subject was made.
+    """
 
     name: str
     kind: str = ""
@@ -24,8 +28,9 @@ class SubjectReport:
     traits: dict[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
-    JSON = "name kind library version config traits verdict findings seconds"
+    JSON = "name kind library version config traits verdict findings seconds notes"
 
     @property
     def verdict(self) -> Verdict:
@@ -61,6 +66,7 @@ class Certificate:
         """The verdict, and what did not pass, a line each."""
         lines = [f"{self.verdict}: {len(self.subjects)} subjects"]
         for subject in self.subjects:
+            lines += [f"note: {subject.name}: {note}" for note in subject.notes]
             for f in subject.findings:
                 if f.verdict in ("fail", "inconclusive"):
                     said = (f.comparison, f.unit, f.where, f.why, f.expected)

@@ -32,7 +32,8 @@ def resolve(
     """The samplers that a name stands for, or an object is.
 
     Args:
-        subject: one of the forms in `ACCEPTED`, or a class, an instance or a reference method.
+        subject: one of the forms in `ACCEPTED`, or a class, an instance, a function that makes
+            one, or a reference method.
         config, call: arguments of the constructor and of the sampling call.
         configs: "default", or "all" for every configuration of a library's class that its
             options are worth.
@@ -71,15 +72,34 @@ def _recognising(thing: Any) -> Library | None:
 def _made_of(thing: Any, name: str | None, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
     if isinstance(thing, Sampler):
         return thing
-    cls = thing if inspect.isclass(thing) else type(thing)
-    package = cls.__module__.partition(".")[0]
-    where = package if package in library_names() else cls.__module__
-    name = name or f"{where}:{cls.__qualname__}"
+    name = name or _name(thing)
     kind = _recognising(thing)
+    if kind is None and callable(thing) and not inspect.isclass(thing):
+        thing, config = _made_by(thing, name, config), {}
+        kind = _recognising(thing)
     if kind is None:
         shapes = " nor ".join(library(each).shape for each in library_names())
         raise Unusable(f"{name} is not something that can be certified: it is neither {shapes}")
     return kind.made_of(thing, name, config, call)
+
+
+def _name(thing: Any) -> str:
+    """What an object is called by its class, or a function by itself."""
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    package = named.__module__.partition(".")[0]
+    where = package if package in library_names() else named.__module__
+    return f"{where}:{named.__qualname__}"
+
+
+def _made_by(function: Any, name: str, config: dict[str, Any]) -> Any:
+    """What a user's function makes of the configuration."""
+    try:
+        return function(**config)
+    except Exception as error:
+        raise Unusable(
+            f"{name} is not something that can be certified, and makes nothing that can: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 __all__ = ["ACCEPTED", "excluded", "libraries", "resolve"]

@@ -135,6 +135,7 @@ class Sampler(ABC):
         most_steps: that make sense, the number of training steps for instance.
         ascending: visits the levels from clean to noise.
         expected: claim id → reason, for failures that are by design.
+        notes: what a reader has to know of how the subject was made.
     """
 
     kind = "sampler"
@@ -154,6 +155,7 @@ class Sampler(ABC):
     ) -> None:
         self.config, self.call = dict(config or {}), dict(call or {})
         self.expected: dict[str, str] = {}
+        self.notes: list[str] = []
         self._kept: dict[Any, Any] = {}
 
     @abstractmethod

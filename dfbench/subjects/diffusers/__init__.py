@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dfbench.environment import version
-from dfbench.errors import Unusable
+from dfbench.errors import Unsupported, Unusable
+from dfbench.subjects.alike import same
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import Library
+
+if TYPE_CHECKING:
+    from dfbench.subjects.diffusers.sampler import SchedulerSampler
 
 
 class Diffusers(Library):
@@ -44,21 +48,27 @@ class Diffusers(Library):
     def made_of(
         self, thing: Any, name: str, config: dict[str, Any], call: dict[str, Any]
     ) -> Sampler:
-        cls, given = thing, config
-        if not inspect.isclass(thing):  # with the configuration that it has
-            cls = type(thing)
-            defaults = inspect.signature(cls.__init__).parameters
-            own = dict(getattr(thing, "config", {})).items()
-            changed = {k: v for k, v in own if k in defaults and v != defaults[k].default}
-            given = {**changed, **config}
         try:
-            return _sampler(cls, name, given, call)
+            if inspect.isclass(thing):
+                return _sampler(thing, name, config, call)
+            own = _configuration(thing)
+            made = _sampler(type(thing), name, own, call, thing)
+            return made.configured(own | config) if config else made
         except Unusable:
             raise
+        except Unsupported as reason:
+            raise Unusable(f"{name}: takes no other configuration: {reason}") from reason
         except Exception as error:
             raise Unusable(
                 f"{name} cannot be run as a scheduler: {type(error).__name__}: {error}"
             ) from error
+
+
+def _configuration(scheduler: Any) -> dict[str, Any]:
+    """The arguments of its constructor that are not the defaults, by what it says itself."""
+    defaults = inspect.signature(type(scheduler).__init__).parameters
+    own = dict(getattr(scheduler, "config", {})).items()
+    return {k: v for k, v in own if k in defaults and not same(v, defaults[k].default)}
 
 
 def _classes() -> dict[str, type]:
@@ -74,10 +84,13 @@ def _classes() -> dict[str, type]:
     return {name: cls for name, cls in found.items() if isinstance(cls, type)}
 
 
-def _sampler(cls: type, name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+def _sampler(
+    cls: type, name: str, config: dict[str, Any], call: dict[str, Any], instance: Any = None
+) -> SchedulerSampler:
     from dfbench.subjects.diffusers.families import family_of
 
-    return family_of(cls)(cls, name, config, call, version(cls.__module__.partition(".")[0]) or "")
+    known = version(cls.__module__.partition(".")[0]) or ""
+    return family_of(cls)(cls, name, config, call, known, instance)
 
 
 LIBRARY = Diffusers()

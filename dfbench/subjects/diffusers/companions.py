@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from dfbench.errors import Unsupported
 from dfbench.levels import Level
 from dfbench.subjects.contract import Companion
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 def companions(session: SchedulerSession) -> dict[str, Companion]:
     """Those that the scheduler has, by name; each takes (x, ε, step)."""
-    scheduler, subject, levels = session.scheduler, session.subject, session.levels
+    scheduler, levels = session.scheduler, session.levels
     times = levels.times
 
     def on_sample(level: Level) -> tuple[float, float]:
@@ -46,14 +48,23 @@ def companions(session: SchedulerSession) -> dict[str, Companion]:
     made = (add_noise, scale_noise, get_velocity)
     found: dict[str, Companion] = {f.__name__: f for f in made if hasattr(scheduler, f.__name__)}
     if "add_noise" in found and getattr(scheduler, "alphas_cumprod", None) is not None:
-        fresh = subject.made(subject.config)
-
-        def training(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
-            """As a training loop calls it: random times, no steps set."""
-            t = torch.tensor([(7 + 97 * i) % fresh.config.num_train_timesteps])
-            level = levels.trained_at(float(t))
-            scale = 1 / level.alpha if levels.landed_scale == "ve" else 1.0
-            return fresh.add_noise(x, eps, t), scale * (level.alpha * x + level.sigma * eps)
-
-        found["add_noise before set_timesteps"] = training
+        with contextlib.suppress(Unsupported):
+            found |= _in_training(session)
     return found
+
+
+def _in_training(session: SchedulerSession) -> dict[str, Companion]:
+    """`add_noise` as a training loop calls it: random times, no steps set.
+
+    Raises:
+        Unsupported: the steps of the object were set.
+    """
+    fresh, levels = session.subject.unused(), session.levels
+
+    def training(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
+        t = torch.tensor([(7 + 97 * i) % fresh.config.num_train_timesteps])
+        level = levels.trained_at(float(t))
+        scale = 1 / level.alpha if levels.landed_scale == "ve" else 1.0
+        return fresh.add_noise(x, eps, t), scale * (level.alpha * x + level.sigma * eps)
+
+    return {"add_noise before set_timesteps": training}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from dfbench.draws import preserved_random_state
 from dfbench.errors import Unsupported, Unusable
 from dfbench.levels import Grid
 from dfbench.readout import Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
+from dfbench.subjects.alike import difference, duplicate
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.diffusers.scheduler_levels import SchedulerLevels, TrainingSteps
 from dfbench.subjects.diffusers.session import SchedulerSession, quiet
@@ -47,6 +51,9 @@ PLAIN = {
     "shift_terminal": None,
 }
 
+#: Where a scheduler keeps what it says of its configuration, with what it was loaded with.
+SAID = ("_internal_dict",)
+
 #: Arguments of the calls that are not the user's to give.
 OURS = {
     *("self", "model_output", "timestep", "sample", "kwargs"),
@@ -55,7 +62,7 @@ OURS = {
 
 
 class SchedulerSampler(Sampler):
-    """A scheduler class with a configuration and options of the sampling call.
+    """A scheduler class with a configuration, or a scheduler, and options of the sampling call.
 
     A family overrides what it knows better; the defaults are those of most classes.
 
@@ -64,10 +71,13 @@ class SchedulerSampler(Sampler):
         name: what it is called in reports.
         config, call: arguments of the constructor and of the sampling call.
         version: of the library it comes from.
+        instance: the scheduler itself, of this configuration: its copies are run in place of
+            constructed ones, which stand in for it, where a run needs another configuration, only
+            if constructing makes the same (`not_its_config`).
 
     Raises:
-        Unusable: the constructor refuses, the calls have no such argument, or nobody knows how
-            its levels are kept.
+        Unusable: the constructor refuses, the calls have no such argument, nobody knows how its
+            levels are kept, or no copy can be made of the instance.
 
     Attributes:
         level_class: how the family keeps its levels.
@@ -88,11 +98,18 @@ class SchedulerSampler(Sampler):
     default_prediction = "epsilon"
 
     def __init__(
-        self, cls: type, name: str, config: dict[str, Any], call: dict[str, Any], version: str
+        self,
+        cls: type,
+        name: str,
+        config: dict[str, Any],
+        call: dict[str, Any],
+        version: str,
+        instance: Any = None,
     ) -> None:
         super().__init__(config, call)
         self.cls, self.name, self.version = cls, name, version
         self._made: dict[str, Any] = {}
+        self.instance = None if instance is None else _copied(instance, name)
         try:
             scheduler = self.made(config)
         except Exception as error:
@@ -102,7 +119,8 @@ class SchedulerSampler(Sampler):
         reason = self.unusable()
         if reason is not None:
             raise Unusable(f"{name}: {reason}")
-        self._step_arguments = _arguments(cls, "step")
+        self._setter_arguments = _arguments(scheduler, "set_timesteps")
+        self._step_arguments = _arguments(scheduler, "step")
         self.timestep_options, self.step_options = self._split()
         first = self.prediction()
         self.prediction_types = self.other_predictions()
@@ -197,16 +215,85 @@ class SchedulerSampler(Sampler):
     # What all have -------------------------------------------------------------------------------
 
     def made(self, config: dict[str, Any]) -> Any:
-        """A fresh scheduler; constructing some takes long, so that copies of one are handed out."""
-        key = repr(sorted(config.items()))
+        """A scheduler of a configuration, which nobody else has.
+
+        Raises:
+            Unsupported: the configuration is another than the subject's, and the constructor
+                refuses it, or the subject is an object that constructing does not make.
+        """
+        if _key(config) == _key(self.config):
+            made = self.instance
+            return self._constructed(config) if made is None else duplicate(made)
+        if self.not_its_config:
+            raise Unsupported(self.not_its_config)
+        try:
+            return self._constructed(config)
+        except Exception as error:
+            raise Unsupported(f"the constructor refuses {config}: {error}") from error
+
+    def unused(self) -> Any:
+        """A scheduler whose steps were never set.
+
+        Raises:
+            Unsupported: those of the object were, and its configuration does not make it again.
+        """
+        if getattr(self.instance, "num_inference_steps", None) is None:
+            return self.made(self.config)
+        if self.not_its_config:
+            raise Unsupported(self.not_its_config)
+        return self._constructed(self.config)
+
+    def _constructed(self, config: dict[str, Any]) -> Any:
+        """Constructing some takes long, so that copies of one are handed out."""
+        key = _key(config)
         if key not in self._made:
             with quiet():
                 self._made[key] = self.cls(**config)
         return copy.deepcopy(self._made[key])
 
+    @cached_property
+    def not_its_config(self) -> str:
+        """Why constructing the class anew is no way to have the object; empty if it is.
+
+        What an earlier run left in the object is no difference.
+        """
+        if self.instance is None:
+            return ""
+        found = self._unlike_constructed()
+        if found:
+            found = f"the object is not what its config makes: {found}"
+            self.notes.append(found)
+        return found
+
+    def _unlike_constructed(self) -> str:
+        try:
+            fresh = self._constructed(self.config)
+        except Exception as error:
+            return f"the constructor raises {type(error).__name__}: {error}"
+        at = difference(self.instance, fresh, SAID)
+        if at is not None:
+            # where the object was used before: as both are after a run
+            both = self._after_a_run(self.instance), self._after_a_run(fresh)
+            at = difference(*both, SAID)
+        return "" if at is None else f"{self.cls.__name__}(…){at} is another"
+
+    def _after_a_run(self, scheduler: Any) -> Any:
+        """A copy that was used, and whose steps were set once more."""
+        used, n = duplicate(scheduler), 3
+        x = torch.zeros((1, self.channels or 1, 1, 1), dtype=torch.float64)
+        # a run that breaks is for the checks to tell
+        with quiet(), torch.no_grad(), preserved_random_state(), contextlib.suppress(Exception):
+            self.set_timesteps(used, n)
+            for t in used.timesteps:
+                scale = getattr(used, "scale_model_input", lambda x, t: x)
+                x = used.step(scale(x, t), t, x).prev_sample
+            self.set_timesteps(used, n)
+        return used
+
     def session(
         self, n: int, grid: Grid | None = None, prediction: str | None = None
     ) -> SchedulerSession:
+        _ = self.not_its_config  # which is said
         if grid is not None and self.fixed:
             raise Unsupported(self.fixed)
         return SchedulerSession(self, n, grid, prediction)
@@ -224,20 +311,51 @@ class SchedulerSampler(Sampler):
     def without_options(self) -> Sampler:
         return self._like(self.config, {})
 
+    @property
+    def _of_its_class(self) -> bool:
+        """Whether the name is that of the class, which makes the subject."""
+        if self.instance is None:
+            return True
+        return self.name.endswith(f":{self.cls.__qualname__}") and not self.not_its_config
+
+    def snippet(self, claim: str) -> str:
+        if self._of_its_class:
+            return super().snippet(claim)
+        named = not self.name.endswith(f":{self.cls.__qualname__}")
+        subject = repr(self.name) if named else "scheduler"
+        lead = "" if named else "# scheduler: the object that was certified, as nothing makes it\n"
+        return (
+            f"{lead}import dfbench\n"
+            f"certificate = dfbench.certify({subject}, call={self.call!r}, select=[{claim!r}])\n"
+            "print(certificate)\n"
+        )
+
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         from dfbench.subjects.diffusers import snippet
 
-        if self.own_loop:
+        if self.own_loop or not self._of_its_class:
             return None
         options = self.config, self.timestep_options, self.step_options
         return snippet.coefficient(self.name, *options, n, reading, different)
 
+    def configured(self, config: dict[str, Any]) -> Sampler:
+        """The same with other arguments of the constructor.
+
+        Raises:
+            Unsupported: the subject is an object that its configuration does not make.
+        """
+        return self._like(config, self.call)
+
     def _like(self, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
-        return type(self)(self.cls, self.name, config, call, self.version)
+        same = _key(config) == _key(self.config)
+        if not same and self.not_its_config:
+            raise Unsupported(self.not_its_config)
+        instance = self.instance if same else None
+        return type(self)(self.cls, self.name, config, call, self.version, instance)
 
     def _split(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Options of `set_timesteps` and of `step`, told apart by their signatures."""
-        setter, stepper = _arguments(self.cls, "set_timesteps"), self._step_arguments
+        setter, stepper = self._setter_arguments, self._step_arguments
         unknown = [k for k in self.call if k not in setter and k not in stepper]
         if unknown:
             known = [k for k in (*setter, *stepper) if k not in OURS]
@@ -259,9 +377,29 @@ class SchedulerSampler(Sampler):
         return replace(traits, order=self.order(traits))
 
 
-def _arguments(cls: type, method: str) -> tuple[str, ...]:
+def _arguments(thing: Any, method: str) -> tuple[str, ...]:
     """Names of the arguments that a method takes."""
-    return tuple(inspect.signature(getattr(cls, method)).parameters)
+    return tuple(inspect.signature(getattr(thing, method)).parameters)
+
+
+def _key(config: dict[str, Any]) -> str:
+    """Equal for equal configurations."""
+    return repr(sorted(config.items()))
+
+
+def _copied(instance: Any, name: str) -> Any:
+    """A copy, so that what its owner does with it later changes nothing."""
+    try:
+        made = duplicate(instance)
+    except Exception as error:
+        raise Unusable(
+            f"{name}: no copy can be made of the object ({type(error).__name__}: {error}); give "
+            "its class, or a function that makes it"
+        ) from error
+    at = difference(instance, made) if hasattr(type(instance), "__deepcopy__") else None
+    if at is not None:
+        raise Unusable(f"{name}: a copy of the object is another object: {at} differs")
+    return made
 
 
 REGISTERED: dict[str, type[SchedulerSampler]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from dfbench.errors import SetupError, SubjectError, Unsupported
 from dfbench.levels import Grid, Level, grid_of
 from dfbench.readout import Call, CalledModel, TooManyInputs
 from dfbench.samplers import METHODS
+from dfbench.subjects.alike import duplicate
 from dfbench.subjects.contract import Companion, Reference, Session
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class SchedulerSession(Session):
         def probe() -> float:
             ones = torch.ones((1, 1, 1, 1), dtype=torch.float64)
             with quiet(), blamed("scale_model_input at the first time"):
-                fresh = copy.deepcopy(self.scheduler)
+                fresh = duplicate(self.scheduler)
                 return 1 / float(self._input(fresh, ones, self.levels.times[0]))
 
         return self.subject.kept(("enter", *self._key), probe)
