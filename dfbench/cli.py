@@ -21,6 +21,7 @@ import typer
 from dfbench import jsons
 from dfbench.errors import Unusable
 from dfbench.progress import Shown
+from dfbench.wording import clean, shorten
 
 app = typer.Typer(
     name="dfbench",
@@ -102,6 +103,27 @@ def _json_object(option: str, text: str | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise Unusable(f'{option} must be a JSON object, like {{"eta": 1.0}}')
     return value
+
+
+#: What a folder holds that a scheduler, or a pipeline, was saved to.
+SAVED = ("scheduler_config.json", "scheduler/scheduler_config.json")
+
+
+def _config(text: str | None) -> dict[str, Any] | None:
+    """A JSON object, a file that holds one, or a folder that holds such a file."""
+    if text is None or text.lstrip().startswith("{"):
+        return _json_object("--config", text)
+    places = [text, *(os.path.join(text, name) for name in SAVED)]
+    file = next(filter(os.path.isfile, places), None)
+    if file is None:
+        raise Unusable(
+            f'--config {shorten(text, 80)}: neither a JSON object, like {{"clip_sample": false}}, '
+            f"nor a file, nor a folder with {SAVED[0]}"
+        )
+    content = jsons.read(file)
+    if not isinstance(content, dict):
+        raise Unusable(f"{file}: must hold a JSON object")
+    return content
 
 
 def _claims(text: str | None) -> list[str] | None:
@@ -190,7 +212,12 @@ def certify(
         ),
     ],
     config: Annotated[
-        str | None, typer.Option(metavar="JSON", help="Arguments of the constructor, an object.")
+        str | None,
+        typer.Option(
+            metavar="JSON|FILE",
+            help="Arguments of the constructor: an object, a file, or the folder of a scheduler "
+            "or a pipeline.",
+        ),
     ] = None,
     call: Annotated[
         str | None, typer.Option(metavar="JSON", help="Arguments of the sampling call, an object.")
@@ -213,7 +240,7 @@ def certify(
     ] = None,
 ) -> int:
     """Run every check that applies, and say what is wrong and where."""
-    constructor, calling = _json_object("--config", config), _json_object("--call", call)
+    constructor, calling = _config(config), _json_object("--call", call)
     chosen = _claims(select)
     _outputs(json_file, report_file, junit_file)
 
@@ -234,6 +261,10 @@ def certify(
         )
     known = {"seed": seed} | certificate.environment
     certificate = replace(certificate, environment=known | {"command": _command(context)})
+
+    for subject in certificate.subjects:
+        for note in subject.notes:
+            print(f"dfbench: note: {clean(f'{subject.name}: {note}')}", file=sys.stderr)
 
     from dfbench.report import terminal
 

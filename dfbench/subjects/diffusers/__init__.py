@@ -10,6 +10,7 @@ from dfbench.environment import version
 from dfbench.errors import Unsupported, Unusable
 from dfbench.subjects.alike import same
 from dfbench.subjects.contract import Sampler
+from dfbench.subjects.diffusers.saved import arguments
 from dfbench.subjects.library import Library
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ class Diffusers(Library):
                 return _sampler(thing, name, config, call)
             own = _configuration(thing)
             made = _sampler(type(thing), name, own, call, thing)
-            return made.configured(own | config) if config else made
+            if config:
+                given, notes = arguments(type(thing), config)
+                made = made.configured(own | given)
+                made.notes += notes
+            return made
         except Unusable:
             raise
         except Unsupported as reason:
@@ -90,7 +95,10 @@ def _sampler(
     from dfbench.subjects.diffusers.families import family_of
 
     known = version(cls.__module__.partition(".")[0]) or ""
-    return family_of(cls)(cls, name, config, call, known, instance)
+    given, notes = arguments(cls, config)
+    made = family_of(cls)(cls, name, given, call, known, instance)
+    made.notes += notes
+    return made
 
 
 LIBRARY = Diffusers()

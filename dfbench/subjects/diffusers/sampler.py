@@ -338,7 +338,7 @@ class SchedulerSampler(Sampler):
         options = self.config, self.timestep_options, self.step_options
         return snippet.coefficient(self.name, *options, n, reading, different)
 
-    def configured(self, config: dict[str, Any]) -> Sampler:
+    def configured(self, config: dict[str, Any]) -> SchedulerSampler:
         """The same with other arguments of the constructor.
 
         Raises:
@@ -346,7 +346,7 @@ class SchedulerSampler(Sampler):
         """
         return self._like(config, self.call)
 
-    def _like(self, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+    def _like(self, config: dict[str, Any], call: dict[str, Any]) -> SchedulerSampler:
         same = _key(config) == _key(self.config)
         if not same and self.not_its_config:
             raise Unsupported(self.not_its_config)
