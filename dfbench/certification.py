@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -31,7 +31,7 @@ from dfbench.outcome import (
 )
 from dfbench.outcome.claim import REASONS
 from dfbench.progress import Progress, quiet
-from dfbench.subjects import excluded, resolve
+from dfbench.subjects import Asked, excluded
 from dfbench.subjects.contract import Sampler
 
 PATIENCE = 30.0  # seconds of a processor that one check of one subject may take
@@ -44,6 +44,7 @@ def certify(
     *,
     config: dict[str, Any] | None = None,
     call: dict[str, Any] | None = None,
+    steps: Sequence[int] = (),
     select: list[str] | None = None,
     seed: int = 0,
     configs: str = "default",
@@ -55,6 +56,8 @@ def certify(
     Args:
         subjects: a name, a class, an instance, or a list of them; see `dfbench.subjects.resolve`.
         config, call: arguments of the constructor and of the sampling call.
+        steps: the step counts that you run: checks over step counts ask these in place of their
+            own, except for the order, which takes many.
         select: claim ids; all by default.
         seed: of all draws that the checks make.
         configs: "default", or "all" configurations of a library's classes.
@@ -72,17 +75,14 @@ def certify(
     if not given:
         raise Unusable("no subject is given")
     claims = selected(select)
-    found = [
-        (one, i, sampler)
-        for one in given
-        for i, sampler in enumerate(resolve(one, config, call, configs))
-    ]
+    asked = Asked(config, call, configs, steps)
+    found = [(one, i, sampler) for one in given for i, sampler in enumerate(asked.samplers(one))]
     count = workers or min(os.cpu_count() or 1, max(1, len(found) // PER_WORKER))
     examined: Iterable[SubjectReport] = (examine(sampler, claims, seed) for *_, sampler in found)
     if count > 1 and len(found) > 1 and all(isinstance(one, str) for one in given):
         from joblib import Parallel, delayed
 
-        share = partial(_examine_named, uuid.uuid4().hex, (config, call, configs), claims, seed)
+        share = partial(_examine_named, uuid.uuid4().hex, asked, claims, seed)
         jobs = (delayed(share)(one, i) for one, i, _ in found)
         examined = Parallel(n_jobs=count, return_as="generator", batch_size=1)(jobs)
     reports: list[SubjectReport] = []
@@ -91,7 +91,7 @@ def certify(
         progress(report.name, len(reports), len(found))
     return Certificate(
         tuple(reports),
-        environment.describe(seed=seed, configs=configs),
+        environment.describe(seed=seed, configs=configs, **asked.said),
         time.perf_counter() - start,
         {
             f"{one}:{name}": why
@@ -106,7 +106,7 @@ _resolved: dict[tuple[str, str], list[Sampler]] = {}
 
 
 def _examine_named(
-    run: str, options: tuple[Any, ...], claims: list[str], seed: int, one: str, i: int
+    run: str, asked: Asked, claims: list[str], seed: int, one: str, i: int
 ) -> SubjectReport:
     """The i-th subject of a name, in a worker, which resolves the name itself.
 
@@ -114,7 +114,7 @@ def _examine_named(
     """
     if (run, one) not in _resolved:
         _resolved.clear()  # the shares of a run come name by name
-        _resolved[run, one] = resolve(one, *options)
+        _resolved[run, one] = asked.samplers(one)
     return examine(_resolved[run, one][i], claims, seed)
 
 

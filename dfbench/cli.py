@@ -135,6 +135,15 @@ def _claims(text: str | None) -> list[str] | None:
     return names
 
 
+def _counts(text: str | None) -> list[int]:
+    if text is None:
+        return []
+    names = text.replace(",", " ").split()
+    if not names or not all(name.isdecimal() and int(name) for name in names):
+        raise Unusable(f"--steps must be positive whole numbers, like 4,8; got {text!r}")
+    return [int(name) for name in names]
+
+
 def _outputs(*paths: Path | None) -> None:
     """Refuse files that cannot be written, and one file for two things, before the work starts."""
     from dfbench.files import check_writable
@@ -222,6 +231,10 @@ def certify(
     call: Annotated[
         str | None, typer.Option(metavar="JSON", help="Arguments of the sampling call, an object.")
     ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Step counts that you run, like 4,8: only these count."),
+    ] = None,
     json_file: Annotated[Path | None, _json("certificate")] = None,
     report_file: Page = None,
     junit_file: Annotated[
@@ -241,7 +254,7 @@ def certify(
 ) -> int:
     """Run every check that applies, and say what is wrong and where."""
     constructor, calling = _config(config), _json_object("--call", call)
-    chosen = _claims(select)
+    chosen, run = _claims(select), _counts(steps)
     _outputs(json_file, report_file, junit_file)
 
     from dataclasses import replace
@@ -253,6 +266,7 @@ def certify(
             subjects,
             config=constructor,
             call=calling,
+            steps=run,
             select=chosen,
             seed=seed,
             configs=configs.value,

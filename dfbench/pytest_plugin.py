@@ -60,6 +60,7 @@ def parametrize_with_checks(
     config: Mapping[str, Any] | None = None,
     call: Mapping[str, Any] | None = None,
     configs: str = "default",
+    steps: Sequence[int] = (),
     select: Sequence[str] | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> Callable[[Any], Any]:
@@ -70,6 +71,7 @@ def parametrize_with_checks(
             or a list of either.
         config, call: arguments of the constructor, and of the sampling call.
         configs: "default" or "all" configurations of a library's subjects.
+        steps: the step counts that you run, as in `certify`.
         select: claims to check; by default, all.
         expected_failures: claim → reason, beside those that the subjects declare themselves.
 
@@ -80,11 +82,12 @@ def parametrize_with_checks(
         Unusable: a subject cannot be certified, or a claim does not exist.
     """
     from dfbench.checks import CLAIMS, selected
-    from dfbench.subjects import resolve
+    from dfbench.subjects import Asked
 
     declared = dict(expected_failures or {})
     wanted = list(CLAIMS) if select is None else list(select)
     selected([*wanted, *declared])
+    asked = Asked(dict(config or {}), dict(call or {}), configs, steps)
     specs = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
     items = [
         pytest.param(
@@ -93,7 +96,7 @@ def parametrize_with_checks(
             id=f"{labels.label(subject)}-{name}",
         )
         for spec in specs
-        for subject in resolve(spec, dict(config or {}), dict(call or {}), configs)
+        for subject in asked.samplers(spec)
         for name in wanted
         if CLAIMS[name].kind == subject.kind
     ]

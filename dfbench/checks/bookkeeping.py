@@ -82,7 +82,7 @@ def bookkeeping_check(subject: Sampler) -> Finding:
             failing={"where": describe(reading, first), "counterexample": {"steps": n}},
         )
 
-    return deciding(at_steps(STEPS, at), NOT_RUN)
+    return deciding(at_steps(subject.counts(STEPS), at), NOT_RUN)
 
 
 def _misinformed(size: float) -> Sampler:
@@ -121,4 +121,4 @@ def told_level_check(subject: Sampler) -> Finding:
             failing={"where": where, "counterexample": {"steps": n}},
         )
 
-    return last(at(n) for n in (10, 7, 25))
+    return last(at(n) for n in subject.counts((10, 7, 25)))

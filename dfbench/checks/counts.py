@@ -32,15 +32,17 @@ def _breaks(size: float) -> Sampler:
 def counts_check(subject: Sampler) -> Finding:
     """Runs at a dozen step counts with a bounded model; counts what went wrong."""
     problems: list[tuple[int, str]] = []
-    for n in STEPS:
-        if subject.most_steps is not None and n > subject.most_steps:
+    for n in subject.counts(STEPS):
+        if not subject.steps and subject.most_steps is not None and n > subject.most_steps:
             continue
         try:
             session = subject.session(n)
         except SetupError as error:
             problems.append((n, str(error)))
             continue
-        except Unsupported:
+        except Unsupported as reason:
+            if n in subject.steps:  # its user runs them
+                problems.append((n, f"cannot be run: {reason}"))
             continue
         problems += [(n, p) for p in _run(subject, session, n)]
     n, first = next(iter(problems), (0, ""))

@@ -42,7 +42,7 @@ def identity_check(subject: Sampler) -> Finding:
         known = np.array([session.precision(level) for level in session.grid])
         return last(_compare(subject, n, reference, known))
 
-    return deciding(at_steps(STEPS, at), NOT_RUN)
+    return deciding(at_steps(subject.counts(STEPS), at), NOT_RUN)
 
 
 def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> Iterator[Finding]:

@@ -46,4 +46,4 @@ def landing_check(subject: Sampler) -> Finding:
             counterexample={"steps": n},
         )
 
-    return last(at_steps(STEPS, at))
+    return last(at_steps(subject.counts(STEPS), at))

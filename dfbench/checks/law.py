@@ -61,7 +61,7 @@ def law_check(subject: Sampler) -> Finding:
 def spectral_response(subject: Sampler) -> dict[str, list[float]]:
     """The response on the released grid, as the model is really told: a curve per step count."""
     series: dict[str, list[float]] = {"data_std": [float(s) for s in np.sqrt(VARIANCES)]}
-    for n in STEPS:
+    for n in subject.counts(STEPS):
         try:
             error = subject.affine_reading(n).told.response(VARIANCES)
         except (Unsupported, Undefined):
@@ -93,4 +93,4 @@ def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) 
             **details,
         )
 
-    return last(at_steps(STEPS, at), skip(reason))
+    return last(at_steps(subject.counts(STEPS), at), skip(reason))

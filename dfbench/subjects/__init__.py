@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dfbench.errors import Unusable
@@ -64,6 +66,43 @@ def resolve(
     return [_made_of(getattr(module, name), subject, config, call)]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How subjects are made, and what is asked of all of them; see `dfbench.certify`.
+
+    Raises:
+        Unusable: a step count is not a positive whole number.
+    """
+
+    config: dict[str, Any] | None = None
+    call: dict[str, Any] | None = None
+    configs: str = "default"
+    steps: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        given = tuple(dict.fromkeys(self.steps))
+        wrong = [n for n in given if not isinstance(n, int) or isinstance(n, bool) or n < 1]
+        if wrong:
+            raise Unusable(f"steps must be positive whole numbers, got {wrong[0]!r}")
+        object.__setattr__(self, "steps", given)
+
+    def samplers(self, subject: Any) -> list[Sampler]:
+        """The samplers of one subject.
+
+        Raises:
+            Unusable: there are none.
+        """
+        found = resolve(subject, self.config, self.call, self.configs)
+        for sampler in found if self.steps else ():
+            sampler.steps = tuple(self.steps)
+        return found
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a certificate says of it besides."""
+        return {"steps": list(self.steps)} if self.steps else {}
+
+
 def _recognising(thing: Any) -> Library | None:
     """The library whose samplers are like a thing."""
     return next((each for each in map(library, library_names()) if each.recognises(thing)), None)
@@ -102,4 +141,4 @@ def _made_by(function: Any, name: str, config: dict[str, Any]) -> Any:
         ) from error
 
 
-__all__ = ["ACCEPTED", "excluded", "libraries", "resolve"]
+__all__ = ["ACCEPTED", "Asked", "excluded", "libraries", "resolve"]

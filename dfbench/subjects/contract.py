@@ -6,7 +6,7 @@ An adapter writes what differs: how a run goes, on which levels, and what it kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -136,6 +136,7 @@ class Sampler(ABC):
         ascending: visits the levels from clean to noise.
         expected: claim id → reason, for failures that are by design.
         notes: what a reader has to know of how the subject was made.
+        steps: the step counts that its user runs; empty: nobody says.
     """
 
     kind = "sampler"
@@ -149,6 +150,7 @@ class Sampler(ABC):
     takes_generator: bool = True
     most_steps: int | None = None
     ascending: bool = False
+    steps: tuple[int, ...] = ()
 
     def __init__(
         self, config: dict[str, Any] | None = None, call: dict[str, Any] | None = None
@@ -175,6 +177,10 @@ class Sampler(ABC):
         """The same sampler on every scale of levels that it can visit, by name of the scale."""
         return {self.scale: self}
 
+    def counts(self, usual: Sequence[int]) -> Sequence[int]:
+        """The step counts that a check asks: those that the user runs, else the usual ones."""
+        return self.steps or usual
+
     def without_options(self) -> Sampler:
         """The same without the options of the sampling call."""
         return self
@@ -184,9 +190,14 @@ class Sampler(ABC):
         return (
             "import dfbench\n"
             f"certificate = dfbench.certify({self.name!r}, config={self.config!r}, "
-            f"call={self.call!r}, select=[{claim!r}])\n"
+            f"call={self.call!r}, select=[{claim!r}]{self._asked})\n"
             "print(certificate)\n"
         )
+
+    @property
+    def _asked(self) -> str:
+        """The other arguments of the call that certified it, if any."""
+        return f", steps={list(self.steps)}" if self.steps else ""
 
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         """Stand-alone Python that prints one coefficient of an n-step run."""

@@ -326,7 +326,8 @@ class SchedulerSampler(Sampler):
         lead = "" if named else "# scheduler: the object that was certified, as nothing makes it\n"
         return (
             f"{lead}import dfbench\n"
-            f"certificate = dfbench.certify({subject}, call={self.call!r}, select=[{claim!r}])\n"
+            f"certificate = dfbench.certify({subject}, call={self.call!r}, "
+            f"select=[{claim!r}]{self._asked})\n"
             "print(certificate)\n"
         )
 
