@@ -24,12 +24,15 @@ from dfbench.outcome import (
     Certificate,
     Claim,
     Finding,
+    Purpose,
     SubjectReport,
     broken,
+    complete,
     fail,
     inconclusive,
 )
 from dfbench.outcome.claim import REASONS
+from dfbench.outcome.coverage import known_purpose
 from dfbench.progress import Progress, quiet
 from dfbench.subjects import Asked, excluded
 from dfbench.subjects.contract import Sampler
@@ -50,6 +53,7 @@ def certify(
     configs: str = "default",
     progress: Progress = quiet,
     workers: int | None = None,
+    purpose: Purpose = "all",
 ) -> Certificate:
     """Hold subjects to every claim that applies.
 
@@ -63,6 +67,9 @@ def certify(
         configs: "default", or "all" configurations of a library's classes.
         progress: called as (name, done, total) after each subject.
         workers: processes; by default one for every 40 subjects, at most one per processor.
+        purpose: what the verdict is about: "samples" of this configuration, "img2img" (these, and
+            runs that start in the middle), "training" (what noise and targets are made with), or
+            "all". The findings are the same.
 
     Returns:
         The certificate; its findings come in the order of `dfbench.checks.CLAIMS`.
@@ -72,6 +79,7 @@ def certify(
     """
     start = time.perf_counter()
     given = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
+    known_purpose(purpose)
     if not given:
         raise Unusable("no subject is given")
     claims = selected(select)
@@ -87,7 +95,7 @@ def certify(
         examined = Parallel(n_jobs=count, return_as="generator", batch_size=1)(jobs)
     reports: list[SubjectReport] = []
     for report in examined:
-        reports.append(report)
+        reports.append(replace(report, purpose=purpose))
         progress(report.name, len(reports), len(found))
     return Certificate(
         tuple(reports),
@@ -137,9 +145,10 @@ def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) ->
         version=sampler.version,
         config={**sampler.config, **({"call": sampler.call} if sampler.call else {})},
         traits=asdict(sampler.traits),
-        findings=tuple(findings),
+        findings=complete(findings),
         seconds=time.perf_counter() - start,
         notes=tuple(sampler.notes),
+        steps=sampler.steps,
     )
 
 

@@ -182,6 +182,15 @@ ResultsDir = Annotated[
 ]
 
 
+class For(StrEnum):
+    """What a verdict is about."""
+
+    samples = "samples"
+    img2img = "img2img"
+    training = "training"
+    all = "all"
+
+
 class Configs(StrEnum):
     """Which configurations of a library's subjects are certified."""
 
@@ -248,6 +257,14 @@ def certify(
     configs: Annotated[
         Configs, typer.Option(help="Configurations of a library's subjects.")
     ] = Configs.default,
+    purpose: Annotated[
+        For,
+        typer.Option(
+            "--for",
+            help="What decides the verdict and the exit status: samples of this configuration, "
+            "image to image too, training (noise added, targets), or all.",
+        ),
+    ] = For.all,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default, as many as are useful.")
     ] = None,
@@ -260,6 +277,7 @@ def certify(
     from dataclasses import replace
 
     import dfbench
+    from dfbench.outcome.coverage import known_purpose
 
     with Shown("certifying") as progress:
         certificate = dfbench.certify(
@@ -272,6 +290,7 @@ def certify(
             configs=configs.value,
             progress=progress,
             workers=workers,
+            purpose=known_purpose(purpose.value),
         )
     known = {"seed": seed} | certificate.environment
     certificate = replace(certificate, environment=known | {"command": _command(context)})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from dfbench.outcome.coverage import DECISIVE, HARMS, Purpose, complete, known_purpose
 from dfbench.outcome.finding import LEADS
 from dfbench.report import labels
 
@@ -28,15 +29,20 @@ class Check:
 
     claim: Claim
     expected: str | None = None
+    purpose: Purpose = "all"
 
     def __call__(self, subject: Any) -> None:
         """Hold the subject to the claim.
 
         A declared failure is an xfail, and strict: should the claim hold, the test fails. An
-        inconclusive finding fails too, since nothing was shown.
+        inconclusive finding fails too, since nothing was shown, and so does a core question that
+        could not be asked. What the purpose does not ask for is skipped.
         """
         __tracebackhide__ = True
-        finding = self.claim(subject)
+        finding = self._found(subject)
+        if finding.harm is not None and finding.harm not in DECISIVE[self.purpose]:
+            touched = f"it touches {HARMS[finding.harm]}: {finding.verdict}"
+            pytest.skip(f"not asked for ({self.purpose}); {touched}")
         reason = self.expected or subject.expected.get(self.claim.id)
         if finding.verdict == "skip":
             pytest.skip(finding.why or "does not apply")
@@ -46,6 +52,16 @@ class Check:
             fail(finding)
         if reason:
             pytest.fail(LEADS["unneeded"] + reason, pytrace=False)
+
+    def _found(self, subject: Any) -> Finding:
+        """The finding; where it could not be asked, what stands in for it is asked as well."""
+        from dfbench.checks import CLAIMS
+
+        finding = self.claim(subject)
+        if finding.cause != "not asked" or not self.claim.core:
+            return finding
+        others = (each for each in CLAIMS.values() if each.core == self.claim.core)
+        return complete([finding, *(each(subject) for each in others if each != self.claim)])[0]
 
 
 def fail(finding: Finding) -> NoReturn:
@@ -63,6 +79,7 @@ def parametrize_with_checks(
     steps: Sequence[int] = (),
     select: Sequence[str] | None = None,
     expected_failures: Mapping[str, str] | None = None,
+    purpose: Purpose = "all",
 ) -> Callable[[Any], Any]:
     """Parametrise a test with every check that its subjects are held to.
 
@@ -74,6 +91,7 @@ def parametrize_with_checks(
         steps: the step counts that you run, as in `certify`.
         select: claims to check; by default, all.
         expected_failures: claim → reason, beside those that the subjects declare themselves.
+        purpose: what has to be right, as for `dfbench.certify`.
 
     Returns:
         A decorator for a test of the arguments `subject` and `check`.
@@ -92,7 +110,7 @@ def parametrize_with_checks(
     items = [
         pytest.param(
             subject,
-            Check(CLAIMS[name], declared.get(name)),
+            Check(CLAIMS[name], declared.get(name), known_purpose(purpose)),
             id=f"{labels.label(subject)}-{name}",
         )
         for spec in specs

@@ -17,7 +17,7 @@ import dfbench
 from dfbench import certification, cli
 from dfbench.certification import deadline, examine
 from dfbench.checks import CLAIMS
-from dfbench.errors import SubjectError
+from dfbench.errors import SubjectError, Unusable
 from dfbench.outcome import Certificate, SubjectReport
 from dfbench.subjects.reference import Defect, MethodSampler
 
@@ -252,6 +252,45 @@ def test_a_declared_failure_counts_as_a_pass_and_a_declared_pass_is_told() -> No
     assert by["state"].expected is None
     assert by["state"].why == "passes although a failure was declared: it remembers"
     assert (by["affine"].cause, by["state"].cause) == ("measured", "unneeded")
+
+
+@pytest.mark.parametrize(
+    ("config", "call", "verdict"),
+    [
+        ({"timestep_spacing": "nope"}, {}, "fail"),  # by itself: every run raises
+        ({}, {"mode": "nope"}, "inconclusive"),  # asked for by the caller
+    ],
+)
+def test_what_is_never_run_is_never_green(
+    config: dict[str, Any], call: dict[str, Any], verdict: str, tmp_path: Path, capsys: Any
+) -> None:
+    pytest.importorskip("diffusers")
+    subject = written(
+        tmp_path,
+        "def set_timesteps(self, n, mode='', **k):\n"
+        "        if mode or self.config.timestep_spacing == 'nope': raise ValueError('nope')\n"
+        "        super().set_timesteps(n, **k)",
+    )
+    (report,) = dfbench.certify(subject, config=config, call=call).subjects
+    by = {f.claim: f for f in report.findings}
+    assert (report.verdict, by["counts"].verdict) == (verdict, verdict)
+    assert {"the coefficients", "the levels told"} <= set(report.coverage.missing)
+    assert by["identity"].verdict == by["noise"].verdict == "inconclusive"
+    options = ["--config", json.dumps(config), "--call", json.dumps(call)]
+    assert cli.main(["certify", subject, *options, "--select", "counts"]) == 1
+    assert "nope" in capsys.readouterr().out
+
+
+def test_what_it_is_for_decides_the_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("diffusers")
+    euler = ["certify", "diffusers:EulerDiscreteScheduler", "--select", "companions,counts"]
+    status = {each: cli.main([*euler, "--for", each]) for each in ("samples", "training", "all")}
+    assert status == {"samples": 0, "training": 1, "all": 1}
+    out = capsys.readouterr().out
+    assert "pass for samples" in out
+    assert "samples right; get_velocity wrong (training)" in out
+    with pytest.raises(Unusable, match="purpose must be one of samples, img2img, training, all"):
+        dfbench.certify("dfbench:ddim", purpose="video")  # type: ignore[arg-type]
 
 
 def test_selection_keeps_the_order_of_the_claims() -> None:

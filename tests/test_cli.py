@@ -83,6 +83,8 @@ def test_options_arrive(certify, tmp_path):
                 "all",
                 "--workers",
                 "2",
+                "--for",
+                "img2img",
             ]
         )
         == 0
@@ -96,6 +98,7 @@ def test_options_arrive(certify, tmp_path):
         "steps": [4, 8],
         "select": ["order", "law"],
         "seed": 7,
+        "purpose": "img2img",
         "configs": "all",
         "workers": 2,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from dfbench.checks.cases import judge_entries, largest, last
 from dfbench.outcome import (
     Certificate,
     Finding,
+    Harm,
+    Purpose,
     Sense,
     SubjectReport,
+    complete,
     deciding,
     inconclusive,
     judge,
@@ -78,3 +82,91 @@ def test_a_certificate_says_which_side_of_its_bound_a_value_is_on() -> None:
     text = str(Certificate((SubjectReport("mine", findings=findings),)))
     assert "1 < 1.7; order" in text
     assert "3 > 0; problems" in text
+
+
+# Coverage and harm ----------------------------------------------------------------------------
+
+
+def found(claim: str, finding: Finding, core: str | None = None, harm: Harm = "samples") -> Finding:
+    return replace(finding, claim=claim, core=core, harm=finding.harm or harm)
+
+
+RIGHT, WRONG = judge(0.1, 1.0), judge(2.0, 1.0)
+REFUSED = skip("it takes no such steps", "not asked")
+
+
+def test_a_core_question_that_nobody_decided_is_inconclusive() -> None:
+    by_nature = found("landing", skip("it goes from clean to noise"), "the landing")
+    books = found("bookkeeping", REFUSED, "the coefficients")
+    ident = found("identity", REFUSED, "the coefficients")
+    order = found("order", REFUSED)
+    one = SubjectReport("mine", findings=complete([by_nature, books, ident, order]))
+    assert [f.verdict for f in one.findings] == ["skip", "inconclusive", "inconclusive", "skip"]
+    assert one.findings[1].why == "it could not be asked: it takes no such steps"
+    assert one.verdict == "inconclusive"
+    assert one.coverage.missing == ("the coefficients",)
+    assert one.coverage.not_asked == dict.fromkeys(
+        ["bookkeeping", "identity", "order"], "it takes no such steps"
+    )
+    assert one.coverage.does_not_apply == {"landing": "it goes from clean to noise"}
+    assert "missing: the coefficients" in str(one.coverage)
+    assert one.headline == "samples undecided (bookkeeping and identity)"
+
+
+@pytest.mark.parametrize("answer", [RIGHT, WRONG, replace(WRONG, expected="by design")])
+def test_one_answer_to_a_core_question_is_enough(answer: Finding) -> None:
+    books = found("bookkeeping", answer, "the coefficients")
+    ident = found("identity", REFUSED, "the coefficients")
+    assert complete([books, ident]) == (books, ident)
+    report = SubjectReport("mine", findings=(books, ident))
+    assert report.coverage.missing == ()
+    assert report.coverage.decided == ("bookkeeping",)
+    assert str(report.coverage) == "1 of 2 questions decided; could not be asked: identity"
+
+
+def test_what_is_undecided_is_no_answer() -> None:
+    undecided = found("bookkeeping", inconclusive("too few steps"), "the coefficients")
+    ident = found("identity", REFUSED, "the coefficients")
+    assert [f.verdict for f in complete([undecided, ident])] == ["inconclusive"] * 2
+    report = SubjectReport("mine", findings=complete([undecided, ident]))
+    assert report.coverage.undecided == {"bookkeeping": "too few steps"}
+
+
+PURPOSES: list[tuple[Purpose, dict[Harm, Finding], str]] = [
+    ("all", {"samples": RIGHT, "training": WRONG}, "fail"),
+    ("samples", {"samples": RIGHT, "training": WRONG, "img2img": WRONG, "options": WRONG}, "pass"),
+    ("samples", {"samples": RIGHT, "interface": WRONG}, "pass"),
+    ("samples", {"samples": WRONG, "training": RIGHT}, "fail"),
+    ("img2img", {"samples": RIGHT, "img2img": WRONG}, "fail"),
+    ("img2img", {"samples": WRONG, "img2img": RIGHT}, "fail"),
+    ("img2img", {"samples": RIGHT, "img2img": RIGHT, "training": WRONG}, "pass"),
+    ("training", {"samples": WRONG, "training": RIGHT}, "pass"),
+    ("training", {"samples": RIGHT, "training": WRONG}, "fail"),
+    ("training", {"samples": RIGHT}, "skip"),  # nothing was shown
+]
+
+
+@pytest.mark.parametrize(("purpose", "by_harm", "verdict"), PURPOSES)
+def test_what_a_certificate_is_for_decides_its_verdict(
+    purpose: Purpose, by_harm: dict[Harm, Finding], verdict: str
+) -> None:
+    findings = tuple(found(f"of {harm}", each, None, harm) for harm, each in by_harm.items())
+    assert SubjectReport("mine", findings=findings, purpose=purpose).verdict == verdict
+
+
+def test_the_headline_says_what_is_right_and_what_is_not() -> None:
+    findings = (
+        found("identity", RIGHT),
+        found("companions", replace(WRONG, concerns="get_velocity"), None, "training"),
+        found("middle", inconclusive("why"), None, "img2img"),
+        found("options", replace(WRONG, expected="by design"), None, "options"),
+    )
+    report = SubjectReport("mine", findings=findings)
+    assert report.headline == (
+        "samples right; middle undecided (image to image); get_velocity wrong (training)"
+    )
+    assert report.headline in str(Certificate((report,)))
+    few = SubjectReport("mine", findings=(found("identity", RIGHT),), steps=(4, 8))
+    assert few.headline == "samples right at the steps you use"
+    wrong = SubjectReport("mine", findings=(found("law", WRONG), found("order", WRONG)))
+    assert wrong.headline == "samples wrong (law and order)"

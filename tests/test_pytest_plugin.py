@@ -1,6 +1,7 @@
 """The checks as pytest items."""
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,31 @@ def test_declared_failures(how):
     assert isinstance(raised, pytest.fail.Exception)
     assert "passes although a failure was declared: by design" in str(raised)
     assert isinstance(outcome("skip", **{how: "by design"}), pytest.skip.Exception)
+
+
+def test_a_core_question_that_could_not_be_asked_fails(monkeypatch):
+    for name in list(CLAIMS):
+        monkeypatch.delitem(CLAIMS, name)
+    refused = Finding("", "skip", cause="not asked", why="no such steps")
+    one, two = (
+        replace(claim(found, name), core="the coefficients")
+        for name, found in (("one", refused), ("two", refused))
+    )
+    monkeypatch.setitem(CLAIMS, "one", one)
+    monkeypatch.setitem(CLAIMS, "two", two)
+    with pytest.raises(AssertionError, match="it could not be asked: no such steps"):
+        Check(one)(Subject())
+    monkeypatch.setitem(CLAIMS, "two", replace(two, check=lambda subject: Finding("", "pass")))
+    with pytest.raises(pytest.skip.Exception, match="no such steps"):
+        Check(one)(Subject())
+
+
+def test_what_it_is_not_for_is_skipped():
+    training = replace(claim(Finding("", "fail")), harm="training")
+    with pytest.raises(pytest.skip.Exception, match=r"\(samples\); it touches training: fail"):
+        Check(training, purpose="samples")(Subject())
+    with pytest.raises(AssertionError):
+        Check(training, purpose="training")(Subject())
 
 
 @pytest.fixture

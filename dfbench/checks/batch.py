@@ -90,6 +90,7 @@ def _upcasts(size: float) -> Sampler:
     control=_upcasts,
     control_size=1.0,
     sized=False,
+    harm="interface",
 )
 def dtype_check(subject: Sampler) -> Finding:
     """The run in each dtype with the exact model of data at a point, against float64."""

@@ -56,6 +56,7 @@ def describe(reading: Reading, j: int) -> str:
     source="CLAIMS 1, 23, 36; DESIGN: bookkeeping",
     control=_forgetful,
     control_size=1e-2,
+    core="the coefficients",
 )
 def bookkeeping_check(subject: Sampler) -> Finding:
     """The point response of the table against its levels, at several step counts."""
@@ -70,7 +71,8 @@ def bookkeeping_check(subject: Sampler) -> Finding:
             # the method itself does not keep the moments exactly: held to its reference
             reference = session.reference()
             if reference is None:
-                return skip("the method does not keep the moments by design; no reference known")
+                why = "the method does not keep the moments by design; no reference known"
+                return skip(why, "not asked")
             bound = bound + 1.001 * point_error(reference.table)
             derivation += ", plus the deviation of the reference method on the same levels"
         first = int(np.argmax(error > bound))
@@ -99,6 +101,7 @@ def _misinformed(size: float) -> Sampler:
     source="DESIGN: the grid the release really produces",
     control=_misinformed,
     control_size=1e-1,
+    core="the levels told",
 )
 def told_level_check(subject: Sampler) -> Finding:
     """Distance between the time told and the time of the state's level, in training steps."""

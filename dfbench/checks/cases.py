@@ -12,7 +12,7 @@ from dfbench.errors import Unsupported
 from dfbench.levels import Array
 from dfbench.outcome import Finding, judge, skip
 
-NOT_RUN = skip("no step count could be run")
+NOT_RUN = skip("no step count could be run", "not asked")
 
 
 def at_steps(counts: Iterable[int], look: Callable[[int], Finding]) -> Iterator[Finding]:

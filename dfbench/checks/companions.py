@@ -36,6 +36,7 @@ def _wrong_add_noise(size: float) -> Sampler:
     source="CLAIMS 1, 16",
     control=_wrong_add_noise,
     control_size=1e-2,
+    harm="training",
 )
 def companions_check(subject: Sampler) -> Finding:
     """Each companion at every time of a run, against its formula."""
@@ -52,14 +53,14 @@ def companions_check(subject: Sampler) -> Finding:
             value, expected = found[name](x, eps, i)
         except Exception as error:
             why = f"raises {type(error).__name__}: {error}"
-            return fail(why, measured=math.inf, bound=0.0, where=where)
+            return fail(why, measured=math.inf, bound=0.0, where=where, concerns=name)
         size = max(1.0, float(expected.abs().max()))
         return judge(
             float((value - expected).abs().max()) / size,
             64 * TABLES,
             unit="relative",
             derivation="64 u, tables in float32",
-            failing={"where": where, "counterexample": {"steps": STEPS}},
+            failing={"where": where, "counterexample": {"steps": STEPS}, "concerns": name},
         )
 
     return largest(starmap(held, product(found, range(session.grid.n_steps))))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dfbench.errors import SetupError, SubjectError, Unsupported
-from dfbench.outcome import Finding, claim, judge
+from dfbench.outcome import Finding, claim, fail, inconclusive, judge
 from dfbench.readout import Call
 from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
@@ -28,23 +28,28 @@ def _breaks(size: float) -> Sampler:
     control_size=1.0,
     sized=False,
     of_the_run=True,
+    core="the run",
 )
 def counts_check(subject: Sampler) -> Finding:
     """Runs at a dozen step counts with a bounded model; counts what went wrong."""
     problems: list[tuple[int, str]] = []
-    for n in subject.counts(STEPS):
-        if not subject.steps and subject.most_steps is not None and n > subject.most_steps:
-            continue
+    refused: list[str] = []
+    most = subject.most_steps
+    counts = [n for n in subject.counts(STEPS) if subject.steps or most is None or n <= most]
+    for n in counts:
         try:
             session = subject.session(n)
         except SetupError as error:
             problems.append((n, str(error)))
             continue
-        except Unsupported as reason:
+        except Unsupported as refusal:
+            refused.append(str(refusal))
             if n in subject.steps:  # its user runs them
-                problems.append((n, f"cannot be run: {reason}"))
+                problems.append((n, f"cannot be run: {refusal}"))
             continue
         problems += [(n, p) for p in _run(subject, session, n)]
+    if len(refused) == len(counts) and not problems:
+        return _never_runs(subject, refused[0] if refused else "it takes no steps at all")
     n, first = next(iter(problems), (0, ""))
     where = "; ".join(f"{n} steps: {p}" for n, p in problems[:4])
     more = f" (and {len(problems) - 4} more)" if len(problems) > 4 else ""
@@ -55,6 +60,14 @@ def counts_check(subject: Sampler) -> Finding:
         derivation="none is allowed",
         failing={"where": where + more, "why": first, "counterexample": {"steps": n}},
     )
+
+
+def _never_runs(subject: Sampler, refusal: str) -> Finding:
+    """It refuses every step count: by itself, or with the arguments of this call."""
+    if subject.call:
+        return inconclusive(refusal, "not asked")
+    why = f"it refuses every number of steps: {refusal}"
+    return fail(why, unit="problems", measured=float("inf"), bound=0.0)
 
 
 def _run(subject: Sampler, session: Session, n: int) -> list[str]:

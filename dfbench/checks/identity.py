@@ -30,6 +30,7 @@ def _wrong_weight(size: float) -> Sampler:
     source="the method's paper, see the reference sampler",
     control=_wrong_weight,
     control_size=1e-3,
+    core="the coefficients",
 )
 def identity_check(subject: Sampler) -> Finding:
     """Table against reference table, at several step counts on the released grid."""
@@ -38,7 +39,8 @@ def identity_check(subject: Sampler) -> Finding:
         session = subject.session(n)
         reference = session.reference()
         if reference is None:
-            return skip("no published method is known for this class and these options")
+            why = "no published method is known for this class and these options"
+            return skip(why, "not asked")
         known = np.array([session.precision(level) for level in session.grid])
         return last(_compare(subject, n, reference, known))
 

@@ -33,6 +33,7 @@ def _scale_dependent(size: float) -> Sampler:
     source="GAO; SONG (CLAIMS 31)",
     control=_scale_dependent,
     control_size=1e-2,
+    harm="options",
 )
 def scale_check(subject: Sampler) -> Finding:
     """Canonical tables on the same ratios σ/α at every scale the subject can visit."""
@@ -79,6 +80,7 @@ def _one_form_is_wrong(size: float) -> Sampler:
     source="GAO (CLAIMS 16, 28)",
     control=_one_form_is_wrong,
     control_size=1e-2,
+    harm="options",
 )
 def prediction_check(subject: Sampler) -> Finding:
     """Tables of all prediction types, converted to x, against each other."""
@@ -98,7 +100,8 @@ def prediction_check(subject: Sampler) -> Finding:
             raise
         bounds[prediction] = accumulated(reading.table, TABLES)
     if len(tables) < 2:
-        return skip("one prediction type only" + (f" ({'; '.join(reasons)})" if reasons else ""))
+        only = "one prediction type only"
+        return skip(f"{only} ({'; '.join(reasons)})", "not asked") if reasons else skip(only)
     (base, one), *others = tables.items()
 
     def against(name: str, two: Table) -> Finding:

@@ -28,6 +28,7 @@ def _stops_early(size: float) -> Sampler:
     control=_stops_early,
     control_size=1.0,
     sized=False,
+    core="the landing",
 )
 def landing_check(subject: Sampler) -> Finding:
     """σ/α of the last level against that of the cleanest trained level."""

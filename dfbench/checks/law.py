@@ -93,4 +93,4 @@ def _without_clean_grid(subject: Sampler, reason: str, details: dict[str, Any]) 
             **details,
         )
 
-    return last(at_steps(subject.counts(STEPS), at), skip(reason))
+    return last(at_steps(subject.counts(STEPS), at), skip(reason, "not asked"))

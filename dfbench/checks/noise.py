@@ -37,10 +37,12 @@ def _ignores_generator(size: float) -> Sampler:
     control=_ignores_generator,
     control_size=1.0,
     sized=False,
+    core="the noise",
 )
 def noise_check(subject: Sampler) -> Finding:
     """Two real runs from one seed and one from another, and the draws they made."""
-    problems: list[str] = []
+    problems: list[str] = []  # with the generator
+    wrong: list[str] = []  # with the noise itself
     one, kept, touched = _run(subject, 1)
     two, _, _ = _run(subject, 1)
     three, _, _ = _run(subject, 2)
@@ -52,21 +54,22 @@ def noise_check(subject: Sampler) -> Finding:
     changed = not torch.equal(one, three)
     if subject.traits.stochastic:
         if not kept.draws:
-            problems.append("declared stochastic, draws nothing")
+            wrong.append("declared stochastic, draws nothing")
         elif not changed:
             problems.append("another seed gives the same sample")
     elif changed:
-        problems.append("declared deterministic, depends on the seed")
+        wrong.append("declared deterministic, depends on the seed")
     unseeded = [k for k, d in enumerate(reading.draws) if not d.seeded]
     if unseeded and subject.takes_generator:
         problems.append(f"draws {unseeded[:5]} do not use the caller's generator")
     shared = [k for k, d in enumerate(reading.draws) if not d.per_row]
     if shared:
         shape = reading.draws[shared[0]].shape
-        problems.append(f"draws {shared[:5]} have shape {shape}: rows share their noise")
+        wrong.append(f"draws {shared[:5]} have shape {shape}: rows share their noise")
     if len(kept.draws) == reading.table.n_draws:  # what no state uses may be anything
         kept = kept.only(np.abs(reading.table.C).max(axis=0, initial=0.0) > 0)
-    problems += _statistics(kept)
+    wrong += _statistics(kept)
+    problems += wrong
     return judge(
         len(problems),
         0,
@@ -75,6 +78,7 @@ def noise_check(subject: Sampler) -> Finding:
         failing={
             "where": "; ".join(problems[:4]),
             "why": next(iter(problems), None),
+            "harm": "samples" if wrong else "interface",
             "counterexample": {"steps": STEPS, "seed": 1},
         },
     )

@@ -68,7 +68,7 @@ def order_check(subject: Sampler) -> Finding:
         try:
             measured += [(n, *measure(subject, n)) for n in counts]
         except Unsupported as reason:
-            return skip(f"cannot visit a grid of one's own: {reason}")
+            return skip(f"cannot visit a grid of one's own: {reason}", "not asked")
         steps, error, floor = np.array(measured, dtype=float).T
         finding = _verdict(subject, steps, error, floor)
         if finding.verdict == "pass":

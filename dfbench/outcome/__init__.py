@@ -2,9 +2,11 @@
 
 from dfbench.outcome.certificate import Certificate, SubjectReport
 from dfbench.outcome.claim import Claim, broken, claim, decorator
+from dfbench.outcome.coverage import Coverage, Purpose, complete
 from dfbench.outcome.finding import (
     Cause,
     Finding,
+    Harm,
     Sense,
     Verdict,
     deciding,
@@ -19,12 +21,16 @@ __all__ = [
     "Cause",
     "Certificate",
     "Claim",
+    "Coverage",
     "Finding",
+    "Harm",
+    "Purpose",
     "Sense",
     "SubjectReport",
     "Verdict",
     "broken",
     "claim",
+    "complete",
     "deciding",
     "decorator",
     "fail",

@@ -9,6 +9,7 @@ from typing import Any
 
 from dfbench import jsons
 from dfbench.errors import Unusable
+from dfbench.outcome.coverage import DECISIVE, Coverage, Purpose, coverage, headline
 from dfbench.outcome.finding import Finding, Verdict, worst
 
 
@@ -18,6 +19,8 @@ class SubjectReport:
 
     Attributes:
         notes: what a reader has to know of how the subject was made.
+        purpose: what the verdict is about.
+        steps: the step counts that its user runs, where only these were asked.
     """
 
     name: str
@@ -29,13 +32,32 @@ class SubjectReport:
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    purpose: Purpose = "all"
+    steps: tuple[int, ...] = ()
 
-    JSON = "name kind library version config traits verdict findings seconds notes"
+    JSON = (
+        "name kind library version config traits verdict findings seconds notes purpose steps "
+        "headline coverage"
+    )
+
+    def decides(self, finding: Finding) -> bool:
+        """Whether a finding touches what the certificate is for."""
+        return finding.harm is None or finding.harm in DECISIVE[self.purpose]
 
     @property
     def verdict(self) -> Verdict:
-        """The worst finding; a failure declared beforehand counts as a pass."""
-        return worst("pass" if f.expected else f.verdict for f in self.findings)
+        """The worst of the findings that decide; a declared failure counts as a pass."""
+        return worst("pass" if f.expected else f.verdict for f in self.findings if self.decides(f))
+
+    @property
+    def coverage(self) -> Coverage:
+        """Which questions were decided, out of which."""
+        return coverage(self.findings)
+
+    @property
+    def headline(self) -> str:
+        """What is right and what is wrong, by what it touches."""
+        return headline(self.findings, "at the steps you use" if self.steps else "")
 
 
 @dataclass(frozen=True)
@@ -67,6 +89,7 @@ class Certificate:
         lines = [f"{self.verdict}: {len(self.subjects)} subjects"]
         for subject in self.subjects:
             lines += [f"note: {subject.name}: {note}" for note in subject.notes]
+            lines.append(f"{subject.verdict}: {subject.name}: {subject.headline}")
             for f in subject.findings:
                 if f.verdict in ("fail", "inconclusive"):
                     said = (f.comparison, f.unit, f.where, f.why, f.expected)

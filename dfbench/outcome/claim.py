@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported
-from dfbench.outcome.finding import LEADS, Finding, inconclusive, skip
+from dfbench.errors import NotAffine, SetupError, SubjectError, Undefined, Unsupported
+from dfbench.outcome.finding import LEADS, Finding, Harm, inconclusive, skip
 
 CheckFunction = Callable[[Any], Finding]
 
@@ -31,6 +31,9 @@ class Claim:
         kind: of subject it applies to.
         of_the_run: whether it says that the run works: then it fails where a run never ends, or
             ends the process, for which other claims are only undecided.
+        harm: what a failure touches; a finding may say otherwise.
+        core: the question that it answers of which a verdict cannot do without an answer; of
+            claims with one core question, one decided is enough.
     """
 
     check: CheckFunction
@@ -43,6 +46,8 @@ class Claim:
     sized: bool = True
     kind: str = "sampler"
     of_the_run: bool = False
+    harm: Harm = "samples"
+    core: str | None = None
 
     def __call__(self, subject: Any) -> Finding:
         """Check a subject: the finding, complete with statement, time and expectation."""
@@ -60,6 +65,8 @@ class Claim:
             finding,
             claim=self.id,
             statement=self.statement,
+            harm=finding.harm or self.harm,
+            core=self.core,
             seconds=time.perf_counter() - start,
         )
 
@@ -67,8 +74,10 @@ class Claim:
         """The check, with what the subject cannot do, or does wrong, turned into a verdict."""
         try:
             return self.check(subject)
+        except SetupError as error:
+            return inconclusive(str(error), "blocked")
         except (Unsupported, Undefined) as reason:
-            return skip(str(reason))
+            return skip(str(reason), "not asked")
         except NotAffine as reason:
             return inconclusive(str(reason), "not affine")
         except SubjectError as error:

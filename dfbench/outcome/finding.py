@@ -18,7 +18,8 @@ Sense = Literal["at most", "at least"]
 #: Why a finding has its verdict:
 #: measured        a value was held to its bound
 #: unneeded        the same, and it passes although a failure was declared
-#: does not apply  of this subject nothing is claimed, or it cannot be asked
+#: does not apply  by its nature nothing is claimed of this subject
+#: not asked       the subject cannot be run, or compared, as the question needs
 #: undecided       what was found does not decide
 #: not affine      the subject has no table to read the answer from
 #: blocked         the subject's run itself breaks, for which another claim fails
@@ -28,6 +29,7 @@ Cause = Literal[
     "measured",
     "unneeded",
     "does not apply",
+    "not asked",
     "undecided",
     "not affine",
     "blocked",
@@ -35,9 +37,18 @@ Cause = Literal[
     "check broke",
 ]
 
+#: What a finding touches:
+#: samples    the samples of this configuration, at these steps
+#: img2img    samples of runs that start in the middle
+#: training   what is trained with: noise added, targets
+#: options    samples under other options than those of the configuration
+#: interface  generators, forms of the result, dtypes
+Harm = Literal["samples", "img2img", "training", "options", "interface"]
+
 #: How `Finding.why` begins for a cause that has to be said; the reason comes after it.
 LEADS: dict[Cause | None, str] = {
     "unneeded": "passes although a failure was declared: ",
+    "not asked": "it could not be asked: ",
     "not affine": "it has no table: ",
     "blocked": "the run breaks: ",
     "check broke": "the check broke: ",
@@ -64,6 +75,9 @@ class Finding:
         seconds: time taken.
         cause: why it has its verdict; None in files that do not say.
         sense: whether the measured value has to be at most, or at least, its bound.
+        harm: what it touches; None is what the claim says.
+        core: the core question of the subject's kind that the claim is about, if any.
+        concerns: the part of the subject that is wrong, where the claim is about several.
     """
 
     claim: str
@@ -83,12 +97,25 @@ class Finding:
     seconds: float = 0.0
     cause: Cause | None = None
     sense: Sense = "at most"
+    harm: Harm | None = None
+    core: str | None = None
+    concerns: str | None = None
 
     #: The members of its JSON object, in their order.
     JSON = (
         "claim verdict cause measured bound sense unit where why counterexample reproduce "
-        "statement derivation expected series seconds"
+        "statement derivation expected series seconds harm core concerns"
     )
+
+    @property
+    def decided(self) -> bool:
+        """Whether the question was answered, by a pass or a failure."""
+        return self.verdict in ("pass", "fail")
+
+    @property
+    def subject(self) -> str:
+        """What is right or wrong in a word: a part of the subject, or the claim."""
+        return self.concerns or self.claim
 
     @property
     def reason(self) -> str:
@@ -113,9 +140,9 @@ class Finding:
         return f"{m:.6g} {'<' if m < b else '=' if m == b else '>'} {b:.6g}"
 
 
-def skip(why: str) -> Finding:
-    """The claim does not apply, and why."""
-    return Finding("", "skip", cause="does not apply", why=why)
+def skip(why: str, cause: Cause = "does not apply") -> Finding:
+    """The claim does not apply, or cannot be asked, and why."""
+    return Finding("", "skip", cause=cause, why=why)
 
 
 def inconclusive(why: str, cause: Cause = "undecided", **known: Any) -> Finding:

@@ -87,13 +87,22 @@ class Part:
         return [row for row in self.rows if row.blocked]
 
     @property
+    def deciding(self) -> list[Row]:
+        """The findings that touch what the certificate is for."""
+        return [row for row in self.rows if self.report.decides(row.finding)]
+
+    @property
     def status(self) -> Status:
-        return min((row.status for row in self.rows), key=labels.STATUSES.index, default="skip")
+        return min((row.status for row in self.deciding), key=labels.STATUSES.index, default="skip")
 
     @property
     def tally(self) -> str:
         """Counts in words, with the checks that could not run apart."""
-        return tally(self.rows) or "no findings"
+        beside = [
+            r for r in self.rows if r not in self.deciding and r.status in ("fail", "inconclusive")
+        ]
+        counted = tally(self.deciding) or "no findings"
+        return counted + (f"; not asked for: {tally(beside)}" if beside else "")
 
 
 def tally(rows: Iterable[Row]) -> str:
@@ -173,7 +182,7 @@ class Group:
         """Failures by claim, what is undecided by reason; of broken runs `Part.blocked` tells."""
         found: dict[tuple[Status, str], list[Place]] = {}
         for part in self.parts:
-            for row in part.rows:
+            for row in part.deciding:
                 if row.status in wanted and not row.blocked:
                     key = row.text if row.status == "inconclusive" else row.claim
                     found.setdefault((row.status, key), []).append((part, row))

@@ -95,7 +95,9 @@ def headline(certificate: Certificate) -> str:
         return "Nothing could be checked"
     if total == 1:
         outcomes = {"pass": "passes", "fail": "fails", "inconclusive": "could not be decided"}
-        return f"{labels.label(certificate.subjects[0])} {outcomes[certificate.verdict]}"
+        (report,) = certificate.subjects
+        said = f": {report.headline}" if report.headline else ""
+        return f"{labels.label(report)} {outcomes[certificate.verdict]}{said}"
     if verdicts["pass"] == total:
         return f"All {total} subjects pass"
     parts = []

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from dfbench import wording
 from dfbench.outcome import Certificate, Finding, SubjectReport
+from dfbench.outcome.coverage import HARMS
 from dfbench.report import labels
 
 
@@ -13,7 +14,7 @@ def render(certificate: Certificate) -> str:
     """A suite a subject, a case a claim; declared failures and skips are skipped cases.
 
     A finding that is inconclusive is a failure of type "inconclusive", as it is for the exit
-    status.
+    status; what the certificate is not for is a skipped case.
     """
     root = ElementTree.Element("testsuites", name="dfbench", time=f"{certificate.seconds:.3f}")
     for report in certificate.subjects:
@@ -25,14 +26,16 @@ def render(certificate: Certificate) -> str:
 
 
 def _suite(report: SubjectReport) -> ElementTree.Element:
+    deciding = labels.counts(f for f in report.findings if report.decides(f))
+    bad = deciding["fail"] + deciding["inconclusive"]
     numbers = labels.counts(report.findings)
     suite = ElementTree.Element(
         "testsuite",
         name=wording.clean(labels.label(report)),
         tests=str(len(report.findings)),
-        failures=str(numbers["fail"] + numbers["inconclusive"]),
+        failures=str(bad),
         errors="0",
-        skipped=str(numbers["expected"] + numbers["skip"]),
+        skipped=str(len(report.findings) - numbers["pass"] - bad),
         time=f"{report.seconds:.3f}",
     )
     for finding in report.findings:
@@ -48,7 +51,11 @@ def _case(report: SubjectReport, finding: Finding) -> ElementTree.Element:
         time=f"{finding.seconds:.3f}",
     )
     status = labels.status(finding)
-    if status in ("fail", "inconclusive"):
+    if status in ("fail", "inconclusive") and not report.decides(finding):
+        touched = HARMS[finding.harm] if finding.harm else ""
+        message = wording.clean(f"{status}, and not asked for: it touches {touched}")
+        ElementTree.SubElement(case, "skipped", message=message)
+    elif status in ("fail", "inconclusive"):
         failure = ElementTree.SubElement(case, "failure", type=status)
         failure.set("message", wording.clean(finding.why or labels.evidence(finding) or status))
         failure.text = wording.clean(labels.text(finding))

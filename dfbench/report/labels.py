@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from dfbench.outcome import Finding
+from dfbench.outcome.coverage import HARMS
 from dfbench.wording import number, settings
 
 Status = Literal["pass", "fail", "inconclusive", "expected", "skip"]
@@ -49,6 +50,18 @@ def status(finding: Finding) -> Status:
 def blocked(finding: Finding) -> bool:
     """Whether there is no verdict because the run broke, for which another claim fails."""
     return finding.verdict == "inconclusive" and finding.cause == "blocked"
+
+
+def claims_by_harm(findings: Iterable[Finding]) -> str:
+    """What they are about, samples first, others with what they touch: "law, get_velocity
+    (training)"."""
+    found: dict[str, dict[str, None]] = {"": {}}
+    for finding in findings:
+        harm = "" if finding.harm in (None, "samples") else HARMS[finding.harm]
+        found.setdefault(harm, {})[finding.subject] = None
+    return ", ".join(
+        ", ".join(names) + (f" ({harm})" if harm else "") for harm, names in found.items() if names
+    )
 
 
 def share(number: int, total: int, default: bool) -> str:

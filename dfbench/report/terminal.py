@@ -72,14 +72,20 @@ def summary(certificate: Certificate, console: Console) -> None:
     _reasons(classes, console, symbols)
     verdict = certificate.verdict
     total = len(certificate.subjects)
-    rows = [row for group in classes for part in group.parts for row in part.rows]
+    rows = [row for group in classes for part in group.parts for row in part.deciding]
+    purposes = {report.purpose for report in certificate.subjects} - {"all"}
     outcome = Text.assemble(
         badge(verdict, symbols),
+        f" for {' and '.join(sorted(purposes))}" if purposes else "",
         f": {grouping.tally(rows) or 'nothing to check'}; ",
         f"{wording.counted(total, 'subject')}, {wording.duration(certificate.seconds)}",
     )
     console.print()
     console.print(outcome)
+    if total == 1:
+        (report,) = certificate.subjects
+        for line in filter(None, (report.headline, str(report.coverage))):
+            console.print(Padding(Text(clean(line)), (0, 0, 0, 2), expand=False))
 
 
 def _classes(classes: list[Group], console: Console, symbols: dict[Status, str]) -> None:
@@ -112,7 +118,10 @@ def _class(group: Group, console: Console, symbols: dict[Status, str], width: in
     for issue in issues:
         for claim in issue.claims:
             claims[claim] += len({part.id for part, row in issue.places if row.claim == claim})
-    words = ", ".join(claim if alone else f"{claim} {n}" for claim, n in claims.items())
+    words = ", ".join(f"{claim} {n}" for claim, n in claims.items())
+    if alone:
+        wrong = (row.finding for issue in issues for _, row in issue.places)
+        words = labels.claims_by_harm(wrong)
     status = group.status
     _line(
         console,
