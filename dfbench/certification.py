@@ -48,6 +48,7 @@ def certify(
     config: dict[str, Any] | None = None,
     call: dict[str, Any] | None = None,
     steps: Sequence[int] = (),
+    declare: dict[str, Any] | None = None,
     select: list[str] | None = None,
     seed: int = 0,
     configs: str = "default",
@@ -62,6 +63,7 @@ def certify(
         config, call: arguments of the constructor and of the sampling call.
         steps: the step counts that you run: checks over step counts ask these in place of their
             own, except for the order, which takes many.
+        declare: what you claim of a sampler of your own; see `dfbench.subjects.declared`.
         select: claim ids; all by default.
         seed: of all draws that the checks make.
         configs: "default", or "all" configurations of a library's classes.
@@ -83,7 +85,7 @@ def certify(
     if not given:
         raise Unusable("no subject is given")
     claims = selected(select)
-    asked = Asked(config, call, configs, steps)
+    asked = Asked(config, call, configs, steps, declare)
     found = [(one, i, sampler) for one in given for i, sampler in enumerate(asked.samplers(one))]
     count = workers or min(os.cpu_count() or 1, max(1, len(found) // PER_WORKER))
     examined: Iterable[SubjectReport] = (examine(sampler, claims, seed) for *_, sampler in found)
@@ -137,6 +139,8 @@ def examine(sampler: Sampler, claims: list[str] | None = None, seed: int = 0) ->
         findings = [replace(c, check=partial(_guarded, c))(sampler) for c in held]
     finally:
         torch.set_num_threads(threads)
+    with contextlib.suppress(TimedOut, SystemExit), deadline(PATIENCE):
+        _ = sampler.traits  # which may take a run
     sampler.forget()
     return SubjectReport(
         name=sampler.name,

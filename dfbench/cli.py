@@ -244,6 +244,13 @@ def certify(
         str | None,
         typer.Option(metavar="LIST", help="Step counts that you run, like 4,8: only these count."),
     ] = None,
+    declare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="What you claim of a sampler of yours, an object: order, stochastic, reference …",
+        ),
+    ] = None,
     json_file: Annotated[Path | None, _json("certificate")] = None,
     report_file: Page = None,
     junit_file: Annotated[
@@ -285,6 +292,7 @@ def certify(
             config=constructor,
             call=calling,
             steps=run,
+            declare=_json_object("--declare", declare),
             select=chosen,
             seed=seed,
             configs=configs.value,

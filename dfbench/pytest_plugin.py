@@ -77,6 +77,7 @@ def parametrize_with_checks(
     call: Mapping[str, Any] | None = None,
     configs: str = "default",
     steps: Sequence[int] = (),
+    declare: Mapping[str, Any] | None = None,
     select: Sequence[str] | None = None,
     expected_failures: Mapping[str, str] | None = None,
     purpose: Purpose = "all",
@@ -88,7 +89,7 @@ def parametrize_with_checks(
             or a list of either.
         config, call: arguments of the constructor, and of the sampling call.
         configs: "default" or "all" configurations of a library's subjects.
-        steps: the step counts that you run, as in `certify`.
+        steps, declare: as in `certify`.
         select: claims to check; by default, all.
         expected_failures: claim → reason, beside those that the subjects declare themselves.
         purpose: what has to be right, as for `dfbench.certify`.
@@ -105,7 +106,7 @@ def parametrize_with_checks(
     declared = dict(expected_failures or {})
     wanted = list(CLAIMS) if select is None else list(select)
     selected([*wanted, *declared])
-    asked = Asked(dict(config or {}), dict(call or {}), configs, steps)
+    asked = Asked(dict(config or {}), dict(call or {}), configs, steps, dict(declare or {}))
     specs = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
     items = [
         pytest.param(

@@ -78,6 +78,7 @@ class Asked:
     call: dict[str, Any] | None = None
     configs: str = "default"
     steps: Sequence[int] = ()
+    declare: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         given = tuple(dict.fromkeys(self.steps))
@@ -93,8 +94,13 @@ class Asked:
             Unusable: there are none.
         """
         found = resolve(subject, self.config, self.call, self.configs)
-        for sampler in found if self.steps else ():
-            sampler.steps = tuple(self.steps)
+        if self.declare and len(found) > 1:
+            raise Unusable("--declare needs one subject")
+        for sampler in found:
+            if self.steps:
+                sampler.steps = tuple(self.steps)
+            if self.declare:
+                sampler.declare(self.declare)
         return found
 
     @property
@@ -119,7 +125,10 @@ def _made_of(thing: Any, name: str | None, config: dict[str, Any], call: dict[st
     if kind is None:
         shapes = " nor ".join(library(each).shape for each in library_names())
         raise Unusable(f"{name} is not something that can be certified: it is neither {shapes}")
-    return kind.made_of(thing, name, config, call)
+    made = kind.made_of(thing, name, config, call)
+    if claims := getattr(thing, "dfbench", None):
+        made.declare(claims)
+    return made
 
 
 def _name(thing: Any) -> str:

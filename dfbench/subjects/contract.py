@@ -6,7 +6,7 @@ An adapter writes what differs: how a run goes, on which levels, and what it kno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from dfbench import readout
-from dfbench.errors import NotAffine
+from dfbench.errors import NotAffine, Unusable
 from dfbench.levels import Grid, Level
 from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
@@ -22,7 +22,9 @@ from dfbench.table import Difference, Table
 
 if TYPE_CHECKING:
     from dfbench.schedules import Scale
+    from dfbench.subjects.declared import Declared
 
+DECLARED = "declared by its owner: "
 Kept = TypeVar("Kept")
 Companion = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 """(x, ε, i) for the i-th step of a run → (what it gives, what it should give)."""
@@ -137,6 +139,7 @@ class Sampler(ABC):
         expected: claim id → reason, for failures that are by design.
         notes: what a reader has to know of how the subject was made.
         steps: the step counts that its user runs; empty: nobody says.
+        declared: what its owner claims of it; None: nothing.
     """
 
     kind = "sampler"
@@ -151,6 +154,7 @@ class Sampler(ABC):
     most_steps: int | None = None
     ascending: bool = False
     steps: tuple[int, ...] = ()
+    declared: Declared | None = None
 
     def __init__(
         self, config: dict[str, Any] | None = None, call: dict[str, Any] | None = None
@@ -177,6 +181,24 @@ class Sampler(ABC):
         """The same sampler on every scale of levels that it can visit, by name of the scale."""
         return {self.scale: self}
 
+    def declare(self, claims: Mapping[str, Any]) -> None:
+        """Hold it to what its owner claims, beside what was declared before.
+
+        Raises:
+            Unusable: there is no such thing to claim.
+        """
+        from dfbench.subjects.declared import Declared  # most declare nothing: no pydantic then
+
+        before = self.declared.given if self.declared else {}
+        try:
+            self.declared = Declared.of({**before, **claims})
+        except Unusable as error:
+            raise Unusable(f"{self.name}: declared {error}") from error
+        self.traits = Traits(**self.declared.traits(self.traits))
+        self.expected |= self.declared.expected
+        self.notes = [note for note in self.notes if not note.startswith(DECLARED)]
+        self.notes.append(f"{DECLARED}{self.declared.given}")
+
     def counts(self, usual: Sequence[int]) -> Sequence[int]:
         """The step counts that a check asks: those that the user runs, else the usual ones."""
         return self.steps or usual
@@ -197,7 +219,8 @@ class Sampler(ABC):
     @property
     def _asked(self) -> str:
         """The other arguments of the call that certified it, if any."""
-        return f", steps={list(self.steps)}" if self.steps else ""
+        steps = f", steps={list(self.steps)}" if self.steps else ""
+        return steps + (f", declare={self.declared.given}" if self.declared else "")
 
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         """Stand-alone Python that prints one coefficient of an n-step run."""

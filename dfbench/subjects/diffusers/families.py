@@ -7,13 +7,18 @@ known either, by the tables that it keeps.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from dfbench.errors import Unusable
+from dfbench.samplers.method import Traits
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import REGISTERED, SchedulerSampler
 
@@ -51,7 +56,30 @@ def _signature(cls: Any) -> tuple[set[str], set[str]]:
 
 
 class Unregistered(SchedulerSampler):
-    """A scheduler that nobody knows: certified as far as its tables tell its levels."""
+    """A scheduler that nobody knows: certified as far as its tables tell its levels.
+
+    Where nobody says whether it draws noise, the read-out tells.
+    """
+
+    _draws: bool | None = None  # seen in the read-out; None: not looked yet
+
+    @property
+    def traits(self) -> Traits:
+        if self._draws is None:
+            self._draws = False  # also where the run breaks, which is another claim's to tell
+            with contextlib.suppress(Exception):
+                reading = self.reading(self.counts((10,))[0])
+                self._draws = bool(np.abs(reading.table.C).max(initial=0.0) > 0)
+        return replace(self._claimed, stochastic=self._claimed.stochastic or self._draws)
+
+    @traits.setter
+    def traits(self, claimed: Traits) -> None:
+        self._claimed = claimed
+
+    def declare(self, claims: Mapping[str, Any]) -> None:
+        if {"stochastic", "reference"} & {*claims}:
+            self._draws = False
+        super().declare(claims)
 
     def levels_of(self, scheduler: Any) -> type[levels.SchedulerLevels]:
         sigmas = getattr(scheduler, "sigmas", None)

@@ -146,6 +146,14 @@ class SchedulerSampler(Sampler):
         """
         return (self.published, {}) if self.published else None
 
+    def is_said_to_be(
+        self, settings: dict[str, Any], session: SchedulerSession | None
+    ) -> Published | None:
+        """`method`, or the one that its owner declares."""
+        if self.declared and self.declared.reference:
+            return self.declared.reference, self.declared.options
+        return self.method(settings, session)
+
     def order(self, traits: Traits) -> float | None:
         """The order that the class declares, where it is not that of the method."""
         return traits.order
@@ -352,7 +360,11 @@ class SchedulerSampler(Sampler):
         if not same and self.not_its_config:
             raise Unsupported(self.not_its_config)
         instance = self.instance if same else None
-        return type(self)(self.cls, self.name, config, call, self.version, instance)
+        made = type(self)(self.cls, self.name, config, call, self.version, instance)
+        made.steps = self.steps
+        if self.declared:
+            made.declare(self.declared.given)
+        return made
 
     def _split(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Options of `set_timesteps` and of `step`, told apart by their signatures."""

@@ -178,7 +178,7 @@ class SchedulerSession(Session):
         return self.levels.gap(call.told, call.own)
 
     def reference(self) -> Reference | None:
-        named = self.subject.method(self.settings, self)
+        named = self.subject.is_said_to_be(self.settings, self)
         if named is None:
             return None
         name, options = named
