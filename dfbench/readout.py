@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -220,9 +221,8 @@ class _Recorder:
         z = self.new_input("z", self.dtype).reshape(-1, 1, 1, 1)
         generator = torch.Generator().manual_seed(SEED)
         mode = GaussianDraws(self.draw, generator, self.batch)
-        paths = brownian_paths(lambda _: type("Path", (_Path,), {"draw": self.draw}))
         watch = mode if self.watch else contextlib.nullcontext()
-        with torch.no_grad(), preserved_random_state(), paths, watch:
+        with torch.no_grad(), preserved_random_state(), increments(self.draw), watch:
             out = run(self.model, z, generator)
         states = self.finished(out, z.shape, run.n)
         zero, units = states[:, PROBES], states[:, PROBES + 1 :] - states[:, PROBES, None]
@@ -283,6 +283,11 @@ class _Recorder:
         before = np.abs(np.where(self.early, units, 0.0)).max(axis=1)
         worst: Array = np.maximum(off.max(axis=1), before)
         return worst
+
+
+def increments(draw: Callable[..., torch.Tensor]) -> AbstractContextManager[None]:
+    """Each increment of a Brownian path is a draw: (operation, like, seeded?, interval) → it."""
+    return brownian_paths(lambda _: type("Path", (_Path,), {"draw": staticmethod(draw)}))
 
 
 class _Path:

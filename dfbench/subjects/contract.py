@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from dfbench import readout
-from dfbench.errors import NotAffine, Unusable
+from dfbench.errors import NotAffine, Unsupported, Unusable
 from dfbench.levels import Grid, Level
 from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
+from dfbench.subjects.protocols import PLAIN, Protocol
 from dfbench.table import Difference, Table
 
 if TYPE_CHECKING:
@@ -114,6 +115,17 @@ class Session(ABC):
         """The same object made ready for another run, as a user would."""
         return self
 
+    def under(self, protocol: Protocol) -> Session:
+        """The same run, made as a user makes it under a protocol.
+
+        Raises:
+            Unsupported: it cannot be run this way.
+        """
+        only = replace(protocol, steps=PLAIN.steps, shape=PLAIN.shape)
+        if only != PLAIN:
+            raise Unsupported(f"a run knows no such way: {only}")
+        return self
+
     def reference(self) -> Reference | None:
         """The published method on the levels of this run; None where none is known."""
         return None
@@ -202,6 +214,17 @@ class Sampler(ABC):
     def counts(self, usual: Sequence[int]) -> Sequence[int]:
         """The step counts that a check asks: those that the user runs, else the usual ones."""
         return self.steps or usual
+
+    def begun(self, by: str) -> Sampler:
+        """The same with runs that start in the middle, as image to image does.
+
+        Args:
+            by: "times": the later times are passed; "index": the first step is told besides.
+
+        Raises:
+            Unsupported: it cannot be run this way.
+        """
+        raise Unsupported("no run of it starts in the middle")
 
     def without_options(self) -> Sampler:
         """The same without the options of the sampling call."""

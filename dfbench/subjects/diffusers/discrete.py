@@ -176,7 +176,11 @@ class PNDM(Discrete):
     def other_predictions(self) -> dict[str, str]:
         return {"epsilon": "eps", "v_prediction": "v"}
 
-    def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
+    def method(
+        self, settings: dict[str, Any], session: SchedulerSession | None
+    ) -> Published | None:
+        if session is not None and session.first:
+            return None  # no paper starts it without its history
         if settings.get("skip_prk_steps"):
             single = session is not None and session.n == 1  # no second evaluation in one step
             return "pndm", {"order": 1 if single else 4, "start": "plms"}

@@ -87,6 +87,7 @@ class SchedulerSampler(Sampler):
         own_loop: its `step` is not called as most are, so that no snippet is printed.
         default_prediction: where there is no option `prediction_type`.
         settings: the whole configuration, defaults and all.
+        begin: how runs start in the middle ("times" or "index"); empty: they do not.
     """
 
     library = "diffusers"
@@ -96,6 +97,7 @@ class SchedulerSampler(Sampler):
     two_scales = False
     own_loop = False
     default_prediction = "epsilon"
+    begin = ""
 
     def __init__(
         self,
@@ -315,6 +317,13 @@ class SchedulerSampler(Sampler):
             scale: self if scale == self.scale else self._like(self.config | option, self.call)
             for scale, option in other.items()
         }
+
+    def begun(self, by: str) -> Sampler:
+        if by == "index" and not hasattr(self.cls, "set_begin_index"):
+            raise Unsupported("has no set_begin_index")
+        made = self._like(self.config, self.call)
+        made.begin = by
+        return made
 
     def without_options(self) -> Sampler:
         return self._like(self.config, {})

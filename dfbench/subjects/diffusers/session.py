@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from dfbench.readout import Call, CalledModel, TooManyInputs
 from dfbench.samplers import METHODS
 from dfbench.subjects.alike import duplicate
 from dfbench.subjects.contract import Companion, Reference, Session
+from dfbench.subjects.diffusers.driven import Driven
+from dfbench.subjects.protocols import Protocol, generators
 
 if TYPE_CHECKING:
     from dfbench.subjects.diffusers.sampler import SchedulerSampler
@@ -51,6 +54,13 @@ def blamed(what: str) -> Iterator[None]:
         raise SubjectError(f"{what} raises {type(error).__name__}: {error}") from error
 
 
+BEGIN = 0.4  # of the steps that a run which starts in the middle leaves out
+
+
+class Aborted(Exception):
+    """A run is left in the middle."""
+
+
 class SchedulerSession(Session):
     """One run of a scheduler.
 
@@ -58,7 +68,7 @@ class SchedulerSession(Session):
         subject, scheduler: the scheduler is a fresh one, its steps set.
         settings: the configuration that the scheduler says it has.
         levels: where it keeps its levels.
-        calls: the evaluations to come.
+        calls: the evaluations to come; `first` is the index of the first in a whole run.
         times, generator, previous: of the run that goes on, for `step`: the times it loops over,
             the caller's generator, and what an earlier step left for the next.
     """
@@ -86,6 +96,7 @@ class SchedulerSession(Session):
         if grid is not None:
             self.levels.impose(grid)
         self._key = n, grid, self.prediction
+        self.first = self._begin()
         self.calls, self.grid = subject.kept(("levels", *self._key), self._visited)
         if self.prediction == "edm":
             self.sigma_data = float(self.scheduler.config.sigma_data)
@@ -104,12 +115,25 @@ class SchedulerSession(Session):
                     f"set_timesteps({self._steps}) raises {type(error).__name__}: {error}"
                 ) from error
 
+    def _begin(self) -> int:
+        """The first call of the run; where it starts in the middle, the steps are told so."""
+        if not self.subject.begin:
+            return 0
+        step = round(BEGIN * self.n)
+        calls = self.levels.calls()
+        first = next((i for i, call in enumerate(calls) if call.step >= step), 0)
+        if not first > 0:
+            raise Unsupported("no step can be left out")
+        if self.subject.begin == "index":
+            self.scheduler.set_begin_index(first)
+        return first
+
     def _visited(self) -> tuple[tuple[Call, ...], Grid]:
         """The evaluations of a run, and the levels of its steps."""
         if not self.levels.times:
             raise Unsupported(f"makes no time steps for {self.n} steps")
         try:
-            calls = self.levels.calls()
+            calls = self.levels.calls()[self.first :]
             before = (None, *(call.step for call in calls))
             starts = [c.own for c, step in zip(calls, before, strict=False) if c.step != step]
             return calls, grid_of([*starts, self.levels.final])
@@ -120,7 +144,8 @@ class SchedulerSession(Session):
         self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
         count = len(self.calls)
-        self.times, self.generator, self.previous = self.levels.times, generator, None
+        self.times, self.generator = self.levels.times[self.first :], generator
+        self.previous = None
         first = x = self._channels(z) * self._enter
         with quiet():
             for i, (t, call) in enumerate(zip(self.times, self.calls, strict=False)):
@@ -156,7 +181,7 @@ class SchedulerSession(Session):
             ones = torch.ones((1, 1, 1, 1), dtype=torch.float64)
             with quiet(), blamed("scale_model_input at the first time"):
                 fresh = duplicate(self.scheduler)
-                return 1 / float(self._input(fresh, ones, self.levels.times[0]))
+                return 1 / float(self._input(fresh, ones, self.levels.times[self.first]))
 
         return self.subject.kept(("enter", *self._key), probe)
 
@@ -169,7 +194,45 @@ class SchedulerSession(Session):
     def again(self) -> SchedulerSession:
         """The same scheduler, its steps set once more: what a pipeline does for each image."""
         self._prepare()
+        self._begin()
         return self
+
+    def under(self, protocol: Protocol) -> SchedulerSession:
+        accepted = inspect.signature(self.scheduler.step).parameters
+        anything = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+        if protocol.returns == "tuple" and not (anything or "return_dict" in accepted):
+            raise Unsupported("step takes no return_dict")
+        if protocol.generator != "one" and "generator" not in accepted:
+            raise Unsupported("step takes no generator")
+        self._use(protocol)
+        _ = self._enter  # kept: it is measured on a copy
+        self.scheduler = Driven(self.scheduler, protocol, len(self.calls) // 2)
+        return self
+
+    def _use(self, protocol: Protocol) -> None:
+        """What the same object was used for before; then its steps are set anew."""
+        if protocol.before == "nothing":
+            return
+        more = {"a longer run": 3, "a shorter run": -3}.get(protocol.before, 0)
+        stop = len(self.calls) // 2 if protocol.before == "an aborted run" else None
+        rng = torch.Generator().manual_seed(1)
+        shown = 0
+
+        def model(z: torch.Tensor, call: Call) -> torch.Tensor:
+            nonlocal shown
+            if shown == stop:
+                raise Aborted
+            shown += 1
+            return torch.randn(z.shape, generator=rng, dtype=z.dtype)
+
+        other = self.subject.session(max(1, self.n + more))
+        other.scheduler = self.scheduler
+        other.levels = self.subject.level_class(self.scheduler)
+        other.again()
+        z = torch.randn(protocol.shape, generator=rng, dtype=torch.float64)
+        with contextlib.suppress(Aborted):
+            other(model, z, generators(protocol))
+        self.again()
 
     def precision(self, level: Level) -> tuple[float, float]:
         return self.levels.precision(level)

@@ -111,7 +111,8 @@ class DPMSolverSinglestep(LogSNRSolver):
         if options["order"] == 3 and not heun:
             options["inner"] = "midpoint"
         if session is not None:
-            options["orders"] = blocks(session.scheduler.order_list)
+            rest = session.scheduler.order_list[session.first :]
+            options["orders"] = blocks([min(k, i + 1) for i, k in enumerate(rest)])
         if kind == "dpmsolver":
             return "dpm_solver", {**options, "solver_type": "taylor" if heun else "dpmsolver"}
         return "dpm_solver_pp", {**options, "solver_type": "heun" if heun else "midpoint"}
@@ -164,7 +165,9 @@ class SASolver(LogSNRSolver):
         # the default τ is 1 between the training steps 200 and 800, and 0 elsewhere
         tau: Any = 1.0 if settings["num_train_timesteps"] > 200 else 0.0
         if session is not None:
-            tau = [float(session.scheduler.tau_func(t)) for t in session.levels.times]
+            tau = [
+                float(session.scheduler.tau_func(t)) for t in session.levels.times[session.first :]
+            ]
         return "sa_solver", {
             "predictor_order": settings["predictor_order"],
             "corrector_order": settings["corrector_order"],

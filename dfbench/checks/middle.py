@@ -1,0 +1,63 @@
+"""Is a run that starts in the middle, as image to image makes it, the rest of a run?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dfbench.checks.bookkeeping import bookkeeping_check, told_level_check
+from dfbench.checks.identity import identity_check
+from dfbench.checks.landing import landing_check
+from dfbench.errors import Unsupported
+from dfbench.levels import Level
+from dfbench.outcome import Finding, claim, deciding, skip
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.reference import Defect, MethodSampler
+
+#: How a user says where a run starts, and what is asked of it then.
+WAYS = {"times": "the later times are passed", "index": "set_begin_index"}
+ASKED = (bookkeeping_check, told_level_check, landing_check, identity_check)
+
+
+class _Restarts(MethodSampler):
+    """Right as a whole; started in the middle, it tells the model another level."""
+
+    size = 0.0
+
+    def begun(self, by: str) -> Sampler:
+        told = Defect(told=lambda level, j: Level(level.alpha, level.sigma * (1 + self.size)))
+        return MethodSampler("ddim", defect=told)
+
+
+def _restarts(size: float) -> Sampler:
+    made = _Restarts("ddim")
+    made.size = size
+    return made
+
+
+@claim(
+    "middle",
+    "A run that starts in the middle, as image to image makes it (the later times passed, or the "
+    "first step told by `set_begin_index`), keeps its books, lands where a whole run lands, and is "
+    "the published method on the levels that are left.",
+    source="DESIGN: any protocol",
+    control=_restarts,
+    control_size=1e-1,
+)
+def middle_check(subject: Sampler) -> Finding:
+    """What holds of whole runs, asked of runs that leave out the first two fifths."""
+    return deciding(_asked(subject), skip("no run of it starts in the middle"))
+
+
+def _asked(subject: Sampler) -> Iterator[Finding]:
+    whole = {each.id: each(subject).verdict for each in ASKED}
+    for by, said in WAYS.items():
+        try:
+            begun = subject.begun(by)
+        except Unsupported:
+            continue
+        for each in ASKED:
+            finding = each(begun)
+            if whole[each.id] == "pass" and finding.verdict != "skip":
+                where = f"{said}, {each.id}: {finding.where or finding.why}"
+                yield replace(finding, where=where if finding.verdict != "pass" else None)

@@ -1,0 +1,177 @@
+"""A run under any protocol is the plain run: mistakes that show in one way of running only."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+import torch
+
+from dfbench.checks.protocol import protocol_check
+from dfbench.subjects import resolve
+from dfbench.subjects.protocols import PLAIN, VALUES, covering, simpler
+
+diffusers = pytest.importorskip("diffusers")
+DDIM, DDPM = diffusers.DDIMScheduler, diffusers.DDPMScheduler
+DPM, Euler = diffusers.DPMSolverMultistepScheduler, diffusers.EulerDiscreteScheduler
+
+
+class KeepsHistory(diffusers.IPNDMScheduler):
+    """Forgets to reset its outputs when the steps are set."""
+
+    def set_timesteps(self, *args, **options):
+        kept = getattr(self, "ets", [])
+        super().set_timesteps(*args, **options)
+        self.ets = kept
+
+
+class SharesNoise(diffusers.EulerAncestralDiscreteScheduler):
+    """One draw for all channels."""
+
+    def step(self, model_output, timestep, sample, generator=None, return_dict=True):
+        self._init_step_index(timestep)
+        now, to = self.sigmas[self.step_index], self.sigmas[self.step_index + 1]
+        up = (to**2 * (now**2 - to**2) / now**2) ** 0.5
+        down = (to**2 - up**2) ** 0.5
+        shape = (len(sample), 1, *sample.shape[2:])
+        noise = torch.randn(shape, generator=generator, dtype=sample.dtype)
+        self._step_index += 1
+        moved = sample + (down - now) * model_output + up * noise
+        return (
+            diffusers.schedulers.scheduling_ddpm.DDPMSchedulerOutput(moved)
+            if return_dict
+            else (moved,)
+        )
+
+
+class WrongForVideo(DDIM):
+    """Broadcasts along the wrong axis where there are five."""
+
+    def step(self, model_output, timestep, sample, **options):
+        if sample.ndim == 5:
+            sample = sample * torch.linspace(1.0, 1.01, sample.shape[2])[:, None, None]
+        return super().step(model_output, timestep, sample, **options)
+
+
+class WrongForOneRow(DDIM):
+    """Takes a lonely row for the unconditional half of a batch."""
+
+    def step(self, model_output, timestep, sample, **options):
+        if len(sample) == 1:
+            model_output = 1.001 * model_output
+        return super().step(model_output, timestep, sample, **options)
+
+
+class ChangesItsInput(Euler):
+    """Works in place."""
+
+    def step(self, model_output, timestep, sample, **options):
+        model_output.mul_(1.0001)
+        return super().step(model_output, timestep, sample, **options)
+
+
+class WrongTuple(Euler):
+    """The tuple's first element is the prediction of x."""
+
+    def step(self, model_output, timestep, sample, return_dict=True, **options):
+        out = super().step(model_output, timestep, sample, **options)
+        return out if return_dict else (out.pred_original_sample,)
+
+
+class SharesState(DDIM):
+    """A copy starts anew."""
+
+    def set_timesteps(self, *args, **options):
+        super().set_timesteps(*args, **options)
+        self.count = torch.zeros(())
+
+    def __deepcopy__(self, memo):
+        made = type(self)(**dict(self.config))
+        if self.num_inference_steps:
+            made.set_timesteps(self.num_inference_steps)
+        return made
+
+    def step(self, model_output, timestep, sample, **options):
+        self.count += 1
+        return super().step(model_output * (1 + 1e-4 * self.count), timestep, sample, **options)
+
+
+class ReadsTheNumber(DDIM):
+    """Takes a number for an index into its own list of times."""
+
+    def step(self, model_output, timestep, sample, **options):
+        if isinstance(timestep, int):
+            timestep = max(0, timestep - 1)
+        return super().step(model_output, timestep, sample, **options)
+
+
+WRONG = [
+    KeepsHistory,
+    SharesNoise,
+    WrongForVideo,
+    WrongForOneRow,
+    ChangesItsInput,
+    WrongTuple,
+    SharesState,
+    ReadsTheNumber,
+]
+
+
+@pytest.mark.parametrize("cls", WRONG, ids=lambda cls: cls.__name__)
+def test_a_mistake_in_one_way_of_running_is_seen(cls):
+    (subject,) = resolve(cls)
+    finding = protocol_check(subject)
+    assert finding.verdict == "fail", finding
+    assert finding.where
+
+
+class InPlaceOnItsOwn(DDIM):
+    """Works in place, on what is its own."""
+
+    def step(self, model_output, timestep, sample, **options):
+        own = sample.clone()
+        own.mul_(1.0)
+        return super().step(model_output.clone(), timestep, own, **options)
+
+
+class ResetsItself(DPM):
+    """Starts anew at the first time instead of when the steps are set."""
+
+    def step(self, model_output, timestep, sample, **options):
+        if timestep == self.timesteps[0]:
+            self.model_outputs = [None] * self.config.solver_order
+            self.lower_order_nums = 0
+            self._step_index = 0
+        return super().step(model_output, timestep, sample, **options)
+
+
+@pytest.mark.parametrize("cls", [InPlaceOnItsOwn, ResetsItself, DDIM, DDPM, DPM, Euler])
+def test_right_code_passes(cls):
+    (subject,) = resolve(cls)
+    finding = protocol_check(subject)
+    assert finding.verdict == "pass", finding
+
+
+def test_the_simplest_protocol_that_fails_is_told():
+    finding = protocol_check(resolve(WrongForVideo)[0])
+    assert finding.counterexample["steps"] == 1
+    assert len(finding.counterexample["shape"]) == 5
+    assert {k: v for k, v in finding.counterexample.items() if k not in ("steps", "shape")} == {
+        k: getattr(PLAIN, k) for k in VALUES if k not in ("steps", "shape")
+    }
+
+
+def test_every_pair_of_values_is_in_a_protocol():
+    made = covering()
+    names = [name for name in VALUES if name != "steps"]
+    for a, b in combinations(names, 2):
+        seen = {(getattr(p, a), getattr(p, b)) for p in made}
+        assert seen == {(x, y) for x in VALUES[a] for y in VALUES[b]}
+    assert {p.steps for p in made} == set(VALUES["steps"])
+    assert made == covering()
+
+
+def test_what_is_simpler_is_nearer_to_the_plain_run():
+    for protocol in covering():
+        assert all(easier != protocol for easier in simpler(protocol))
+    assert all(each.steps < PLAIN.steps for each in simpler(PLAIN))
