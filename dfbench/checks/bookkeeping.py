@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from dfbench.checks.cases import NOT_RUN, at_steps, judge_entries, last
+from dfbench.checks.cases import STEPS, at_steps, judge_entries, worst_of
 from dfbench.checks.precision import TABLES, accumulated
 from dfbench.levels import Array, Level
-from dfbench.outcome import Finding, claim, deciding, judge, skip
+from dfbench.outcome import Finding, claim, judge, skip
 from dfbench.readout import Reading
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 from dfbench.table import Table
-
-STEPS = (1, 2, 3, 5, 10)
 
 
 def _forgetful(size: float) -> Sampler:
@@ -59,7 +59,12 @@ def describe(reading: Reading, j: int) -> str:
     core="the coefficients",
 )
 def bookkeeping_check(subject: Sampler) -> Finding:
-    """The point response of the table against its levels, at several step counts."""
+    """The point response of the table against its levels, at the step counts that people use."""
+    return bookkeeping(subject, STEPS)
+
+
+def bookkeeping(subject: Sampler, counts: Sequence[int]) -> Finding:
+    """The check at some step counts."""
 
     def at(n: int) -> Finding:
         reading, session = subject.affine_reading(n), subject.session(n)
@@ -81,10 +86,13 @@ def bookkeeping_check(subject: Sampler) -> Finding:
             bound,
             unit="of the state's size",
             derivation=derivation,
-            failing={"where": describe(reading, first), "counterexample": {"steps": n}},
+            failing={
+                "where": f"{n} steps, {describe(reading, first)}",
+                "counterexample": {"steps": n},
+            },
         )
 
-    return deciding(at_steps(subject.counts(STEPS), at), NOT_RUN)
+    return worst_of(at_steps(subject.counts(counts), at))
 
 
 def _misinformed(size: float) -> Sampler:
@@ -105,6 +113,11 @@ def _misinformed(size: float) -> Sampler:
 )
 def told_level_check(subject: Sampler) -> Finding:
     """Distance between the time told and the time of the state's level, in training steps."""
+    return told_level(subject, STEPS)
+
+
+def told_level(subject: Sampler, counts: Sequence[int]) -> Finding:
+    """The check at some step counts."""
 
     def at(n: int) -> Finding:
         session = subject.session(n)
@@ -113,7 +126,7 @@ def told_level_check(subject: Sampler) -> Finding:
         j = int(np.argmax(gaps))
         call = calls[j]
         where = (
-            f"evaluation {j} (step {call.step}): told {call.time:.6g}, σ/α = "
+            f"{n} steps, evaluation {j} (step {call.step}): told {call.time:.6g}, σ/α = "
             f"{call.told.ratio:.6g}; the state is at σ/α = {call.own.ratio:.6g}"
         )
         return judge(
@@ -124,4 +137,4 @@ def told_level_check(subject: Sampler) -> Finding:
             failing={"where": where, "counterexample": {"steps": n}},
         )
 
-    return last(at(n) for n in subject.counts((10, 7, 25)))
+    return worst_of(at_steps(subject.counts(counts), at))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import numpy as np
 import torch
 
+from dfbench.checks.cases import STEPS
 from dfbench.errors import SetupError, SubjectError, Unsupported
 from dfbench.outcome import Finding, claim, fail, inconclusive, judge
 from dfbench.readout import Call
 from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
 
-STEPS = (1, 2, 3, 4, 5, 7, 10, 13, 19, 37, 50, 61, 101)
+AWKWARD = (13, 19, 37, 61, 101)  # divide nothing
 
 
 def _breaks(size: float) -> Sampler:
@@ -31,11 +35,10 @@ def _breaks(size: float) -> Sampler:
     core="the run",
 )
 def counts_check(subject: Sampler) -> Finding:
-    """Runs at a dozen step counts with a bounded model; counts what went wrong."""
+    """Runs at many step counts, all training steps among them; counts what went wrong."""
     problems: list[tuple[int, str]] = []
     refused: list[str] = []
-    most = subject.most_steps
-    counts = [n for n in subject.counts(STEPS) if subject.steps or most is None or n <= most]
+    counts = subject.counts(sorted({*STEPS, *AWKWARD, subject.most_steps or 1}))
     for n in counts:
         try:
             session = subject.session(n)
@@ -47,7 +50,10 @@ def counts_check(subject: Sampler) -> Finding:
             if n in subject.steps:  # its user runs them
                 problems.append((n, f"cannot be run: {refusal}"))
             continue
-        problems += [(n, p) for p in _run(subject, session, n)]
+        if n == subject.most_steps and n not in subject.steps:  # a run of all of them takes long
+            problems += [(n, p) for p in _repeated(session)]
+        else:
+            problems += [(n, p) for p in _run(subject, session, n)]
     if len(refused) == len(counts) and not problems:
         return _never_runs(subject, refused[0] if refused else "it takes no steps at all")
     n, first = next(iter(problems), (0, ""))
@@ -70,13 +76,27 @@ def _never_runs(subject: Sampler, refusal: str) -> Finding:
     return fail(why, unit="problems", measured=float("inf"), bound=0.0)
 
 
+def _repeated(session: Session) -> list[str]:
+    """Steps of no length, on which most methods divide by zero."""
+    ratio = session.grid.ratio
+    return [
+        f"steps {i} and {i + 1} start at the same level, σ/α = {ratio[i]:g}"
+        for i in np.flatnonzero(ratio[1:-1] == ratio[:-2])
+    ]
+
+
 def _run(subject: Sampler, session: Session, n: int) -> list[str]:
+    """What went wrong in a run of n steps, which is the one that tables are read from if it can."""
     calls: list[Call] = []
 
     def model(z: torch.Tensor, call: Call) -> torch.Tensor:
         calls.append(call)
         return torch.tanh(z)
 
+    if n in STEPS:
+        with suppress(SubjectError):
+            calls = list(subject.reading(n).calls)
+            return _times(subject, calls, n)
     z = torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
     try:
@@ -84,9 +104,13 @@ def _run(subject: Sampler, session: Session, n: int) -> list[str]:
             sample = session(model, z, generator)
     except SubjectError as error:
         return [str(error)]
+    broken = [] if torch.isfinite(sample).all() else ["the sample is not finite"]
+    return broken + _times(subject, calls, n)
+
+
+def _times(subject: Sampler, calls: Sequence[Call], n: int) -> list[str]:
+    """What is wrong with the number of evaluations of a run, or with the times told."""
     problems = []
-    if not torch.isfinite(sample).all():
-        problems.append("the sample is not finite")
     each = subject.traits.evaluations
     if each is not None and not n * each - (each - 1) <= len(calls) <= n * each:
         problems.append(f"{len(calls)} evaluations, declared {each} a step")

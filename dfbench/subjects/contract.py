@@ -105,7 +105,8 @@ class Session(ABC):
 
     def time_gap(self, call: Call) -> float:
         """Distance between the time told and the time of the state's level."""
-        return abs(call.told.log_snr - call.own.log_snr)
+        told, own = call.told.log_snr, call.own.log_snr
+        return 0.0 if told == own else abs(told - own)  # both may be infinite
 
     def precision(self, level: Level) -> tuple[float, float]:
         """Relative precision to which the subject's tables hold α and σ, in units of round-off."""
@@ -212,8 +213,12 @@ class Sampler(ABC):
         self.notes.append(f"{DECLARED}{self.declared.given}")
 
     def counts(self, usual: Sequence[int]) -> Sequence[int]:
-        """The step counts that a check asks: those that the user runs, else the usual ones."""
-        return self.steps or usual
+        """The step counts that a check asks: those that the user runs, else the usual ones.
+
+        Those that make sense, that is: no more than `most_steps`.
+        """
+        most = self.most_steps
+        return self.steps or [n for n in usual if most is None or n <= most]
 
     def begun(self, by: str) -> Sampler:
         """The same with runs that start in the middle, as image to image does.
