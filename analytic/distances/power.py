@@ -10,7 +10,7 @@ from analytic import _checks
 from analytic._checks import Array
 from analytic.distances.estimate import Distance
 
-Defect = Literal["shift", "scale"]
+Departure = Literal["shift", "scale"]
 
 
 def detectable(
@@ -18,7 +18,7 @@ def detectable(
     n: int,
     rng: np.random.Generator,
     *,
-    defect: Defect = "shift",
+    defect: Departure = "shift",
     power: float = 0.9,
     replicates: int = 20,
     precision: float = 0.05,

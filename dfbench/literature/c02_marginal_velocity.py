@@ -17,10 +17,10 @@ from dfbench.predictions import convert
 from dfbench.schedules import Schedule
 from dfbench.testing import floats, mixtures, schedules
 
-Field = Callable[[GaussianMixture, Schedule, float, Array], Array]  # u_t(z), z (n, d)
+VelocityOf = Callable[[GaussianMixture, Schedule, float, Array], Array]  # u_t(z), z (n, d)
 
 
-def velocity(of_noise: float = 1.0) -> Field:
+def velocity(of_noise: float = 1.0) -> VelocityOf:
     """E[x|z] converted to a velocity with the schedule's rates, σ̇ taken `of_noise` times.
 
     For a single point x that is the conditional velocity u_t(z|x).
@@ -47,7 +47,7 @@ def _size(schedule: Schedule, t: float) -> float:
     "differences: h⁸ σ⁽⁹⁾/630 = 1e-14 of σ̇ for σ = √t at t ≥ 0.1, rounding "
     "ε/h = 2e-13 of levels good to 10 ε",
 )
-def path_gap(field: Field, schedule: Schedule, t: float, x: float, eps: float) -> float:
+def path_gap(field: VelocityOf, schedule: Schedule, t: float, x: float, eps: float) -> float:
     """d/dt (α_t x + σ_t ε) by differences, against u_t(z_t | x)."""
 
     def state(s: float) -> Array:
@@ -60,7 +60,7 @@ def path_gap(field: Field, schedule: Schedule, t: float, x: float, eps: float) -
 
 
 @within(1e-12, "of the terms added", "quadrature to rounding of exponents up to 10²")
-def marginal_gap(field: Field, target: GaussianMixture, schedule: Schedule, t: float) -> float:
+def marginal_gap(field: VelocityOf, target: GaussianMixture, schedule: Schedule, t: float) -> float:
     """∫ u_t(z|x) p(x|z) dx by quadrature, against u_t(z)."""
     level, (alpha_dot, sigma_dot) = schedule.level(t), schedule.rates(t)
     (alpha, sigma), z = level, states(target, level)[:, 0]
@@ -84,7 +84,7 @@ def marginal_gap(field: Field, target: GaussianMixture, schedule: Schedule, t: f
     control=lambda size: velocity(1 + size),
     control_size=1e-6,
 )
-def check(field: Field) -> Finding:
+def check(field: VelocityOf) -> Finding:
     """Along the conditional path by differences, and its posterior mean by quadrature."""
     times = floats(0.1, 0.9)
     parts = {

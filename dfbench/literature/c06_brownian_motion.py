@@ -24,7 +24,7 @@ Covariance = Callable[[list[tuple[float, float] | None]], Array | None]
 
 
 @dataclass(frozen=True)
-class Noise:
+class BrownianNoise:
     """What the package says of Brownian increments, and how Euler–Maruyama uses them.
 
     Attributes:
@@ -38,18 +38,18 @@ class Noise:
     power: float = 0.5
 
 
-def _broken(size: float) -> Noise:
+def _broken(size: float) -> BrownianNoise:
     """Draws that are independent although their intervals overlap, in part."""
 
     def covariance(spans: list[tuple[float, float] | None]) -> Array:
         cov = np.asarray(brownian_covariance(spans))
         return np.asarray((1 - size) * cov + size * np.eye(len(spans)))
 
-    return Noise(covariance)
+    return BrownianNoise(covariance)
 
 
 @within(1e-14, "correlation", "rounding: 10² ε")
-def increments_gap(noise: Noise, spans: Spans) -> float:
+def increments_gap(noise: BrownianNoise, spans: Spans) -> float:
     """Covariances of W_t − W_s against those of sums of independent elementary increments.
 
     Between neighbouring ends of the spans the path moves by independent N(0, length): a linear map
@@ -69,7 +69,7 @@ def increments_gap(noise: Noise, spans: Spans) -> float:
 
 
 @within(1e-12, "of the largest coefficient", "rounding of f and g² · 8")
-def euler_gap(noise: Noise, schedule: Schedule, n: int, eta: float) -> float:
+def euler_gap(noise: BrownianNoise, schedule: Schedule, n: int, eta: float) -> float:
     """Two tables: Euler–Maruyama with zero noise, and Euler on the probability-flow ODE."""
     grid = uniform_t(schedule, n, 0.95, 0.05)
     maruyama = METHODS["reverse_sde"].table(grid, "eps", eta=noise.eta)
@@ -81,7 +81,7 @@ def euler_gap(noise: Noise, schedule: Schedule, n: int, eta: float) -> float:
 
 
 @within(1e-13, "relative", "rounding of √(g² Δt)")
-def noise_gap(noise: Noise, schedule: Schedule, n: int, eta: float) -> float:
+def noise_gap(noise: BrownianNoise, schedule: Schedule, n: int, eta: float) -> float:
     """The draw of step i has weight η g √|Δt|, and no other state before it: W's increments."""
     grid = uniform_t(schedule, n, 0.95, 0.05)
     table: Table = METHODS["reverse_sde"].table(grid, "eps", eta=eta)
@@ -107,11 +107,11 @@ def _spans() -> st.SearchStrategy[Spans]:
     title="Brownian motion",
     source="HE",
     condition="increments over disjoint times are independent; the control makes all draws so",
-    subject=Noise,
+    subject=BrownianNoise,
     control=_broken,
     control_size=1e-6,
 )
-def check(noise: Noise) -> Finding:
+def check(noise: BrownianNoise) -> Finding:
     """Exact covariances for any intervals; tables of Euler–Maruyama without and with noise."""
     cases = {"schedule": schedules(), "n": st.integers(1, 8), "eta": floats(0.1, 2.0)}
     parts = {

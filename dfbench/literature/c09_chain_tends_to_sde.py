@@ -18,16 +18,16 @@ from dfbench.testing import floats, schedules
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Chain = Callable[[int, float, float], DiscreteSchedule]  # steps, β_min, β_max
+DiscreteChain = Callable[[int, float, float], DiscreteSchedule]  # steps, β_min, β_max
 STEPS = 4096
 
 
-def ddpm_chain(drift: float = 1.0) -> Chain:
+def ddpm_chain(drift: float = 1.0) -> DiscreteChain:
     """DDPM's table with β_n = β(t_n)/N, each β taken `drift` times."""
     return lambda n, low, high: DiscreteSchedule.linear(n, drift * low / n, drift * high / n)
 
 
-def log_signal_error(chain: Chain, n: int, low: float, high: float) -> float:
+def log_signal_error(chain: DiscreteChain, n: int, low: float, high: float) -> float:
     """log ᾱ_N of the chain less log α² of the SDE at t = 1."""
     end = chain(n, low, high).alphas_cumprod[-1]
     return float(np.log(end)) - 2 * float(np.log(LinearVP(low, high).alpha(1.0)))
@@ -43,7 +43,7 @@ def first_order(low: float, high: float) -> float:
     "β_max/N, relative",
     "the next term, ∫ β³/3N² and the trapezoid's Δβ²/12N², is at most β_max/N of ½ ∫ β²/N; ×2",
 )
-def constant_gap(chain: Chain, low: float, high: float) -> float:
+def constant_gap(chain: DiscreteChain, low: float, high: float) -> float:
     """How far N (log ᾱ_N − log α²) is from its limit c, relative, in units of β_max/N.
 
     At N and at 2N: so chains of different lengths agree to first order too, by c/2N.
@@ -56,7 +56,7 @@ def constant_gap(chain: Chain, low: float, high: float) -> float:
 
 
 @within(1e-14, "of 1", "rounding over 64 steps")
-def variance_gap(chain: Chain, low: float, high: float) -> float:
+def variance_gap(chain: DiscreteChain, low: float, high: float) -> float:
     """z_n = √(1−β_n) z_{n−1} + √β_n ξ run through: its variance is 1 − ᾱ_n, exactly."""
     table = chain(64, low, high).alphas_cumprod
     keep = table / np.append(1.0, table[:-1])  # 1 − β_n
@@ -106,7 +106,7 @@ def figure(finding: Finding) -> Figure:
     control_size=1e-3,
     figure=figure,
 )
-def check(chain: Chain) -> Finding:
+def check(chain: DiscreteChain) -> Finding:
     """The first-order term of DDPM's chain; the order of Euler–Maruyama on any schedule."""
     betas: dict[str, Any] = {"low": floats(0.05, 1.0), "high": floats(1.0, 20.0)}
     parts = {
@@ -118,7 +118,7 @@ def check(chain: Chain) -> Finding:
     return decided(parts, {"relative error of α² at DDPM's N = 1000": lost}, _picture(chain))
 
 
-def _picture(chain: Chain) -> dict[str, list[float]]:
+def _picture(chain: DiscreteChain) -> dict[str, list[float]]:
     steps = [2**k for k in range(6, 15)]
     schedule = LinearVP()
     euler = [abs(float(euler_chain(schedule, n)[0] / schedule.alpha(0.9)) ** 2 - 1) for n in steps]

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # (target, schedule, t, h, z) → mean (n,) and variance of the step from t to t − h
-Step = Callable[[GaussianMixture, Schedule, float, float, Array], tuple[Array, float]]
+ReverseStep = Callable[[GaussianMixture, Schedule, float, float, Array], tuple[Array, float]]
 
 
-def reverse_step(score: float = 1.0) -> Step:
+def reverse_step(score: float = 1.0) -> ReverseStep:
     """One Euler–Maruyama step of the reverse SDE, its score taken `score` times."""
 
     def step(
@@ -57,7 +57,7 @@ def posterior(
 
 
 def errors(
-    step: Step, target: GaussianMixture, schedule: Schedule, t: float, h: float
+    step: ReverseStep, target: GaussianMixture, schedule: Schedule, t: float, h: float
 ) -> tuple[float, float, float]:
     """Of mean (in lengths of p_t), of variance (relative), and total variation, over some z."""
     alpha, sigma = schedule.level(t)
@@ -88,7 +88,7 @@ ORDERS = {"mean": 2.0, "variance": 1.0, "total variation": 1.0}
     "h/2 of the next term, at h = 1/500 of the shortest time: 1e-2, where the "
     "leading one is not small by accident: ×10",
 )
-def order_gap(step: Step, target: GaussianMixture, schedule: Schedule, t: float) -> float:
+def order_gap(step: ReverseStep, target: GaussianMixture, schedule: Schedule, t: float) -> float:
     """The largest |measured order − stated order| of the three errors."""
     (alpha, sigma), rates = schedule.level(t), schedule.rates(t)
     length = float(np.sqrt(alpha**2 * target.spectra.min() + sigma**2))
@@ -122,7 +122,7 @@ def figure(finding: Finding) -> Figure:
     control_size=0.5,
     figure=figure,
 )
-def check(step: Step) -> Finding:
+def check(step: ReverseStep) -> Finding:
     """Orders of one step's errors against the exact posterior, for drawn mixtures."""
     finding = order_gap.for_all(
         step,
@@ -141,7 +141,7 @@ def check(step: Step) -> Finding:
     )
 
 
-def _picture(step: Step) -> dict[str, list[float]]:
+def _picture(step: ReverseStep) -> dict[str, list[float]]:
     target = GaussianMixture.isotropic([0.3, 0.7], [[-1.5], [1.0]], [0.1, 0.3])
     h = 0.1 * 0.5 ** np.arange(9)
     found = np.array([errors(step, target, FlowMatching(), 0.5, float(x)) for x in h])

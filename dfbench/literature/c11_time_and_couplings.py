@@ -23,9 +23,9 @@ from dfbench.testing import couplings, floats, mixtures, schedules
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Path = tuple[Callable[[float], float], ...]  # α, β, α̇, β̇ as functions of t
+AlphaBeta = tuple[Callable[[float], float], ...]  # α, β, α̇, β̇ as functions of t
 
-PATHS: dict[str, Path] = {
+PATHS: dict[str, AlphaBeta] = {
     "linear": (lambda t: 1 - t, lambda t: t, lambda t: -1.0, lambda t: 1.0),
     "noise at 0": (lambda t: t, lambda t: 1 - t, lambda t: 1.0, lambda t: -1.0),
     "trigonometric": (
@@ -38,7 +38,7 @@ PATHS: dict[str, Path] = {
 
 
 @dataclass(frozen=True)
-class Interpolant:
+class TwoSided:
     """The velocity of z = α x + β y, as the package has it.
 
     Attributes:
@@ -49,12 +49,12 @@ class Interpolant:
     other_end: float = 1.0
     reversed_sign: float = -1.0
 
-    def velocity(self, law: CoupledMixtures, path: Path, t: float, z: Array) -> Array:
+    def velocity(self, law: CoupledMixtures, path: AlphaBeta, t: float, z: Array) -> Array:
         alpha, beta, alpha_dot, beta_dot = (float(c(t)) for c in path)
         return law.velocity(z, alpha, beta, alpha_dot, self.other_end * beta_dot)
 
 
-def moving(law: CoupledMixtures, path: Path, t: float) -> Motion:
+def moving(law: CoupledMixtures, path: AlphaBeta, t: float) -> Motion:
     """p_t of z = α_t x + β_t y, and where to look at it."""
     now = law.marginal(path[0](t), path[1](t))
     length = float(np.sqrt(now.spectra.min()))
@@ -69,7 +69,7 @@ def moving(law: CoupledMixtures, path: Path, t: float) -> Motion:
 
 
 @within(BOUND, "of the largest term", DERIVATION)
-def residual(field: Interpolant, law: CoupledMixtures, path: str, t: float, noise: float) -> float:
+def residual(field: TwoSided, law: CoupledMixtures, path: str, t: float, noise: float) -> float:
     """Continuity of u, and Fokker–Planck of the SDE u + ½ ε² s with noise ε."""
     motion, chosen = moving(law, PATHS[path], t), PATHS[path]
 
@@ -83,9 +83,7 @@ def residual(field: Interpolant, law: CoupledMixtures, path: str, t: float, nois
 
 
 @within(1e-12, "of the terms added", "rounding of exponents up to 10², and of 1 − t")
-def diffusion_gap(
-    field: Interpolant, target: GaussianMixture, schedule: Schedule, t: float
-) -> float:
+def diffusion_gap(field: TwoSided, target: GaussianMixture, schedule: Schedule, t: float) -> float:
     """y ~ N(0, I), independent: diffusion's velocity, and minus it where noise is at time 0."""
     normal = GaussianMixture.isotropic([1.0], np.zeros((1, target.dim)), 1.0)
     law, (alpha, sigma) = CoupledMixtures(target, normal), schedule.level(t)
@@ -93,8 +91,8 @@ def diffusion_gap(
     z = alpha * target.means + sigma * np.linspace(-1, 1, target.dim)
     x = target.posterior_mean(z, alpha, sigma)
     u = np.asarray(convert(x, z, "x", "velocity", alpha, sigma, rates=rates))
-    forward: Path = (schedule.alpha, schedule.sigma, schedule.alpha_dot, schedule.sigma_dot)
-    backward: Path = (
+    forward: AlphaBeta = (schedule.alpha, schedule.sigma, schedule.alpha_dot, schedule.sigma_dot)
+    backward: AlphaBeta = (
         lambda s: schedule.alpha(1 - s),
         lambda s: schedule.sigma(1 - s),
         lambda s: -schedule.alpha_dot(1 - s),
@@ -127,12 +125,12 @@ def figure(finding: Finding) -> Figure:
     title="Time conventions and couplings",
     source="HE, ALB",
     condition="any coupling of x and y; z_t has a density. The control takes a wrong rate of y",
-    subject=Interpolant,
-    control=lambda size: Interpolant(1 + size),
+    subject=TwoSided,
+    control=lambda size: TwoSided(1 + size),
     control_size=1e-6,
     figure=figure,
 )
-def check(field: Interpolant) -> Finding:
+def check(field: TwoSided) -> Finding:
     """Differences of the density for coupled mixtures; diffusion is the case y ~ N(0, I)."""
     times = floats(0.1, 0.9)
     parts = {

@@ -15,10 +15,10 @@ from dfbench.losses import explicit_score_matching, implicit_score_matching
 from dfbench.outcome import Finding
 from dfbench.testing import Field, fields, mixtures
 
-Loss = Callable[[Any, Any], Any]  # (s, tr ∇s) → a number per row
+ImplicitLoss = Callable[[Any, Any], Any]  # (s, tr ∇s) → a number per row
 
 
-def broken(size: float) -> Loss:
+def broken(size: float) -> ImplicitLoss:
     """The trace of the Jacobian with a wrong factor."""
     return lambda score, divergence: implicit_score_matching(score, (1 + size) * divergence)
 
@@ -35,7 +35,7 @@ def broken(size: float) -> Loss:
     control=broken,
     control_size=1e-3,
 )
-def check(loss: Loss) -> Finding:
+def check(loss: ImplicitLoss) -> Finding:
     """One and two dimensions, any s, whether it is a gradient or not."""
     derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
 

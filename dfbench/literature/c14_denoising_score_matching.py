@@ -16,10 +16,10 @@ from dfbench.losses import denoising_score_matching, explicit_score_matching
 from dfbench.outcome import Finding
 from dfbench.testing import Field, fields, levels, mixtures
 
-Loss = Callable[[Any, Any, Any], Any]  # (s, ε, σ) → a number per row
+DenoisingLoss = Callable[[Any, Any, Any], Any]  # (s, ε, σ) → a number per row
 
 
-def broken(size: float) -> Loss:
+def broken(size: float) -> DenoisingLoss:
     """The noise level in the target is wrong."""
     return lambda score, eps, sigma: denoising_score_matching(score, eps, (1 + size) * sigma)
 
@@ -36,7 +36,7 @@ def broken(size: float) -> Loss:
     control=broken,
     control_size=1e-3,
 )
-def check(loss: Loss) -> Finding:
+def check(loss: DenoisingLoss) -> Finding:
     """Both losses are quadratic, so J(s + φ) − J(s − φ) is twice the derivative along φ."""
     derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
 

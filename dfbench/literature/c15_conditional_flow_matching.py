@@ -16,7 +16,7 @@ from dfbench.outcome import Finding
 from dfbench.schedules import Schedule
 from dfbench.testing import Field, fields, floats, mixtures, schedules
 
-Target = Callable[[Array, Array, Level, tuple[float, float]], Array]  # u(z | x) from x and ε
+FlowTarget = Callable[[Array, Array, Level, tuple[float, float]], Array]  # u(z | x) from x and ε
 
 
 def velocity(x: Array, eps: Array, level: Level, rates: tuple[float, float]) -> Array:
@@ -24,7 +24,7 @@ def velocity(x: Array, eps: Array, level: Level, rates: tuple[float, float]) -> 
     return np.asarray(conditional_target("velocity", x, eps, level, rates))
 
 
-def broken(size: float) -> Target:
+def broken(size: float) -> FlowTarget:
     """σ̇ is off by a factor."""
     return lambda x, eps, level, rates: velocity(x, eps, level, (rates[0], (1 + size) * rates[1]))
 
@@ -40,7 +40,7 @@ def broken(size: float) -> Target:
     control=broken,
     control_size=1e-3,
 )
-def check(conditional: Target) -> Finding:
+def check(conditional: FlowTarget) -> Finding:
     """Both losses are quadratic, so J(v + φ) − J(v − φ) is twice the derivative along φ."""
 
     @within(

@@ -17,7 +17,7 @@ from dfbench.schedules import at_log_snr
 from dfbench.testing import floats, levels_pairs
 
 SYMBOLS = {"beta": "β", "beta_tilde": "β̃"}
-Noise = Callable[[str, Grid], float]  # variance's name and one step → std of what is drawn
+StepNoise = Callable[[str, Grid], float]  # variance's name and one step → std of what is drawn
 
 
 def ddpm(name: str, grid: Grid) -> float:
@@ -26,7 +26,7 @@ def ddpm(name: str, grid: Grid) -> float:
     return float(abs(table.rows[-1, 2]))
 
 
-def broken(size: float) -> Noise:
+def broken(size: float) -> StepNoise:
     """The two variances mixed: a step of `size` from each towards the other."""
 
     def mixed(name: str, grid: Grid) -> float:
@@ -60,7 +60,7 @@ def reverse_std(variance: float, grid: Grid) -> float:
     control=broken,
     control_size=1e-3,
 )
-def check(noise: Noise) -> Finding:
+def check(noise: StepNoise) -> Finding:
     """What the steps draw, against the conditional law."""
     exact = within(
         1e-12, "relative", "round-off in float64, a difference of levels a step of 0.1 apart"

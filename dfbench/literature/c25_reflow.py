@@ -26,7 +26,7 @@ from dfbench.testing import mixtures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Sampler = Callable[[GaussianMixture, Array], Array]  # noise (n, 1) → data (n, 1)
+NoiseToData = Callable[[GaussianMixture, Array], Array]  # noise (n, 1) → data (n, 1)
 STEPS = 48
 # Between two modes the map is steep: 257 nodes leave 2.5e-5 of the cost, 2049 leave 6e-9.
 Z = np.linspace(-8.0, 8.0, 2049)[:, None]
@@ -39,7 +39,7 @@ COSTS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def sampler(size: float = 0.0) -> Sampler:
+def sampler(size: float = 0.0) -> NoiseToData:
     """The flow by RK4; with its output stretched by 1 + size."""
     table = METHODS["flow_matching"].table(quadratic(FlowMatching(), STEPS), "u", solver="rk4")
 
@@ -80,7 +80,7 @@ def figure(finding: Finding) -> Figure:
     control_size=1e-3,
     figure=figure,
 )
-def check(run: Sampler) -> Finding:
+def check(run: NoiseToData) -> Finding:
     """In one dimension, where everything is a quadrature."""
     s, ds = gauss_legendre(20)
     # t = s²(3 − 2s): nodes crowd towards both ends, where narrow components bend the paths
@@ -127,7 +127,7 @@ def check(run: Sampler) -> Finding:
     return replace(found, **_example(run))
 
 
-def _example(run: Sampler) -> dict[str, Any]:
+def _example(run: NoiseToData) -> dict[str, Any]:
     """Distance from the chords before and after, for two modes and for a narrow Gaussian."""
     t = np.linspace(0.0, 1.0, 41)
     series: dict[str, Any] = {"t": t.tolist()}

@@ -39,10 +39,10 @@ STEPS = {
 NAMES = {"euler": "Euler", "heun": "Heun", "rk4": "RK4"}
 SLACK = 0.15
 
-Solver = Callable[[str, str, Grid], Table]  # the ODE, the solver and the levels → its table
+SolverTable = Callable[[str, str, Grid], Table]  # the ODE, the solver and the levels → its table
 
 
-def runge_kutta(displaced: float = 0.0) -> Solver:
+def runge_kutta(displaced: float = 0.0) -> SolverTable:
     """The tables; with the network told a time that is early by this part of a step."""
 
     def table(ode: str, solver: str, grid: Grid) -> Table:
@@ -92,7 +92,7 @@ def draw(finding: Finding) -> Figure:
     control_size=1.0,
     figure=draw,
 )
-def check(solver: Solver) -> Finding:
+def check(solver: SolverTable) -> Finding:
     """RMS distance to the exact flow of a mixture; orders fitted above round-off."""
     series: dict[str, list[float]] = {}
     quantities: dict[str, float] = {}

@@ -19,12 +19,12 @@ from dfbench.schedules import Cosine, Schedule
 from dfbench.table import Table
 from dfbench.testing import floats, schedules
 
-Sampler = Callable[[Grid, str], Table]
+TableOf = Callable[[Grid, str], Table]
 SYMBOLS = {"x": "x̂", "eps": "ε̂", "u": "û"}
 OUTPUTS = {"x": (1.0, 0.0), "eps": (0.0, 1.0), "u": (-1.0, 1.0)}  # output = p x + q ε
 
 
-def ddim_towards_euler(share: float = 0.0) -> Sampler:
+def ddim_towards_euler(share: float = 0.0) -> TableOf:
     """DDIM's table, mixed with a share of that of Euler's method in t."""
 
     def table(grid: Grid, output: str) -> Table:
@@ -69,7 +69,7 @@ def response(table: Table) -> Array:
     control=ddim_towards_euler,
     control_size=1.0,
 )
-def check(sampler: Sampler) -> Finding:
+def check(sampler: TableOf) -> Finding:
     """The table's response to a constant output against the integrated ODE."""
 
     @within(1e-10, "of the weight", "the reference integration, relative tolerance 1e-13 a step")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analytic import GaussianMixture
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
-from dfbench.literature.c30_ddim_exact_for_constant_output import Sampler, ddim_towards_euler
+from dfbench.literature.c30_ddim_exact_for_constant_output import TableOf, ddim_towards_euler
 from dfbench.literature.calculus import rms
 from dfbench.literature.parts import within
 from dfbench.literature.slider import Curves, Slider
@@ -41,7 +41,7 @@ def towards_vp(share: float) -> Schedule:
     )
 
 
-def paths(sampler: Sampler, share: float, steps: int, start: Array) -> Paths:
+def paths(sampler: TableOf, share: float, steps: int, start: Array) -> Paths:
     """Runs from the same z/(α+σ) over the same log-SNRs on one of the scales, as z/(α+σ)."""
     grid = uniform_t(towards_vp(share), steps, *ENDS)
     size = grid.alpha + grid.sigma
@@ -92,7 +92,7 @@ SLIDER = Slider(
     figure=partial(SLIDER.panels, SCALES),
     slider=SLIDER,
 )
-def check(sampler: Sampler) -> Finding:
+def check(sampler: TableOf) -> Finding:
     """Coefficients on a schedule and on the same schedule scaled, both brought to α = 1."""
 
     @within(1e-12, "of the state's size", "round-off in float64")
@@ -112,7 +112,7 @@ def check(sampler: Sampler) -> Finding:
     return replace(finding, series=_pictures(sampler), quantities=_sizes(sampler))
 
 
-def _pictures(sampler: Sampler) -> dict[str, list[float]]:
+def _pictures(sampler: TableOf) -> dict[str, list[float]]:
     """Trajectories of the sampler, of Euler's method and of the exact flow, at every scale."""
     fine = uniform_t(towards_vp(0.0), 60, *ENDS)
     exact = exact_trajectory(TARGET, fine, z=STARTS[:, None]).states[:, :, 0]
@@ -143,7 +143,7 @@ def _starts() -> Array:
     return np.asarray(law.quantile((np.arange(200) + 0.5) / 200))
 
 
-def _sizes(sampler: Sampler) -> dict[str, float]:
+def _sizes(sampler: TableOf) -> dict[str, float]:
     """RMS distance between the samples on the two scales, from the same 200 starting points."""
     start, found = _starts(), {}
     for name, method in (("DDIM", sampler), ("Euler", ddim_towards_euler(1.0))):

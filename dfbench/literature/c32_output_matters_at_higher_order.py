@@ -30,10 +30,10 @@ SLACK = 0.2
 OUTPUTS = tuple(FRAMES)
 SYMBOLS = {"x": "x̂", "eps": "ε̂", "u": "û"}
 
-Solver = Callable[[str, Grid], Table]  # the output and the levels → the table
+HeunTable = Callable[[str, Grid], Table]  # the output and the levels → the table
 
 
-def heun(correction: float = 1.0) -> Solver:
+def heun(correction: float = 1.0) -> HeunTable:
     """Heun's method for dz̃/dη = output; with a share of its correction, Euler's with none."""
 
     def table(output: str, grid: Grid) -> Table:
@@ -59,7 +59,7 @@ def exact() -> tuple[Array, Array]:
     return start, flow_map(target(), start, first, last).z
 
 
-def samples(solver: Solver, output: str, steps: int) -> Array:
+def samples(solver: HeunTable, output: str, steps: int) -> Array:
     """The samples from the fixed starts."""
     return np.asarray(
         solver(output, regular(*ENDS, steps)).run(exact_model(target(), output), exact()[0])
@@ -89,7 +89,7 @@ def draw(finding: Finding) -> Figure:
     control_size=1.0,
     figure=draw,
 )
-def check(solver: Solver) -> Finding:
+def check(solver: HeunTable) -> Finding:
     """The three forms of one solver differ, at the order of their errors, on a mixture."""
     series: dict[str, list[float]] = {"steps": [float(n) for n in STEPS], "apart": []}
     for n in STEPS:

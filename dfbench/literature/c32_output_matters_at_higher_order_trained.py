@@ -12,7 +12,7 @@ from dfbench.literature.c32_output_matters_at_higher_order import (
     OUTPUTS,
     SLACK,
     STEPS,
-    Solver,
+    HeunTable,
     draw,
     heun,
 )
@@ -24,7 +24,7 @@ from dfbench.outcome import Finding, judge
 ENDS = (-4.0, 2.0)
 
 
-def samples(solver: Solver, lab: Lab, output: str, steps: int) -> Array:
+def samples(solver: HeunTable, lab: Lab, output: str, steps: int) -> Array:
     """Samples from 64 fixed starts."""
     z = lab.truth.sample_diffused(64, *regular(*ENDS, 1)[0], np.random.default_rng(32))
     table = solver(output, regular(*ENDS, steps))
@@ -40,7 +40,7 @@ def samples(solver: Solver, lab: Lab, output: str, steps: int) -> Array:
     control_size=1.0,
     figure=draw,
 )
-def check(solver: Solver, lab: Lab) -> Finding:
+def check(solver: HeunTable, lab: Lab) -> Finding:
     """One trained network used as x, ε and u; errors against 768 steps of the same network."""
     best = samples(heun(), lab, "u", 768)
     series: dict[str, list[float]] = {"steps": [float(n) for n in STEPS], "apart": []}

@@ -16,10 +16,10 @@ from dfbench.samplers import METHODS
 from dfbench.table import Table
 from dfbench.testing import levels_pairs
 
-Step = Callable[[Grid], Table]  # one DDPM step between the two levels of a grid
+DDPMStep = Callable[[Grid], Table]  # one DDPM step between the two levels of a grid
 
 
-def ddpm_step(variance: float | str = "beta_tilde") -> Step:
+def ddpm_step(variance: float | str = "beta_tilde") -> DDPMStep:
     """The table of one DDPM step with a reverse variance."""
     return lambda grid: METHODS["ddpm"].table(grid, "x", variance=variance)
 
@@ -43,7 +43,7 @@ def ddim_and_renoise(grid: Grid) -> tuple[np.ndarray, float]:
     control=lambda size: ddpm_step(size),  # log-interpolated towards β
     control_size=1.0,
 )
-def check(step: Step) -> Finding:
+def check(step: DDPMStep) -> Finding:
     """Coefficients of both, for any two levels on any scale."""
 
     @within(1e-12, "of the state's size", "round-off in float64")

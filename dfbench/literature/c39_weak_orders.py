@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 STEPS = np.array([16, 24, 32, 48, 64, 96])
 VARIANCES = np.geomspace(0.05, 20.0, 13)
 SNR = 0.4  # of the corrector at 16 steps
-Entry = tuple[Method, Callable[[int], dict[str, Any]], int]  # method, options at n steps, order
+Weak = tuple[Method, Callable[[int], dict[str, Any]], int]  # method, options at n steps, order
 PC: dict[str, Any] = {"predictor": "reverse_diffusion", "denoise": False}
 
 
-def samplers(noise: float = 1.0) -> dict[str, Entry]:
+def samplers(noise: float = 1.0) -> dict[str, Weak]:
     """Methods with their weak orders; the defect is a factor on the noise of all of them."""
 
     def of(name: str) -> Method:
@@ -101,7 +101,7 @@ def draw(finding: Finding) -> Figure:
     control_size=0.02,
     figure=draw,
 )
-def check(methods: dict[str, Entry]) -> Finding:
+def check(methods: dict[str, Weak]) -> Finding:
     """Fitted order of each against its own, from exact laws: no Monte Carlo anywhere."""
     off, width, series = 0.0, 0.0, {"steps": [float(n) for n in STEPS]}
     quantities: dict[str, float] = {}

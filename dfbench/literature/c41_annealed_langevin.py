@@ -21,13 +21,13 @@ from dfbench.testing import floats
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Chain = Callable[[int, float], Table]  # (levels L, Langevin time k) → table
+LangevinChain = Callable[[int, float], Table]  # (levels L, Langevin time k) → table
 HIGH, LOW = 20.0, 0.5
 LEVELS = (101, 201, 401)
 TIME = 5.0  # the longest Langevin time k
 
 
-def annealed(size: float = 0.0) -> Chain:
+def annealed(size: float = 0.0) -> LangevinChain:
     """L levels, one step each of size 2 k σ² Δlog σ: time 2 k an e-fold of noise, whatever L."""
 
     def table(levels: int, k: float) -> Table:
@@ -46,7 +46,7 @@ def limit(variance: float, k: float, start: float) -> float:
     return b * last + (start - b * first) * exp(k * log(last / first))
 
 
-def excess(chain: Chain, levels: int, k: float, variance: float = 1.0) -> float:
+def excess(chain: LangevinChain, levels: int, k: float, variance: float = 1.0) -> float:
     """Relative excess of the output's variance over the SDE's marginal."""
     found = chain(levels, k).law(variance).variance[0]
     return float(found / (variance + LOW**2) - 1)
@@ -74,7 +74,7 @@ def draw(finding: Finding) -> Figure:
     control_size=0.05,
     figure=draw,
 )
-def check(chain: Chain) -> Finding:
+def check(chain: LangevinChain) -> Finding:
     """Extrapolated from L = 101, 201, 401, against the closed form of the limit for Gaussians."""
     spacing = log(HIGH / LOW) / (LEVELS[0] - 1)
 

@@ -17,10 +17,10 @@ from dfbench.testing import floats, mixtures
 
 STEPS = (25, 50, 100)
 START, STOP = 0.05, 1.0
-Field = Callable[[GaussianMixture, Array, float], tuple[Array, Array]]  # u and ∂u/∂z, (n,d,d)
+Slopes = Callable[[GaussianMixture, Array, float], tuple[Array, Array]]  # u and ∂u/∂z, (n,d,d)
 
 
-def flow_field(size: float = 0.0) -> Field:
+def flow_field(size: float = 0.0) -> Slopes:
     """u = f z − ½ g² s and its Jacobian f I − ½ g² ∇²log p; the defect is a factor on the
     Jacobian alone."""
     schedule: Schedule = LinearVP()
@@ -34,7 +34,7 @@ def flow_field(size: float = 0.0) -> Field:
     return field
 
 
-def integrated(field: Field, target: GaussianMixture, z: Array, n: int) -> tuple[Array, Array]:
+def integrated(field: Slopes, target: GaussianMixture, z: Array, n: int) -> tuple[Array, Array]:
     """(z_1, ∫ ∂u/∂z dt) along the flow from START to STOP by n steps of RK4."""
     total, h = np.zeros((len(z), target.dim, target.dim)), (STOP - START) / n
     for i in range(n):
@@ -48,7 +48,7 @@ def integrated(field: Field, target: GaussianMixture, z: Array, n: int) -> tuple
     return z, total
 
 
-def residual(field: Field, target: GaussianMixture, z: Array, n: int) -> tuple[Array, Array]:
+def residual(field: Slopes, target: GaussianMixture, z: Array, n: int) -> tuple[Array, Array]:
     """(z_K, Σ log|det(I + h ∂u)|) of the residual flow z ← z + h u: exact for any number of
     steps as long as h ‖∂u‖ < 1."""
     total, h = np.zeros(len(z)), (STOP - START) / n
@@ -83,7 +83,7 @@ def hutchinson(jacobian: Array) -> tuple[Array, Array, float]:
     control=flow_field,
     control_size=1e-4,
 )
-def check(field: Field) -> Finding:
+def check(field: Slopes) -> Finding:
     """The exact density against the integral with the trace, with Hutchinson's estimate, and
     against the residual flow, whose error must fall like the step."""
     schedule = LinearVP()

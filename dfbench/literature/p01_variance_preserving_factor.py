@@ -13,10 +13,10 @@ from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching, Shifted
 from dfbench.testing import floats
 
-Factor = Callable[[float], float]
+ScaleFactor = Callable[[float], float]
 
 
-def power(exponent: float) -> Factor:
+def power(exponent: float) -> ScaleFactor:
     """c(t) = [(1−t)² + t²]^(−exponent)."""
     return lambda t: ((1 - t) ** 2 + t**2) ** -exponent
 
@@ -33,12 +33,12 @@ def power(exponent: float) -> Factor:
     control=lambda size: (power(1.0), power(0.5 * (1 + size))),
     control_size=1e-6,
 )
-def check(pair: tuple[Factor, Factor]) -> Finding:
+def check(pair: tuple[ScaleFactor, ScaleFactor]) -> Finding:
     """α² + σ² = 1 for (c (1 − t), c t), which are then the levels that a change of scale gives."""
     rescaled = Shifted(FlowMatching(), 1.0, "vp")
 
     @within(1e-12, "of √(α² + σ²)", "round-off in float64")
-    def off(c: Factor, t: float) -> float:
+    def off(c: ScaleFactor, t: float) -> float:
         alpha, sigma = (c(t) * part for part in FlowMatching().level(t))
         level = rescaled.level(t)
         gaps = np.hypot(alpha, sigma) - 1, alpha - level.alpha, sigma - level.sigma

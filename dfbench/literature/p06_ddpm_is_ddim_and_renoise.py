@@ -6,7 +6,7 @@ import numpy as np
 
 from dfbench.grids import regular
 from dfbench.levels import Grid
-from dfbench.literature.c34_ddpm_is_ddim_and_renoise import Step, ddim_and_renoise, ddpm_step
+from dfbench.literature.c34_ddpm_is_ddim_and_renoise import DDPMStep, ddim_and_renoise, ddpm_step
 from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
@@ -31,11 +31,11 @@ from dfbench.testing import levels_pairs
     control=lambda size: (ddpm_step("beta"), ddpm_step(size)),  # interpolated towards β
     control_size=1e-3,
 )
-def check(pair: tuple[Step, Step]) -> Finding:
+def check(pair: tuple[DDPMStep, DDPMStep]) -> Finding:
     """Weights of z and of the output, and the noise, of one step on any scale."""
 
     @within(1e-12, "of the state's size", "round-off in float64")
-    def gap(step: Step, grid: Grid) -> float:
+    def gap(step: DDPMStep, grid: Grid) -> float:
         table = step(grid)
         weights, noise = ddim_and_renoise(grid)
         both = np.append(table.rows[-1][:2] - weights, abs(table.rows[-1][2]) - noise)

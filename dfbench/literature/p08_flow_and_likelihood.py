@@ -15,13 +15,13 @@ from dfbench.outcome import Finding, judge
 from dfbench.schedules import FunctionSchedule, Schedule
 from dfbench.testing import floats, schedules
 
-Path = Callable[[float], float]  # δ → x_{t+δ} on the exact flow
-Velocity = Callable[[Path, float], float]
+FlowPath = Callable[[float], float]  # δ → x_{t+δ} on the exact flow
+Velocity = Callable[[FlowPath, float], float]
 
 BOUND = 1e-11  # of the likelihood: Gauss–Legendre with 40 nodes
 
 
-def quotient(path: Path, delta: float) -> float:
+def quotient(path: FlowPath, delta: float) -> float:
     """(x_{t+δ} − x_t)/δ, the limit left out."""
     return (path(delta) - path(0.0)) / delta
 

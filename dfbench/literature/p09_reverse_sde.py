@@ -15,18 +15,18 @@ from dfbench.outcome import Finding
 from dfbench.schedules import FunctionSchedule, Schedule
 from dfbench.testing import floats, mixtures, schedules
 
-Weights = Callable[[float], tuple[float, float]]  # noise on? → (weight of g² s, weight of g²)
+StepWeights = Callable[[float], tuple[float, float]]  # noise on? → (weight of g² s, weight of g²)
 POINTS = np.linspace(-2.0, 2.0, 5)[:, None]
 
 
-def drift(size: float = 0.0) -> Weights:
+def drift(size: float = 0.0) -> StepWeights:
     """The weights of g² ∇log p in the SDE (noise 1) and in the ODE (noise 0)."""
     return lambda noise: ((0.5 + 0.5 * noise) * (1 + size), noise)
 
 
 @within(1e-10, "of the terms", "eight-neighbour differences: h⁸ times the ninth derivative")
 def residual(
-    form: Weights,
+    form: StepWeights,
     target: GaussianMixture,
     schedule: Schedule,
     t: float,
@@ -68,7 +68,7 @@ def residual(
     control=lambda size: (drift(size), drift(size)),
     control_size=1e-3,
 )
-def check(pair: tuple[Weights, Weights]) -> Finding:
+def check(pair: tuple[StepWeights, StepWeights]) -> Finding:
     """The Fokker–Planck equation of each, on mixtures."""
     one = GaussianMixture.isotropic([1.0], [[0.0]], 1.0)
     flow = FunctionSchedule(lambda t: 1 - t, lambda t: t)

@@ -21,7 +21,7 @@ SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Entry:
+class Linked:
     """A claim in the list of claims; `derivation` is the one most of its bounds have."""
 
     id: str
@@ -113,7 +113,7 @@ def headline(certificate: Certificate) -> str:
     return ", ".join(parts)
 
 
-def _claims(certificate: Certificate) -> list[Entry]:
+def _claims(certificate: Certificate) -> list[Linked]:
     """The claims in the certificate, those of the registry in its order and with its source."""
     from dfbench.checks import CLAIMS
 
@@ -129,5 +129,5 @@ def _claims(certificate: Certificate) -> list[Entry]:
         usual, times = bounds.most_common(1)[0] if bounds else (None, 0)
         statement = next((each.statement for each in findings[name] if each.statement), "")
         source = CLAIMS[name].source if name in CLAIMS else ""
-        entries.append(Entry(name, f"c{i}", statement, source, usual if times > 1 else None))
+        entries.append(Linked(name, f"c{i}", statement, source, usual if times > 1 else None))
     return entries

@@ -21,10 +21,10 @@ from dfbench.levels import Array, Grid, Level
 from dfbench.samplers.dpm_solver import between, ddim_step, growth, multistep_order, need_signal
 from dfbench.samplers.method import Model, Noise, Traits, method
 
-Weights = Callable[[list[int], int], Sequence[float] | Array]
+WeightsOf = Callable[[list[int], int], Sequence[float] | Array]
 
 
-def _integrate(model: Model, z: Any, grid: Grid, orders: Sequence[int], weights: Weights) -> Any:
+def _integrate(model: Model, z: Any, grid: Grid, orders: Sequence[int], weights: WeightsOf) -> Any:
     """z_t/α_t = z_s/α_s + Σ_j w_j ε̂_j, where w = weights(indices of the nodes, index of t)."""
     outputs: list[Any] = []
     for i, ((s, t), k) in enumerate(zip(grid.steps(), orders, strict=True)):
@@ -102,7 +102,7 @@ def deis(
     return _integrate(model, z, grid, orders, _deis_weights(grid, variable))
 
 
-def _deis_weights(grid: Grid, variable: str) -> Weights:
+def _deis_weights(grid: Grid, variable: str) -> WeightsOf:
     rho = grid.ratio
     if variable == "rho":
         return lambda j, to: lagrange_integrals(rho[j], rho[to - 1], rho[to])

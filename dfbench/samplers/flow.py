@@ -6,7 +6,7 @@ from typing import Any
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers.method import Model, Noise, method
-from dfbench.samplers.ode import Field, in_time, rule, solver_traits, times
+from dfbench.samplers.ode import Derivative, in_time, rule, solver_traits, times
 
 
 def flow_time(level: Level) -> float:
@@ -14,7 +14,7 @@ def flow_time(level: Level) -> float:
     return level.sigma / (level.alpha + level.sigma)
 
 
-def in_flow_time(model: Model, t: Level, s: Level) -> Field:
+def in_flow_time(model: Model, t: Level, s: Level) -> Derivative:
     """dy/dτ = û with y = z/(α+σ) and τ = σ/(α+σ), over the step from t to s."""
 
     def field(y: Any, tau: float) -> Any:

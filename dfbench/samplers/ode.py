@@ -9,25 +9,25 @@ from typing import Any
 from dfbench.levels import Grid, Level
 from dfbench.samplers.method import Model, Noise, Traits, method
 
-Field = Callable[[Any, float], Any]
+Derivative = Callable[[Any, float], Any]
 
 
-def euler_step(f: Field, y: Any, a: float, b: float) -> Any:
+def euler_step(f: Derivative, y: Any, a: float, b: float) -> Any:
     return y + (b - a) * f(y, a)
 
 
-def midpoint_step(f: Field, y: Any, a: float, b: float) -> Any:
+def midpoint_step(f: Derivative, y: Any, a: float, b: float) -> Any:
     h = b - a
     return y + h * f(y + 0.5 * h * f(y, a), a + 0.5 * h)
 
 
-def heun_step(f: Field, y: Any, a: float, b: float) -> Any:
+def heun_step(f: Derivative, y: Any, a: float, b: float) -> Any:
     h = b - a
     k = f(y, a)
     return y + 0.5 * h * (k + f(y + h * k, b))
 
 
-def rk4_step(f: Field, y: Any, a: float, b: float) -> Any:
+def rk4_step(f: Derivative, y: Any, a: float, b: float) -> Any:
     h = b - a
     k1 = f(y, a)
     k2 = f(y + 0.5 * h * k1, a + 0.5 * h)
@@ -46,7 +46,7 @@ def solver_traits(**known: Any) -> Callable[[str], Traits]:
     return lambda solver: Traits(order=ORDERS.get(solver), evaluations=STAGES.get(solver), **known)
 
 
-def rule(solver: str, to: Level) -> Callable[[Field, Any, float, float], Any]:
+def rule(solver: str, to: Level) -> Callable[[Derivative, Any, float, float], Any]:
     """The step of a solver; Euler's onto σ = 0, where ε̂ does not exist, if it would look there.
 
     Raises:
@@ -84,7 +84,7 @@ def at_ratio(level: Level, ratio: float) -> Level:
     return Level(level.alpha, level.alpha * ratio)
 
 
-def in_time(model: Model, grid: Grid, i: int, form: str) -> Field:
+def in_time(model: Model, grid: Grid, i: int, form: str) -> Derivative:
     """dz/dt over step i: "velocity" α̇ x̂ + σ̇ ε̂, or "sde" f z − ½ g² s."""
     ts, schedule = times(grid)
 
@@ -100,7 +100,7 @@ def in_time(model: Model, grid: Grid, i: int, form: str) -> Field:
     return field
 
 
-def in_sigma(model: Model, t: Level, s: Level) -> Field:
+def in_sigma(model: Model, t: Level, s: Level) -> Derivative:
     """d(z/α)/d(σ/α) = ε̂ over the step from t to s."""
 
     def field(x: Any, ratio: float) -> Any:
