@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ from dfbench.outcome import (
 )
 from dfbench.outcome.claim import REASONS
 from dfbench.outcome.coverage import known_purpose
+from dfbench.outcome.expected import predictions
 from dfbench.progress import Progress, quiet
 from dfbench.subjects import Asked, excluded
 from dfbench.subjects.contract import Sampler
@@ -55,6 +56,7 @@ def certify(
     progress: Progress = quiet,
     workers: int | None = None,
     purpose: Purpose = "all",
+    expected_failures: Mapping[str, Any] | None = None,
 ) -> Certificate:
     """Hold subjects to every claim that applies.
 
@@ -72,6 +74,8 @@ def certify(
         purpose: what the verdict is about: "samples" of this configuration, "img2img" (these, and
             runs that start in the middle), "training" (what noise and targets are made with), or
             "all". The findings are the same.
+        expected_failures: claim → reason, (reason, size), or a table of reason, within and unit;
+            or subject → such a table of claims. A failure of more than its size counts.
 
     Returns:
         The certificate; its findings come in the order of `dfbench.checks.CLAIMS`.
@@ -85,8 +89,12 @@ def certify(
     if not given:
         raise Unusable("no subject is given")
     claims = selected(select)
-    asked = Asked(config, call, configs, steps, declare)
+    expected = predictions(expected_failures, CLAIMS)
+    asked = Asked(config, call, configs, steps, declare, expected)
     found = [(one, i, sampler) for one in given for i, sampler in enumerate(asked.samplers(one))]
+    unknown = {*expected} - {""} - {sampler.name for *_, sampler in found}
+    if unknown:
+        raise Unusable(f"expected failures of {', '.join(sorted(unknown))}, which is no subject")
     count = workers or min(os.cpu_count() or 1, max(1, len(found) // PER_WORKER))
     examined: Iterable[SubjectReport] = (examine(sampler, claims, seed) for *_, sampler in found)
     if count > 1 and len(found) > 1 and all(isinstance(one, str) for one in given):

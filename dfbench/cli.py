@@ -126,6 +126,26 @@ def _config(text: str | None) -> dict[str, Any] | None:
     return content
 
 
+def _expected(path: Path | None) -> dict[str, Any] | None:
+    """What a TOML or JSON file declares of claims."""
+    if path is None:
+        return None
+    if path.suffix != ".toml":
+        content = jsons.read(path)
+    else:
+        import tomllib
+
+        with _files():
+            text = path.read_bytes()
+        try:
+            content = tomllib.loads(text.decode())
+        except ValueError as error:
+            raise Unusable(f"{path}: not TOML ({error})") from error
+    if not isinstance(content, dict):
+        raise Unusable(f"{path}: must hold a table of claims")
+    return content
+
+
 def _claims(text: str | None) -> list[str] | None:
     if text is None:
         return None
@@ -272,6 +292,13 @@ def certify(
             "image to image too, training (noise added, targets), or all.",
         ),
     ] = For.all,
+    expected_failures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML or JSON: claim → reason, within (its size) and unit; or subject → claims.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default, as many as are useful.")
     ] = None,
@@ -279,6 +306,7 @@ def certify(
     """Run every check that applies, and say what is wrong and where."""
     constructor, calling = _config(config), _json_object("--call", call)
     chosen, run = _claims(select), _counts(steps)
+    expected = _expected(expected_failures)
     _outputs(json_file, report_file, junit_file)
 
     from dataclasses import replace
@@ -299,6 +327,7 @@ def certify(
             progress=progress,
             workers=workers,
             purpose=known_purpose(purpose.value),
+            expected_failures=expected,
         )
     known = {"seed": seed} | certificate.environment
     certificate = replace(certificate, environment=known | {"command": _command(context)})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from dfbench.outcome.coverage import DECISIVE, HARMS, Purpose, complete, known_purpose
-from dfbench.outcome.finding import LEADS
+from dfbench.outcome.expected import predictions
 from dfbench.report import labels
 
 if TYPE_CHECKING:
@@ -28,30 +28,28 @@ class Check:
     """A claim to call on a subject: passes, fails, skips or fails as expected, for pytest."""
 
     claim: Claim
-    expected: str | None = None
     purpose: Purpose = "all"
 
     def __call__(self, subject: Any) -> None:
         """Hold the subject to the claim.
 
-        A declared failure is an xfail, and strict: should the claim hold, the test fails. An
-        inconclusive finding fails too, since nothing was shown, and so does a core question that
-        could not be asked. What the purpose does not ask for is skipped.
+        A declared failure, within its size, is an xfail, and strict: should the claim hold, the
+        test fails. An inconclusive finding fails too, since nothing was shown, and so does a core
+        question that could not be asked. What the purpose does not ask for is skipped.
         """
         __tracebackhide__ = True
         finding = self._found(subject)
         if finding.harm is not None and finding.harm not in DECISIVE[self.purpose]:
             touched = f"it touches {HARMS[finding.harm]}: {finding.verdict}"
             pytest.skip(f"not asked for ({self.purpose}); {touched}")
-        reason = self.expected or subject.expected.get(self.claim.id)
         if finding.verdict == "skip":
             pytest.skip(finding.why or "does not apply")
         if finding.verdict != "pass":
-            if reason:
-                pytest.xfail(reason)
+            if finding.expected:
+                pytest.xfail(finding.expected)
             fail(finding)
-        if reason:
-            pytest.fail(LEADS["unneeded"] + reason, pytrace=False)
+        if finding.cause == "unneeded":
+            pytest.fail(finding.why or "", pytrace=False)
 
     def _found(self, subject: Any) -> Finding:
         """The finding; where it could not be asked, what stands in for it is asked as well."""
@@ -79,7 +77,7 @@ def parametrize_with_checks(
     steps: Sequence[int] = (),
     declare: Mapping[str, Any] | None = None,
     select: Sequence[str] | None = None,
-    expected_failures: Mapping[str, str] | None = None,
+    expected_failures: Mapping[str, Any] | None = None,
     purpose: Purpose = "all",
 ) -> Callable[[Any], Any]:
     """Parametrise a test with every check that its subjects are held to.
@@ -91,7 +89,8 @@ def parametrize_with_checks(
         configs: "default" or "all" configurations of a library's subjects.
         steps, declare: as in `certify`.
         select: claims to check; by default, all.
-        expected_failures: claim → reason, beside those that the subjects declare themselves.
+        expected_failures: beside those that the subjects declare themselves, as for
+            `dfbench.certify`: claim → reason, (reason, size) or table.
         purpose: what has to be right, as for `dfbench.certify`.
 
     Returns:
@@ -103,15 +102,16 @@ def parametrize_with_checks(
     from dfbench.checks import CLAIMS, selected
     from dfbench.subjects import Asked
 
-    declared = dict(expected_failures or {})
     wanted = list(CLAIMS) if select is None else list(select)
-    selected([*wanted, *declared])
-    asked = Asked(dict(config or {}), dict(call or {}), configs, steps, dict(declare or {}))
+    selected(wanted)
+    expected = predictions(expected_failures, CLAIMS)
+    made, called = dict(config or {}), dict(call or {})
+    asked = Asked(made, called, configs, steps, dict(declare or {}), expected)
     specs = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
     items = [
         pytest.param(
             subject,
-            Check(CLAIMS[name], declared.get(name), known_purpose(purpose)),
+            Check(CLAIMS[name], known_purpose(purpose)),
             id=f"{labels.label(subject)}-{name}",
         )
         for spec in specs

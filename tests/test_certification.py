@@ -18,7 +18,7 @@ from dfbench import certification, cli
 from dfbench.certification import deadline, examine
 from dfbench.checks import CLAIMS
 from dfbench.errors import SubjectError, Unusable
-from dfbench.outcome import Certificate, SubjectReport
+from dfbench.outcome import Certificate, Expected, SubjectReport
 from dfbench.subjects.reference import Defect, MethodSampler
 
 HEAD = """
@@ -243,7 +243,7 @@ def test_a_check_that_breaks_is_inconclusive_and_the_others_go_on(
 
 def test_a_declared_failure_counts_as_a_pass_and_a_declared_pass_is_told() -> None:
     subject = MethodSampler("ddim", defect=Defect(output=lambda m, j: m.clamp(-1, 1)))
-    subject.expected = {"affine": "it clips", "state": "it remembers"}
+    subject.expected = {"affine": Expected("it clips"), "state": Expected("it remembers")}
     report = examine(subject, ["affine", "state", "counts"])
     by = {f.claim: f for f in report.findings}
     assert report.verdict == "pass"
@@ -291,6 +291,56 @@ def test_what_it_is_for_decides_the_exit_status(capsys: pytest.CaptureFixture[st
     assert "samples right; get_velocity wrong (training)" in out
     with pytest.raises(Unusable, match="purpose must be one of samples, img2img, training, all"):
         dfbench.certify("dfbench:ddim", purpose="video")  # type: ignore[arg-type]
+
+
+def test_what_was_predicted_by_size_is_held_to_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subject = MethodSampler("ddim", claimed={"order": 2.0})  # its order is 1
+    known = {"order": ("it is of first order", 0.9)}
+    (report,) = dfbench.certify(subject, select=["order"], expected_failures=known).subjects
+    assert (report.verdict, report.findings[0].expected) == ("pass", "it is of first order")
+    assert subject.expected == {}  # what was handed in is as it was
+    higher = {subject.name: {"order": {"reason": "nearly", "within": 1.5}}}
+    (report,) = dfbench.certify(subject, select=["order"], expected_failures=higher).subjects
+    assert (report.verdict, report.findings[0].expected) == ("fail", None)
+    with pytest.raises(Unusable, match="expected failures of mine, which is no subject"):
+        dfbench.certify(subject, expected_failures={"mine": {"order": "why"}})
+
+    file = tmp_path / "known.json"
+    file.write_text(json.dumps({"affine": "never"}))
+    call = ["certify", "dfbench:ddim", "--select", "affine", "--expected-failures", str(file)]
+    assert cli.main(call) == 0
+    assert "Declared to fail, but passing" in capsys.readouterr().out
+    for content, said in (("[]", "must hold a table"), ("{", "not JSON"), ('{"x": "y"}', "claim")):
+        file.write_text(content)
+        assert cli.main(call) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_declared_trait_excuses_its_own_size_only() -> None:
+    """Wuerstchen's last level is clamped; half of the output is something else."""
+    pytest.importorskip("diffusers")
+    from diffusers import DDPMWuerstchenScheduler
+
+    class Halved(DDPMWuerstchenScheduler):  # type: ignore[misc]
+        def step(self, model_output: Any, timestep: Any, sample: Any, **options: Any) -> Any:
+            out = super().step(model_output, timestep, sample, **options)
+            out.prev_sample = out.prev_sample / 2
+            return out
+
+    right, halved = dfbench.certify(
+        [DDPMWuerstchenScheduler, Halved], select=["bookkeeping"]
+    ).subjects
+    assert (right.verdict, halved.verdict) == ("pass", "fail")
+
+
+def test_clipping_excuses_what_is_affine_inside_its_range_only() -> None:
+    clips = Expected("it clips", within=2.1, unit="relative")
+    for output, verdict in ((lambda m, j: m.clamp(-1, 1), "pass"), (lambda m, j: m.abs(), "fail")):
+        subject = MethodSampler("ddim", defect=Defect(output=output))
+        subject.expected = {"affine": clips}
+        assert examine(subject, ["affine"]).verdict == verdict
 
 
 def test_selection_keeps_the_order_of_the_claims() -> None:

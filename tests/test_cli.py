@@ -63,6 +63,7 @@ def test_exit_status_of_a_certificate(certify, certificate, status, capsys):
 
 def test_options_arrive(certify, tmp_path):
     calls = certify(fake.small())
+    (tmp_path / "known.toml").write_text('[law]\nreason = "as I know"\nwithin = 0.5\n')
     assert (
         cli.main(
             [
@@ -87,6 +88,8 @@ def test_options_arrive(certify, tmp_path):
                 "2",
                 "--for",
                 "img2img",
+                "--expected-failures",
+                str(tmp_path / "known.toml"),
             ]
         )
         == 0
@@ -102,6 +105,7 @@ def test_options_arrive(certify, tmp_path):
         "select": ["order", "law"],
         "seed": 7,
         "purpose": "img2img",
+        "expected_failures": {"law": {"reason": "as I know", "within": 0.5}},
         "configs": "all",
         "workers": 2,
     }

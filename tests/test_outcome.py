@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from dfbench.checks.cases import judge_entries, largest, last
+from dfbench.errors import Unusable
 from dfbench.outcome import (
     Certificate,
+    Expected,
     Finding,
     Harm,
     Purpose,
@@ -19,11 +21,13 @@ from dfbench.outcome import (
     SubjectReport,
     complete,
     deciding,
+    fail,
     inconclusive,
     judge,
     skip,
     worst,
 )
+from dfbench.outcome.expected import predictions
 
 SENSES: list[tuple[Sense, float, str]] = [
     ("at most", 0.5, "pass"),
@@ -82,6 +86,69 @@ def test_a_certificate_says_which_side_of_its_bound_a_value_is_on() -> None:
     text = str(Certificate((SubjectReport("mine", findings=findings),)))
     assert "1 < 1.7; order" in text
     assert "3 > 0; problems" in text
+
+
+# Expected failures ----------------------------------------------------------------------------
+
+PREDICTED = Expected("it clamps", within=0.02, unit="of the state's size")
+STATES = {"unit": "of the state's size"}
+
+
+def test_a_predicted_failure_is_excused_within_its_size_only() -> None:
+    predicted = PREDICTED.applied(judge(0.01, 1e-6, **STATES))
+    assert (predicted.verdict, predicted.expected) == ("fail", "it clamps")
+    for other in (
+        judge(0.5, 1e-6, **STATES),  # the output is halved
+        judge(math.nan, 1e-6, **STATES),
+        judge(0.01, 1e-6, unit="evaluations"),  # another finding
+        fail("it breaks"),
+    ):
+        found = PREDICTED.applied(other)
+        assert (found.verdict, found.expected) == ("fail", None)
+        assert "declared, at most 0.02 (of the state's size), and this is another: it clamps" in (
+            found.why or ""
+        )
+    passes = PREDICTED.applied(judge(0.0, 1e-6, **STATES))
+    assert (passes.cause, passes.why) == (
+        "unneeded",
+        "passes although a failure was declared: it clamps",
+    )
+    assert PREDICTED.applied(skip("why")) == skip("why")
+
+
+def test_an_order_is_predicted_from_below() -> None:
+    predicted = Expected("first order", within=0.9)
+    assert predicted.applied(judge(1.0, 1.7, sense="at least")).expected
+    assert not predicted.applied(judge(0.5, 1.7, sense="at least")).expected
+
+
+def test_expected_failures_as_users_write_them() -> None:
+    claims = ("law", "order")
+    assert predictions(None, claims) == {}
+    found = predictions(
+        {
+            "law": "why",
+            "order": ["why", 0.5],
+            "mine.py:Mine": {"law": {"reason": "why", "within": 1, "unit": "relative"}},
+        },
+        claims,
+    )
+    assert found == {
+        "": {"law": Expected("why"), "order": Expected("why", 0.5)},
+        "mine.py:Mine": {"law": Expected("why", 1, "relative")},
+    }
+    for wrong, said in (
+        ({"lew": "why"}, "no claim lew; there are law, order"),
+        ({"lew": {"reason": "why"}}, "no claim lew"),
+        ({"mine.py:Mine": {"lew": "why"}}, "mine.py:Mine: no claim lew"),
+        ({"law": {"reason": "why", "size": 1}}, "expected failure law: must be a reason"),
+        ({"law": ["why", "much"]}, "expected failure law: must be a reason"),
+        ({"law": 1}, "expected failure law: must be a reason"),
+        ({"law": ""}, "expected failure law: must be a reason"),
+        ({"law": {"within": 1}}, "expected failure law: must be a reason"),
+    ):
+        with pytest.raises(Unusable, match=said):
+            predictions(wrong, claims)
 
 
 # Coverage and harm ----------------------------------------------------------------------------

@@ -34,9 +34,9 @@ def claim(finding, name="a-claim", kind="sampler"):
     )
 
 
-def outcome(verdict, *, expected=None, declared=None, **details):
+def outcome(verdict, *, expected=None, **details):
     """The exception that a check of this finding raises, if any."""
-    check = Check(claim(Finding("", verdict, **details)), declared)
+    check = Check(claim(Finding("", verdict, **details)))
     subject = Subject(expected={"a-claim": expected} if expected else {})
     try:
         check(subject)
@@ -66,16 +66,24 @@ def test_outcomes():
     assert "draws no noise" in str(skipped)
 
 
-@pytest.mark.parametrize("how", ["expected", "declared"])
-def test_declared_failures(how):
-    for verdict in ("fail", "inconclusive"):
-        raised = outcome(verdict, **{how: "by design"})
-        assert isinstance(raised, pytest.xfail.Exception)
-        assert "by design" in str(raised)
-    raised = outcome("pass", **{how: "by design"})
+def test_declared_failures():
+    raised = outcome("fail", expected="by design")
+    assert isinstance(raised, pytest.xfail.Exception)
+    assert "by design" in str(raised)
+    raised = outcome("pass", expected="by design")
     assert isinstance(raised, pytest.fail.Exception)
     assert "passes although a failure was declared: by design" in str(raised)
-    assert isinstance(outcome("skip", **{how: "by design"}), pytest.skip.Exception)
+    assert isinstance(outcome("skip", expected="by design"), pytest.skip.Exception)
+    # nothing was shown: not the failure that was predicted
+    assert type(outcome("inconclusive", expected="by design", why="too few")) is AssertionError
+
+
+def test_a_declared_failure_has_a_size():
+    small = outcome("fail", expected=("by design", 0.5), measured=0.4, bound=0.1)
+    assert isinstance(small, pytest.xfail.Exception)
+    large = outcome("fail", expected=("by design", 0.5), measured=0.6, bound=0.1)
+    assert type(large) is AssertionError
+    assert "a failure was declared, at most 0.5, and this is another: by design" in str(large)
 
 
 def test_a_core_question_that_could_not_be_asked_fails(monkeypatch):
@@ -169,12 +177,18 @@ def test_in_a_session_of_its_own(pytester, monkeypatch):
 
         @dfbench.parametrize_with_checks(
             [wrong], select=["affine", "order"],
-            expected_failures={"order": "first order", "affine": "so I thought"},
+            expected_failures={"order": ("first order", 0.9), "affine": "so I thought"},
         )
         def test_declared(subject, check):
+            check(subject)
+
+        @dfbench.parametrize_with_checks(
+            [wrong], select=["order"], expected_failures={"order": ("first order", 1.5)},
+        )
+        def test_worse_than_declared(subject, check):
             check(subject)
         """)
     )
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rA")
-    result.assert_outcomes(passed=2, failed=2, xfailed=1)
+    result.assert_outcomes(passed=2, failed=3, xfailed=1)
     result.stdout.fnmatch_lines(["*ddim*order*", "*first order*"])

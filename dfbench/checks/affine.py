@@ -40,19 +40,22 @@ def affine_check(subject: Sampler) -> Finding:
         return judge(math.inf, bound, unit="relative", why="zero input gives a non-finite sample")
     if reading.violated_at is None:
         return judge(max(reading.superposition, reading.offset), bound, **details)
-    j = reading.violated_at
-    if subject.reading(STEPS, amplitude=1e-6).violated_at is None:
-        why = (
-            "clipping or thresholding: superposition fails at unit amplitude and holds at 1e-6; "
-            "the table of the other checks is read at 1e-6, inside the clipping range"
-        )
-    else:
+    why = (
+        "clipping or thresholding: superposition fails at unit amplitude and holds at 1e-6; "
+        "the table of the other checks is read at 1e-6, inside the clipping range"
+    )
+    counterexample = {"steps": STEPS, "amplitude": 1.0}
+    small = subject.reading(STEPS, amplitude=1e-6)
+    if small.violated_at is not None:
+        reading, counterexample["amplitude"] = small, 1e-6
+        details["unit"] = "relative, at every amplitude"
         why = "superposition fails at every amplitude tried (1 and 1e-6): not a linear sampler"
+    j = reading.violated_at
     return judge(
         reading.superposition,
         bound,
         where="the sample" if j == reading.table.nfe else f"evaluation {j}",
         why=why,
-        counterexample={"steps": STEPS, "amplitude": 1.0},
+        counterexample=counterexample,
         **details,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import product, starmap
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,7 +54,8 @@ def companions_check(subject: Sampler) -> Finding:
             value, expected = found[name](x, eps, i)
         except Exception as error:
             why = f"raises {type(error).__name__}: {error}"
-            return fail(why, measured=math.inf, bound=0.0, where=where, concerns=name)
+            raised: dict[str, Any] = {"measured": math.inf, "bound": 0.0, "unit": "errors raised"}
+            return fail(why, where=where, concerns=name, **raised)
         size = max(1.0, float(expected.abs().max()))
         return judge(
             float((value - expected).abs().max()) / size,

@@ -3,6 +3,7 @@
 from dfbench.outcome.certificate import Certificate, SubjectReport
 from dfbench.outcome.claim import Claim, broken, claim, decorator
 from dfbench.outcome.coverage import Coverage, Purpose, complete
+from dfbench.outcome.expected import Expected
 from dfbench.outcome.finding import (
     Cause,
     Finding,
@@ -22,6 +23,7 @@ __all__ = [
     "Certificate",
     "Claim",
     "Coverage",
+    "Expected",
     "Finding",
     "Harm",
     "Purpose",

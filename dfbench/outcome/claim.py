@@ -8,7 +8,8 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from dfbench.errors import NotAffine, SetupError, SubjectError, Undefined, Unsupported
-from dfbench.outcome.finding import LEADS, Finding, Harm, inconclusive, skip
+from dfbench.outcome.expected import Expected
+from dfbench.outcome.finding import Finding, Harm, inconclusive, skip
 
 CheckFunction = Callable[[Any], Finding]
 
@@ -54,10 +55,8 @@ class Claim:
         start = time.perf_counter()
         finding = self._checked(subject)
         expected = getattr(subject, "expected", {}).get(self.id)
-        if expected and finding.verdict == "fail":
-            finding = replace(finding, expected=expected)
-        elif expected and finding.verdict == "pass":
-            finding = replace(finding, cause="unneeded", why=LEADS["unneeded"] + expected)
+        if expected:
+            finding = Expected.of(expected).applied(finding)
         told = finding.verdict == "fail" or finding.cause in ("timed out", "check broke")
         if told and finding.reproduce is None and hasattr(subject, "snippet"):
             finding = replace(finding, reproduce=subject.snippet(self.id))

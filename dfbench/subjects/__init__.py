@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dfbench.errors import Unusable
+from dfbench.outcome.expected import Predicted
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import Library, library, library_names
 
@@ -79,6 +81,7 @@ class Asked:
     configs: str = "default"
     steps: Sequence[int] = ()
     declare: dict[str, Any] | None = None
+    expected: Predicted = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         given = tuple(dict.fromkeys(self.steps))
@@ -96,12 +99,20 @@ class Asked:
         found = resolve(subject, self.config, self.call, self.configs)
         if self.declare and len(found) > 1:
             raise Unusable("--declare needs one subject")
-        for sampler in found:
-            if self.steps:
-                sampler.steps = tuple(self.steps)
-            if self.declare:
-                sampler.declare(self.declare)
-        return found
+        return [self._asked(sampler) for sampler in found]
+
+    def _asked(self, sampler: Sampler) -> Sampler:
+        """The sampler with what is asked of it, which leaves one that was handed in as it is."""
+        expected = {**self.expected.get("", {}), **self.expected.get(sampler.name, {})}
+        if not self.steps and not self.declare and not expected:
+            return sampler
+        made = copy.copy(sampler)
+        if self.steps:
+            made.steps = tuple(self.steps)
+        if self.declare:
+            made.declare(self.declare)
+        made.expected = {**made.expected, **expected}
+        return made
 
     @property
     def said(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 from dfbench import readout
 from dfbench.errors import NotAffine, Unsupported, Unusable
 from dfbench.levels import Grid, Level
+from dfbench.outcome import Expected
 from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
 from dfbench.subjects.protocols import PLAIN, Protocol
@@ -149,7 +150,7 @@ class Sampler(ABC):
         takes_generator: accepts a generator; otherwise its noise follows the global seed.
         most_steps: that make sense, the number of training steps for instance.
         ascending: visits the levels from clean to noise.
-        expected: claim id → reason, for failures that are by design.
+        expected: claim id → the reason and the size of a failure that is by design.
         notes: what a reader has to know of how the subject was made.
         steps: the step counts that its user runs; empty: nobody says.
         declared: what its owner claims of it; None: nothing.
@@ -173,7 +174,7 @@ class Sampler(ABC):
         self, config: dict[str, Any] | None = None, call: dict[str, Any] | None = None
     ) -> None:
         self.config, self.call = dict(config or {}), dict(call or {})
-        self.expected: dict[str, str] = {}
+        self.expected: dict[str, Expected] = {}
         self.notes: list[str] = []
         self._kept: dict[Any, Any] = {}
 
@@ -208,7 +209,7 @@ class Sampler(ABC):
         except Unusable as error:
             raise Unusable(f"{self.name}: declared {error}") from error
         self.traits = Traits(**self.declared.traits(self.traits))
-        self.expected |= self.declared.expected
+        self.expected = {**self.expected, **self.declared.failures}
         self.notes = [note for note in self.notes if not note.startswith(DECLARED)]
         self.notes.append(f"{DECLARED}{self.declared.given}")
 

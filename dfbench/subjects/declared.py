@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import Field
 
-from dfbench.reading import Positive, Section, Text, Wrong, at, one_of
+from dfbench.outcome import Expected
+from dfbench.reading import Positive, Section, Wrong, at, one_of
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 
@@ -25,7 +26,7 @@ class Declared(Section):
     Attributes:
         reference, options: the method of `dfbench.samplers` whose coefficients it is to have; its
             traits hold where no others are declared.
-        expected: claim id → reason, for failures that are by design.
+        expected: claim id → reason, or reason and size, of failures that are by design.
     """
 
     order: float | None = Field(None, gt=0)
@@ -36,9 +37,12 @@ class Declared(Section):
     biased: str = ""
     reference: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    expected: dict[str, Text] = Field(default_factory=dict)
+    expected: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, context: Any) -> None:
+        with at("expected"):
+            for claim, said in self.expected.items():
+                Expected.of(said, claim)
         if self.reference is None:
             if self.options:
                 raise Wrong("has no reference beside it", "options")
@@ -47,6 +51,11 @@ class Declared(Section):
             one_of(self.reference, METHODS, "method")
         with at("options"):
             METHODS[self.reference].traits_of(**self.options)
+
+    @property
+    def failures(self) -> dict[str, Expected]:
+        """The failures that are by design."""
+        return {claim: Expected.of(said, claim) for claim, said in self.expected.items()}
 
     @property
     def given(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from dfbench.levels import Level
+from dfbench.outcome import Expected
 from dfbench.samplers.ancestral import consistency_scalings, lcm_scalings
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.discrete import Discrete
@@ -82,11 +83,16 @@ class ConsistencyModels(Preconditioned):
     def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
         return m
 
-    def by_design(self) -> dict[str, str]:
+    def by_design(self) -> dict[str, Expected]:
         known = super().by_design()
-        if self.settings.get("s_noise", 1.0) != 1.0:
-            reason = "s_noise ≠ 1 adds noise of another size than the level has, as documented"
-            known |= dict.fromkeys(("bookkeeping", "identity"), reason)
+        off = abs(self.settings.get("s_noise", 1.0) - 1)
+        if off:
+            other_noise = Expected(
+                "s_noise ≠ 1 adds noise of another size than the level has, as documented",
+                within=2 * off,
+                unit="of the state's size",
+            )
+            known |= dict.fromkeys(("bookkeeping", "identity"), other_noise)
         return known
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
@@ -123,11 +129,14 @@ class SCM(SchedulerSampler):
     default_prediction = "v_prediction"
     own_loop = True
 
-    def by_design(self) -> dict[str, str]:
-        return {
-            "bookkeeping": "max_timesteps is π/2 rounded up to 1.57080, where cos t = −3.7e-6: "
-            "the start is a state with that much signal, of the wrong sign"
-        }
+    def by_design(self) -> dict[str, Expected]:
+        beyond = Expected(
+            "max_timesteps is π/2 rounded up to 1.57080, where cos t = −3.7e-6: "
+            "the start is a state with that much signal, of the wrong sign",
+            within=7.4e-6,
+            unit="of the state's size",
+        )
+        return {"bookkeeping": beyond}
 
     def set_timesteps(self, scheduler: Any, n: int) -> None:
         default = {} if n == 2 else {"intermediate_timesteps": None}

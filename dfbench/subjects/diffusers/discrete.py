@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dfbench.errors import Unsupported
 from dfbench.levels import Grid, Level
+from dfbench.outcome import Expected
 from dfbench.samplers.ddim import posterior_std
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
@@ -60,13 +61,15 @@ class DDIMInverse(Discrete):
     ascending = True
     fixed = "it goes from clean to noise; orders are judged from noise to clean"
 
-    def by_design(self) -> dict[str, str]:
-        reason = (
+    def by_design(self) -> dict[str, Expected]:
+        stride = Expected(
             "DDIM inversion asks the model at the time it goes to, not the one it is at "
             "(ε(z_t, t + Δ)), as the inversion code it follows does: first order all the same, and "
-            "the reason that inverting and sampling do not close exactly"
+            "the reason that inverting and sampling do not close exactly",
+            within=float(self.settings["num_train_timesteps"]),  # all of them, in one step
+            unit="training steps",
         )
-        return {**super().by_design(), "told-level": reason}
+        return {**super().by_design(), "told-level": stride}
 
 
 @register("DDPMScheduler", "DDPMParallelScheduler")
@@ -129,16 +132,23 @@ class Wuerstchen(DDPM):
     fixed = "its levels are those of one cosine"
     own_loop = True
 
-    def by_design(self) -> dict[str, str]:
+    def by_design(self) -> dict[str, Expected]:
         reason = (
             "its table ends at ᾱ = 0.9999 (clamped), and the last step adds no noise: the sample "
             "is the mean at that level, 5e-5 too small and without the noise of σ = 0.01"
         )
-        known = dict.fromkeys(("bookkeeping", "identity", "law"), reason)
+        known = {
+            "bookkeeping": Expected(reason, within=0.02, unit="of the state's size"),
+            "identity": Expected(reason, within=1.0, unit="Gaussian draws more or fewer"),
+            # all of what is narrower than that noise
+            "law": Expected(reason, within=1.0, unit="relative error of the standard deviation"),
+        }
         if self.settings.get("scaler", 1.0) != 1.0:
-            known["counts"] = (
+            known["counts"] = Expected(
                 "ᾱ is clamped to [1e-4, 0.9999], as written: where scaler crowds the times at one "
-                "end, the first levels are equal and the step between them is the identity"
+                "end, the first levels are equal and the step between them is the identity",
+                within=12.0,
+                unit="problems",
             )
         return known
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dfbench.outcome import Expected
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
 from dfbench.subjects.diffusers.session import SchedulerSession
@@ -24,13 +25,14 @@ class Exploding(SchedulerSampler):
 class OwnTimes(Exploding):
     """Makes a run of all training steps when constructed: `add_noise` knows its times."""
 
-    def by_design(self) -> dict[str, str]:
+    def by_design(self) -> dict[str, Expected]:
         known = super().by_design()
         spaced = next((k for k in SPACED if self.settings.get(k)), None)
         if spaced:
-            known["companions"] = (
+            known["companions"] = Expected(
                 f"with {spaced}=True the times of a run are not the training steps, and "
-                "add_noise takes times of the run only: at any other it raises IndexError"
+                "add_noise takes times of the run only: at any other it raises IndexError",
+                unit="errors raised",
             )
         return known
 
@@ -90,10 +92,11 @@ class DPM2Ancestral(NoSample, OwnTimes):
 class DPMSolverSDE(NoSample, OwnTimes):
     level_class = levels.SDEMidpoints
 
-    def by_design(self) -> dict[str, str]:
+    def by_design(self) -> dict[str, Expected]:
         known = super().by_design()
         if self.settings.get("noise_sampler_seed") is not None:
-            known["noise"] = "noise_sampler_seed fixes the noise of every run, as documented"
+            fixed = "noise_sampler_seed fixes the noise of every run, as documented"
+            known["noise"] = Expected(fixed, within=1.0, unit="problems")
         return known
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:

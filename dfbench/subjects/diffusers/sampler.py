@@ -16,6 +16,7 @@ from torch import Tensor
 from dfbench.draws import preserved_random_state
 from dfbench.errors import Unsupported, Unusable
 from dfbench.levels import Grid
+from dfbench.outcome import Expected
 from dfbench.readout import Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
@@ -205,20 +206,26 @@ class SchedulerSampler(Sampler):
         step = session.scheduler.step(m, session.times[i], x, **self.step_options, **given)
         return step.prev_sample  # type: ignore[no-any-return]
 
-    def by_design(self) -> dict[str, str]:
-        """Failures that are by design: claim id → reason."""
+    def by_design(self) -> dict[str, Expected]:
+        """Failures that are by design: claim id → reason and size."""
         known = {}
         clips = ("clip_sample", "clip_denoised", "thresholding")
         clip = next((k for k in clips if self.settings.get(k)), None)
         if clip:
-            known["affine"] = (
+            known["affine"] = Expected(
                 f"{clip}=True clips the predicted x₀, as documented: a trait, not a defect; "
-                "the table is read inside the clipping range"
+                "the table is read inside the clipping range",
+                # of the sum of the terms, all of which may be cut off; what goes from clean to
+                # noise divides by the small levels at which it starts
+                within=1300.0 if self.ascending and clip == "thresholding" else 2.1,
+                unit="relative",
             )
         if self.settings.get("rescale_betas_zero_snr") and self.level_class is not TrainingSteps:
-            known["told-level"] = (
+            known["told-level"] = Expected(
                 "zero terminal SNR is approximated by ᾱ = 2⁻²⁴ (σ/α = 4096), as the code says, "
-                "because σ = ∞ cannot be kept; the network is told the time of α = 0"
+                "because σ = ∞ cannot be kept; the network is told the time of α = 0",
+                within=7.5,
+                unit="training steps",
             )
         return known
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from dfbench.outcome import Expected
 from dfbench.samplers.method import Traits
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import STANDARD, Published, SchedulerSampler, register
@@ -40,14 +41,16 @@ class LogSNRSolver(SchedulerSampler):
             return {**STANDARD, "flow_prediction": "u"}
         return STANDARD
 
-    def by_design(self) -> dict[str, str]:
+    def by_design(self) -> dict[str, Expected]:
         known = super().by_design()
         spacings = ("use_karras_sigmas", "use_lu_lambdas")
         spaced = next((k for k in spacings if self.settings.get(k)), None)
         if spaced and not self.ascending and not _breaks_when_spaced(self.settings):
-            known["counts"] = (
+            known["counts"] = Expected(
                 f"{spaced}=True rounds the times to whole training steps, as written: with many "
-                "steps the last levels are closer than one, and two of them are told the same time"
+                "steps the last levels are closer than one, and two of them are told the same time",
+                within=6.0,
+                unit="problems",
             )
         return known
 
