@@ -1,9 +1,9 @@
 """Which defects certification notices, and what it says against what is right.
 
-    python -m tests.defects.table [ROOM ...]
+    python -m tests.defects.table [NAME ...]
 
-certifies every defect, the right thing beside it and the right subjects (`right`), all of them or
-those of the rooms named, and writes `reports/defects/`.
+certifies every defect and the right thing beside it, and the right subjects, all of them or those
+whose names begin so ("noise", "real/sd"), and writes `reports/defects/`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import logging
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,37 +31,44 @@ WORSE = 1.5  # times what is said against the right one already
 
 
 def findings(
-    make: Callable[..., Any], config: dict[str, Any], call: dict[str, Any]
+    make: Callable[..., Any],
+    config: dict[str, Any],
+    call: dict[str, Any],
+    select: list[str] | None = None,
 ) -> dict[str, Finding] | str:
     """A certificate's findings by claim, or why there is none."""
     subject, given = (make, config) if isinstance(make, type) else (make(**config), {})
     try:
-        certificate = dfbench.certify(subject, config=given or None, call=call or None)
+        report = dfbench.certify(subject, config=given, call=call, select=select).subjects[0]
     except Unusable as error:
         return str(error)
-    return {finding.claim: finding for finding in certificate.subjects[0].findings}
+    return {finding.claim: finding for finding in report.findings}
 
 
-@cache
-def _of_the_right(make: Callable[..., Any], config: str, call: str) -> Any:
-    """Once for all defects of the same class; the arguments are found by their text."""
-    return findings(make, _GIVEN[config], _GIVEN[call])
+_CERTIFIED: dict[str, dict[str, Finding] | str] = {}
 
 
-_GIVEN: dict[str, dict[str, Any]] = {}
+def of_the_right(
+    make: Callable[..., Any], config: dict[str, Any], call: dict[str, Any]
+) -> dict[str, Finding] | str:
+    """Certified once for all that are compared with it."""
+    key = f"{make!r} {config} {call}"
+    if key not in _CERTIFIED:
+        _CERTIFIED[key] = findings(make, config, call)
+    return _CERTIFIED[key]
 
 
 def beside(defect: Defect) -> dict[str, str]:
     """What certification says of a defect and not of the right thing, by claim."""
     call = {**defect.when.call, **defect.when.grid} if isinstance(defect.when, Run) else {}
-    for given in (defect.config, call):
-        _GIVEN[repr(given)] = given
     mine = findings(defect.wrong, defect.config, call)
-    other = _of_the_right(defect.right, repr(defect.config), repr(call))
+    other = of_the_right(defect.right, defect.config, call)
     if isinstance(mine, str):
         return {"noticed": "unread" if isinstance(other, str) else "yes", "unusable": mine}
     if isinstance(other, str):
         other = {}
+    if not any(each.verdict in ("pass", "fail") for each in (*mine.values(), *other.values())):
+        return {"noticed": "unread", "unusable": next(f.why or "" for f in mine.values())}
     told = {name: word for name in mine if (word := newly(mine[name], other.get(name)))}
     return {"noticed": "yes" if any("fails" in word for word in told.values()) else "no", **told}
 
@@ -90,23 +96,26 @@ def row(defect: Defect) -> dict[str, str]:
 
 
 def right_row(subject: Right) -> dict[str, str]:
-    """A row of the table of right subjects: what is said against it."""
+    """A row of the table of right subjects: what is said against it, or not of what it is like."""
     found = findings(subject.make, subject.config, subject.call)
     about = {"name": subject.name, "says": " ".join(subject.says.split())}
     if isinstance(found, str):
         return {**about, "failed": "", "unusable": found}
+    other = of_the_right(subject.like, subject.config, subject.call) if subject.like else {}
+    known = {} if isinstance(other, str) else other
     against = {
-        name: f"fails: {f.comparison}" if f.verdict == "fail" else "inconclusive"
+        name: newly(f, known.get(name)) or ("inconclusive" if f.verdict == "inconclusive" else "")
         for name, f in found.items()
-        if f.verdict in ("fail", "inconclusive")
     }
     failed = [name for name, word in against.items() if "fails" in word]
     passed = sum(f.verdict == "pass" for f in found.values())
+    if not failed and not passed:
+        against["unusable"] = next(f.why or "" for f in found.values())
     return {**about, "failed": " ".join(failed), "passed": str(passed), **against}
 
 
 def update(
-    path: Path, columns: Iterable[str], rows: dict[str, dict[str, str]]
+    path: Path, columns: tuple[str, ...], rows: dict[str, dict[str, str]]
 ) -> list[dict[str, str]]:
     """Replace rows of a CSV file by name, and drop those that the catalogue no longer has."""
     known = {}
@@ -114,11 +123,11 @@ def update(
         with path.open(newline="") as file:
             known = {row["name"]: row for row in csv.DictReader(file)}
     known |= rows
-    names = [*defects(), *subjects()]
-    kept = [known[name] for name in names if name in known]
+    empty = dict.fromkeys(columns, "")
+    kept = [{**empty, **known[name]} for name in (*defects(), *subjects()) if name in known]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(columns), restval="", extrasaction="ignore")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
     return kept
@@ -134,13 +143,14 @@ def page(wrong: list[dict[str, str]], good: list[dict[str, str]]) -> str:
         "",
         "Written by `python -m tests.defects.table`; the catalogue is `tests/defects/`. A defect",
         "is noticed if certification says something against it that it does not say against the",
-        "right thing beside it. `defects.csv` and `right.csv` have what each question says, in",
-        "multiples of its bound.",
+        "right thing beside it, and unread if neither can be certified. What each question says is",
+        "in `defects.csv` and `right.csv`; `lost` is a pass of the right thing's only.",
         "",
-        f"- {len(seen)} of {len(wrong)} defects are noticed ({len(seen) / len(wrong):.0%}); of the",
-        f"  {sum(bool(r['hidden']) for r in wrong)} that do not show in a plain run, "
-        f"{sum(bool(r['hidden']) for r in seen)}.",
-        f"- {len(falsely)} of {len(good)} right subjects fail; {len(unread)} cannot be certified.",
+        f"- {len(seen)} of {len(wrong)} defects are noticed ({len(seen) / len(wrong):.0%}); of the "
+        f"{sum(bool(r['hidden']) for r in wrong)} that do not show in a plain run, "
+        f"{sum(bool(r['hidden']) for r in seen)}. "
+        f"{sum(r['noticed'] == 'unread' for r in wrong)} cannot be read.",
+        f"- {len(falsely)} of {len(good)} right subjects fail; {len(unread)} cannot be read.",
         "",
         "## By what a user would notice them in",
         "",
@@ -158,17 +168,17 @@ def page(wrong: list[dict[str, str]], good: list[dict[str, str]]) -> str:
         "",
         "## Not noticed",
         "",
-        "| defect | what is wrong | shows in | effect |",
-        "|---|---|---|---:|",
+        "| defect | what is wrong | shows in | effect | |",
+        "|---|---|---|---:|---|",
     ]
     lines += [
-        f"| {r['name']} | {r['says']} | {r['when']} | {r['effect']} |"
+        f"| {r['name']} | {r['says']} | {r['when']} | {r['effect']} | {r['noticed']} |"
         for r in wrong
         if r["noticed"] != "yes"
     ]
     lines += [
         "",
-        "## Right, and failed or refused",
+        "## Right, and failed or not read",
         "",
         "| subject | what it is | what is said |",
         "|---|---|---|",
@@ -179,23 +189,26 @@ def page(wrong: list[dict[str, str]], good: list[dict[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(rooms: list[str]) -> None:
-    """Certify the rooms named, all by default, and write the report."""
+def main(beginnings: list[str]) -> None:
+    """Certify what is named, by default everything, and write the report, a room at a time."""
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    for room in rooms or (*ROOMS, "right"):
-        rows: dict[str, dict[str, str]] = {}
-        for name, defect in defects().items():
-            if name.startswith(f"{room}/"):
-                rows[name] = row(defect)
-                print(name, rows[name]["noticed"], flush=True)
-        wrong = update(DEFECTS, (*ABOUT, *CLAIMS, "unusable"), rows)
-        judged: dict[str, dict[str, str]] = {}
-        for name, subject in subjects().items() if room == "right" else ():
-            judged[name] = right_row(subject)
-            print(name, judged[name]["failed"] or "no complaint", flush=True)
-        good = update(RIGHT, ("name", "says", "failed", "passed", *CLAIMS, "unusable"), judged)
-        (OUT / "README.md").write_text(page(wrong, good), encoding="utf-8")
+    rooms: dict[str, list[Defect | Right]] = {}
+    for each in (*defects().values(), *subjects().values()):
+        if each.name.startswith(tuple(beginnings or [""])):
+            rooms.setdefault(each.name.split("/")[0], []).append(each)
+    for chosen in rooms.values():
+        wrong: dict[str, dict[str, str]] = {}
+        good: dict[str, dict[str, str]] = {}
+        for each in chosen:
+            if isinstance(each, Defect):
+                wrong[each.name] = row(each)
+            else:
+                good[each.name] = right_row(each)
+            print(each.name, flush=True)
+        rows = update(DEFECTS, (*ABOUT, *CLAIMS, "unusable"), wrong)
+        judged = update(RIGHT, ("name", "says", "failed", "passed", *CLAIMS, "unusable"), good)
+        (OUT / "README.md").write_text(page(rows, judged), encoding="utf-8")
 
 
 if __name__ == "__main__":
