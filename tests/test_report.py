@@ -126,6 +126,10 @@ def test_the_schema():
         "reproduce",
         "cause",
         "sense",
+        "harm",
+        "core",
+        "concerns",
+        "quantities",
     } <= set(finding)
     assert "quantities" not in finding  # of the claims of the literature
     assert finding["where"] is None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dfbench.checks.cases import STEPS, at_steps, judge_entries, worst_of
+from dfbench.checks.effect import with_effect
 from dfbench.checks.precision import TABLES, accumulated
 from dfbench.levels import Array, Level
 from dfbench.outcome import Finding, claim, judge, skip
@@ -81,7 +82,7 @@ def bookkeeping(subject: Sampler, counts: Sequence[int]) -> Finding:
             bound = bound + 1.001 * point_error(reference.table)
             derivation += ", plus the deviation of the reference method on the same levels"
         first = int(np.argmax(error > bound))
-        return judge_entries(
+        found = judge_entries(
             error,
             bound,
             unit="of the state's size",
@@ -91,6 +92,7 @@ def bookkeeping(subject: Sampler, counts: Sequence[int]) -> Finding:
                 "counterexample": {"steps": n},
             },
         )
+        return with_effect(found, reading.table, session.reference())
 
     return worst_of(at_steps(subject.counts(counts), at))
 
@@ -121,7 +123,8 @@ def told_level(subject: Sampler, counts: Sequence[int]) -> Finding:
 
     def at(n: int) -> Finding:
         session = subject.session(n)
-        calls = subject.affine_reading(n).calls
+        reading = subject.affine_reading(n)
+        calls = reading.calls
         gaps = [session.time_gap(call) for call in calls]
         j = int(np.argmax(gaps))
         call = calls[j]
@@ -129,12 +132,13 @@ def told_level(subject: Sampler, counts: Sequence[int]) -> Finding:
             f"{n} steps, evaluation {j} (step {call.step}): told {call.time:.6g}, σ/α = "
             f"{call.told.ratio:.6g}; the state is at σ/α = {call.own.ratio:.6g}"
         )
-        return judge(
+        found = judge(
             gaps[j],
             session.time_tolerance,
             unit="training steps",
             derivation=session.time_derivation,
             failing={"where": where, "counterexample": {"steps": n}},
         )
+        return with_effect(found, reading.told, reading)
 
     return worst_of(at_steps(subject.counts(counts), at))

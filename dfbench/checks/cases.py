@@ -40,7 +40,8 @@ def at_steps(counts: Iterable[int], look: Callable[[int], Finding]) -> Iterator[
 def worst_of(findings: Iterable[Finding], none: Finding = NOT_RUN) -> Finding:
     """Of findings on several step counts, the fewest first, the failure of the largest size.
 
-    With the counterexample, and the place, of the first that fails: the simplest to look into.
+    With the counterexample, and the place, of the first that fails: the simplest to look into;
+    of the quantities, the largest of each.
     Where none fails, `deciding`.
     """
     found = list(findings)
@@ -50,7 +51,12 @@ def worst_of(findings: Iterable[Finding], none: Finding = NOT_RUN) -> Finding:
     first = failures[0]
     alike = [finding for finding in failures if finding.unit == first.unit]
     worst = max(alike, key=_size)
-    if worst is first:
+    sizes: dict[str, float] = {}
+    for each in alike:
+        for name, size in (each.quantities or {}).items():
+            sizes[name] = max(size, sizes.get(name, size))
+    first = replace(first, quantities=sizes or None)
+    if worst is failures[0]:
         return first
     return replace(
         first,

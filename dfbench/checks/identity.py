@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.checks.cases import STEPS, at_steps, judge_entries, last, worst_of
+from dfbench.checks.effect import with_effect
 from dfbench.checks.precision import TABLES, sensitivity
 from dfbench.levels import Array
 from dfbench.outcome import Finding, claim, inconclusive, judge, skip
@@ -45,7 +46,8 @@ def identity(subject: Sampler, counts: Sequence[int]) -> Finding:
             why = "no published method is known for this class and these options"
             return skip(why, "not asked")
         known = np.array([session.precision(level) for level in session.grid])
-        return last(_compare(subject, n, reference, known))
+        found = last(_compare(subject, n, reference, known))
+        return with_effect(found, subject.affine_reading(n).table, reference)
 
     return worst_of(at_steps(subject.counts(counts), at))
 

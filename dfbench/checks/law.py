@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.checks.cases import at_steps, last
+from dfbench.checks.effect import VARIANCES
 from dfbench.checks.precision import TABLES, accumulated
 from dfbench.convergence import grid
 from dfbench.errors import Undefined, Unsupported
@@ -17,7 +18,6 @@ from dfbench.subjects.reference import Defect, MethodSampler
 STEPS = (10, 20, 50)  # of the released grid, for the spectral response
 FEW, MANY = 16, 64  # of the clean grid, for the verdict
 RATE = 0.5  # half of first order, for what is not yet asymptotic at 16 steps
-VARIANCES = np.geomspace(1e-4, 1e4, 33)
 
 
 def _too_much_noise(size: float) -> Sampler:

@@ -49,10 +49,11 @@ def _restarts(size: float) -> Sampler:
     source="DESIGN: any protocol",
     control=_restarts,
     control_size=1e-1,
+    harm="img2img",
 )
 def middle_check(subject: Sampler) -> Finding:
     """What holds of whole runs, asked of runs that leave out the first two fifths."""
-    return deciding(_asked(subject), skip("no run of it starts in the middle"))
+    return deciding(_asked(subject), skip("no run of it starts in the middle", "not asked"))
 
 
 def _asked(subject: Sampler) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def gap(subject: Sampler, protocol: Protocol) -> tuple[float, str]:
     Raises:
         Unsupported: it cannot be run this way.
     """
-    refused = any(getattr(protocol, way) != VALUES[way][0] for way in WAYS)
+    refused = _otherwise_called(protocol)
     try:
         found = played(subject, protocol)
     except SubjectError as error:
@@ -68,6 +68,11 @@ def gap(subject: Sampler, protocol: Protocol) -> tuple[float, str]:
     return worst, where
 
 
+def _otherwise_called(protocol: Protocol) -> bool:
+    """Whether it asks for another way of calling, rather than for other runs."""
+    return any(getattr(protocol, way) != VALUES[way][0] for way in WAYS)
+
+
 def refuses(subject: Sampler, protocol: Protocol) -> bool:
     """Whether it is the way of calling that breaks the run: without it there is a run."""
     usual = Protocol(protocol.steps, protocol.shape, before=protocol.before)
@@ -90,7 +95,7 @@ def refuses(subject: Sampler, protocol: Protocol) -> bool:
 def protocol_check(subject: Sampler) -> Finding:
     """Protocols in which every pair of values occurs; the simplest of those that fail."""
     narrow = subject.reading(10).single
-    found = deciding(_all(subject, narrow), skip("cannot be run under a protocol"))
+    found = deciding(_all(subject, narrow), skip("cannot be run under a protocol", "not asked"))
     if found.verdict != "fail":
         return found
     protocol = Protocol(**(found.counterexample or {}))
@@ -104,7 +109,11 @@ def _judged(protocol: Protocol, off: float, where: str, narrow: bool) -> Finding
         unit="of the state's size",
         derivation="the same operations on the same numbers: 1e-12, or 1e-5 where it computes in "
         "float32, as it may with a time that is a number",
-        failing={"where": f"{protocol}: {where}", "counterexample": asdict(protocol)},
+        failing={
+            "where": f"{protocol}: {where}",
+            "counterexample": asdict(protocol),
+            "harm": "interface" if _otherwise_called(protocol) else "samples",
+        },
     )
 
 

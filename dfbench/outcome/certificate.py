@@ -92,7 +92,7 @@ class Certificate:
             lines.append(f"{subject.verdict}: {subject.name}: {subject.headline}")
             for f in subject.findings:
                 if f.verdict in ("fail", "inconclusive"):
-                    said = (f.comparison, f.unit, f.where, f.why, f.expected)
+                    said = (f.comparison, f.unit, f.effect, f.where, f.why, f.expected)
                     word = "expected" if f.expected else f.verdict
                     lines.append(
                         f"{word}: {subject.name} {f.claim}: {'; '.join(filter(None, said))}"

@@ -55,6 +55,12 @@ LEADS: dict[Cause | None, str] = {
 }
 
 
+#: Quantities of a failure: what it does to the law of the samples, in per cent of the deviation of
+#: Gaussian data of variance 1, and of variances from 1e-4 to 1e4 where it does most.
+AT_ONE = "effect on the law, % of the data's deviation"
+AT_ANY_SCALE = "the same for data of any scale, %"
+
+
 @dataclass(frozen=True)
 class Finding:
     """A claim's outcome on a subject.
@@ -104,13 +110,23 @@ class Finding:
     #: The members of its JSON object, in their order.
     JSON = (
         "claim verdict cause measured bound sense unit where why counterexample reproduce "
-        "statement derivation expected series seconds harm core concerns"
+        "statement derivation expected series seconds harm core concerns "
+        "quantities"
     )
 
     @property
     def decided(self) -> bool:
         """Whether the question was answered, by a pass or a failure."""
         return self.verdict in ("pass", "fail")
+
+    @property
+    def effect(self) -> str:
+        """What a failure does to the law of the samples, in words; empty where it is not known."""
+        known = self.quantities or {}
+        if AT_ONE not in known:
+            return ""
+        one, most = (f"{known[name]:.2g} %" for name in (AT_ONE, AT_ANY_SCALE))
+        return f"moves the deviation of the samples by {one} on data of variance 1, {most} at most"
 
     @property
     def subject(self) -> str:

@@ -146,6 +146,7 @@ def text(finding: Finding) -> str:
     facts = {
         "claim": finding.statement,
         "evidence": evidence(finding),
+        "effect": finding.effect,
         "bound": finding.derivation,
         "where": finding.where,
         "why": finding.why,

@@ -153,7 +153,7 @@ def _detail(issue: Issue, console: Console, symbols: dict[Status, str]) -> None:
     spread = f"  ({issue.spread})" if issue.spread else ""
     console.print(Text.assemble(badge(issue.status, symbols), (title, "bold"), spread))
     where, why = finding.where or "", finding.why or ""
-    for fact in (labels.evidence(finding), where, why if why not in where else ""):
+    for fact in (labels.evidence(finding), finding.effect, where, why if why not in where else ""):
         if not fact:
             continue
         short = wording.shorten(clean(fact), 2 * max(console.width - 6, 20))
