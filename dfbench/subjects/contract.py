@@ -5,6 +5,7 @@ An adapter writes what differs: how a run goes, on which levels, and what it kno
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ import torch
 
 from dfbench import readout
 from dfbench.errors import NotAffine, Unsupported, Unusable
-from dfbench.levels import Grid, Level
+from dfbench.levels import Array, Grid, Level
 from dfbench.outcome import Expected
 from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
@@ -78,7 +79,8 @@ class Session(ABC):
         sigma_data: σ_data of the "edm" prediction, else None.
         grid: the N + 1 levels of the steps, on the scale that the network sees; the last is the
             level that the sampler declares to land at, on the scale of the sample.
-        cleanest: σ/α of the cleanest level that the model is trained at; 0 is data without noise.
+        cleanest, noisiest: σ/α of the ends of what the model is trained at; 0 is data without
+            noise, ∞ noise without data.
         time_tolerance: how far `time_gap` may be from 0, with its `time_derivation`.
     """
 
@@ -87,6 +89,7 @@ class Session(ABC):
     grid: Grid
     sigma_data: float | None = None
     cleanest: float = 0.0
+    noisiest: float = math.inf
     time_tolerance: float = 1e-9
     time_derivation: str = "the model is told the level itself: λ to round-off"
 
@@ -130,6 +133,13 @@ class Session(ABC):
 
     def reference(self) -> Reference | None:
         """The published method on the levels of this run; None where none is known."""
+        return None
+
+    def asked(self) -> Array | None:
+        """σ/α at the start of every step and at its end, (N + 1,), that the options ask for.
+
+        From their formulas, and from no table of the subject's. None: there is no formula.
+        """
         return None
 
     def companions(self) -> dict[str, Companion]:

@@ -32,6 +32,9 @@ class LCM(Discrete):
     level_class: type[levels.SchedulerLevels] = StepsToData
     fixed = SUBSET
 
+    def asked(self, settings: dict[str, Any], n: int) -> None:
+        """Of a subset of a longer run's steps there is no formula but the code's own."""
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         if session is None:
             return "lcm", {"c_skip": 0.1, "c_out": 0.9}
@@ -79,6 +82,9 @@ class ConsistencySigmas(levels.EDMSigmas):
 class ConsistencyModels(Preconditioned):
     level_class = ConsistencySigmas
     fixed = SUBSET
+
+    def asked(self, settings: dict[str, Any], n: int) -> None:
+        """Its times are given one by one."""
 
     def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
         return m

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from dfbench.errors import Unsupported
-from dfbench.levels import Grid, Level
+from dfbench.levels import Array, Grid, Level
 from dfbench.outcome import Expected
 from dfbench.samplers.ddim import posterior_std
+from dfbench.subjects.diffusers import asked
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
 from dfbench.subjects.diffusers.session import SchedulerSession
@@ -19,6 +20,9 @@ from dfbench.subjects.diffusers.session import SchedulerSession
 
 class Discrete(SchedulerSampler):
     """Levels are imposed by making the training table the grid: times n − 1 … 0 of n."""
+
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.discrete(settings, n) if "timestep_spacing" in settings else None
 
     def clean(self, n: int) -> dict[str, Any]:
         every = {"timestep_spacing": "leading", "steps_offset": 0}
@@ -60,6 +64,9 @@ class DDIMInverse(Discrete):
     published = "ddim"
     ascending = True
     fixed = "it goes from clean to noise; orders are judged from noise to clean"
+
+    def asked(self, settings: dict[str, Any], n: int) -> None:
+        """From clean to noise there is no formula but the code's own."""
 
     def by_design(self) -> dict[str, Expected]:
         stride = Expected(
@@ -232,6 +239,9 @@ class SineTables(levels.SchedulerLevels):
 class IPNDM(SchedulerSampler):
     level_class = SineTables
     default_prediction = "v_prediction"
+
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.angles(n)
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return "ipndm", {"order": 4}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dfbench.levels import Array
 from dfbench.outcome import Expected
+from dfbench.subjects.diffusers import asked
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
 from dfbench.subjects.diffusers.session import SchedulerSession
@@ -20,6 +22,9 @@ def churn(call: dict[str, Any]) -> dict[str, float]:
 
 class Exploding(SchedulerSampler):
     level_class: type[levels.SchedulerLevels] = levels.VESigmas
+
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.exploding(settings, n)
 
 
 class OwnTimes(Exploding):

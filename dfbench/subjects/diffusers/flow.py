@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from dfbench.levels import Grid, Level
+from dfbench.levels import Array, Grid, Level
 from dfbench.samplers.method import Traits
+from dfbench.subjects.diffusers import asked
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.exploding import churn
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler, register
@@ -39,6 +40,9 @@ class FlowMapEuler(Flow):
 
 @register("FlowMatchEulerDiscreteScheduler")
 class FlowMatchEuler(Flow):
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.flow(settings, n, self.call.get("mu"))
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return ("lcm", {}) if settings.get("stochastic_sampling") else EULER
 
@@ -46,6 +50,9 @@ class FlowMatchEuler(Flow):
 @register("FlowMatchHeunDiscreteScheduler")
 class FlowMatchHeun(Flow):
     level_class = levels.TwoCallsFlow
+
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.flow(settings, n)
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         churned = churn(self.call)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dfbench.draws import preserved_random_state
 from dfbench.errors import Unsupported, Unusable
-from dfbench.levels import Grid
+from dfbench.levels import Array, Grid
 from dfbench.outcome import Expected
 from dfbench.readout import Reading
 from dfbench.samplers import METHODS
@@ -156,6 +156,10 @@ class SchedulerSampler(Sampler):
         if self.declared and self.declared.reference:
             return self.declared.reference, self.declared.options
         return self.method(settings, session)
+
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        """What the options ask for, as `Session.asked`: a formula of `asked`."""
+        return None
 
     def order(self, traits: Traits) -> float | None:
         """The order that the class declares, where it is not that of the method."""

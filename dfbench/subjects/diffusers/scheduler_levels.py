@@ -117,6 +117,12 @@ class SchedulerLevels(ABC):
         """σ/α of the cleanest level that a network for this scheduler is trained at."""
         return float(self.trained[0])
 
+    @property
+    def noisiest(self) -> float:
+        """σ/α of the noisiest, where there is a table of them."""
+        known = getattr(self.s, "alphas_cumprod", None) is not None
+        return float(self.trained[-1]) if known else math.inf
+
     @cached_property
     def trained(self) -> Array:
         """Ratios σ/α of the training steps, ascending."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dfbench.errors import SetupError, SubjectError, Unsupported
-from dfbench.levels import Grid, Level, grid_of
+from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.readout import Call, CalledModel, TooManyInputs
 from dfbench.samplers import METHODS
 from dfbench.subjects.alike import duplicate
@@ -100,7 +100,7 @@ class SchedulerSession(Session):
         self.calls, self.grid = subject.kept(("levels", *self._key), self._visited)
         if self.prediction == "edm":
             self.sigma_data = float(self.scheduler.config.sigma_data)
-        self.cleanest = self.levels.cleanest
+        self.cleanest, self.noisiest = self.levels.cleanest, self.levels.noisiest
         self.time_tolerance = self.levels.time_tolerance
         self.time_derivation = self.levels.time_derivation
 
@@ -137,7 +137,7 @@ class SchedulerSession(Session):
             before = (None, *(call.step for call in calls))
             starts = [c.own for c, step in zip(calls, before, strict=False) if c.step != step]
             return calls, grid_of([*starts, self.levels.final])
-        except ValueError as error:
+        except (ValueError, IndexError) as error:
             raise SetupError(f"set_timesteps({self.n}) leaves unusable levels: {error}") from error
 
     def __call__(
@@ -246,6 +246,11 @@ class SchedulerSession(Session):
             return None
         name, options = named
         return Reference(METHODS[name], self.grid, self.prediction, self.sigma_data, options)
+
+    def asked(self) -> Array | None:
+        if self._key[1] is not None or self.first:
+            return None
+        return self.subject.asked(self.settings, self.n)
 
     def companions(self) -> dict[str, Companion]:
         from dfbench.subjects.diffusers.companions import companions

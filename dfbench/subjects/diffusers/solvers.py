@@ -6,8 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
+from dfbench.levels import Array
 from dfbench.outcome import Expected
 from dfbench.samplers.method import Traits
+from dfbench.subjects.diffusers import asked
 from dfbench.subjects.diffusers import scheduler_levels as levels
 from dfbench.subjects.diffusers.sampler import STANDARD, Published, SchedulerSampler, register
 from dfbench.subjects.diffusers.session import SchedulerSession
@@ -18,9 +20,13 @@ class LogSNRSolver(SchedulerSampler):
 
     level_class: type[levels.SchedulerLevels] = levels.VPSigmas
     two_scales = True
+    ends_at = ""  # `final_sigmas_type`, where that is no option
 
     def levels_of(self, scheduler: Any) -> type[levels.SchedulerLevels]:
         return levels.FlowSigmas if self.settings.get("use_flow_sigmas", False) else levels.VPSigmas
+
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return None if self.ascending else asked.solver(settings, n, ends_at=self.ends_at)
 
     def order(self, traits: Traits) -> float | None:
         return traits.order if traits.stochastic else float(self.settings.get("solver_order", 2))
@@ -103,6 +109,9 @@ class DPMSolverMultistepInverse(DPMSolverMultistep):
 
 @register("DPMSolverSinglestepScheduler")
 class DPMSolverSinglestep(LogSNRSolver):
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.solver(settings, n, spaced=False)
+
     def method(
         self, settings: dict[str, Any], session: SchedulerSession | None
     ) -> Published | None:
@@ -137,6 +146,8 @@ def blocks(order_list: list[int]) -> list[int]:
 
 @register("DEISMultistepScheduler")
 class DEIS(LogSNRSolver):
+    ends_at = "sigma_min"
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return "deis", {
             "order": settings["solver_order"],
@@ -158,12 +169,17 @@ def unipc(settings: dict[str, Any]) -> Published:
 
 @register("UniPCMultistepScheduler")
 class UniPC(LogSNRSolver):
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.solver(settings, n, noise=True)
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return unipc(settings)
 
 
 @register("SASolverScheduler")
 class SASolver(LogSNRSolver):
+    ends_at = "sigma_min"
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         # the default τ is 1 between the training steps 200 and 800, and 0 elsewhere
         tau: Any = 1.0 if settings["num_train_timesteps"] > 200 else 0.0
@@ -196,6 +212,9 @@ class Preconditioned(SchedulerSampler):
     def prediction(self) -> str:
         super().prediction()
         return "edm"
+
+    def asked(self, settings: dict[str, Any], n: int) -> Array | None:
+        return asked.edm(settings, n) if "sigma_max" in settings else None
 
     def other_predictions(self) -> dict[str, str]:
         return {}
