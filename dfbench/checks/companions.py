@@ -49,20 +49,20 @@ def companions_check(subject: Sampler) -> Finding:
     x, eps = torch.randn((2, 3, 1, 2, 2), generator=source, dtype=torch.float64)
 
     def held(name: str, i: int) -> Finding:
-        where = f"{name} at time {i} of {STEPS}"
+        where, at = f"{name} at time {i} of {STEPS}", {"steps": STEPS, "step": i}
         try:
             value, expected = found[name](x, eps, i)
         except Exception as error:
             why = f"raises {type(error).__name__}: {error}"
             raised: dict[str, Any] = {"measured": math.inf, "bound": 0.0, "unit": "errors raised"}
-            return fail(why, where=where, concerns=name, **raised)
+            return fail(why, where=where, concerns=name, counterexample=at, **raised)
         size = max(1.0, float(expected.abs().max()))
         return judge(
             float((value - expected).abs().max()) / size,
             64 * TABLES,
             unit="relative",
             derivation="64 u, tables in float32",
-            failing={"where": where, "counterexample": {"steps": STEPS}, "concerns": name},
+            failing={"where": where, "counterexample": at, "concerns": name},
         )
 
     return largest(starmap(held, product(found, range(session.grid.n_steps))))

@@ -19,13 +19,20 @@ VARIANCES = np.geomspace(1e-4, 1e4, 33)  # of data, per direction
 def effect(table: Table, reference: Table) -> dict[str, float]:
     """How far the law of the samples is from that of a reference, in per cent.
 
-    The difference of the two standard deviations on Gaussian data, of the data's (of α² v + σ²
-    where the run lands at another level than data): for v = 1, and the largest over `VARIANCES`.
+    The Wasserstein-2 distance on Gaussian data whose mean is one deviation from 0, of that
+    deviation (of √(α² v + σ²), where the run lands at another level): for v = 1, and the largest
+    over `VARIANCES`.
     """
 
-    def off(variances: Array) -> float:
-        apart = table.response(variances) - reference.response(variances)
-        return 100 * float(np.abs(apart).max())
+    def law(of: Table, variance: Array) -> tuple[Array, Array]:
+        alpha, sigma = of.levels[-1]
+        found = of.law(variance, np.sqrt(variance))
+        size = np.sqrt(alpha**2 * variance + sigma**2)
+        return found.mean / size, np.sqrt(found.variance) / size
+
+    def off(variance: Array) -> float:
+        (mean, std), (its_mean, its_std) = law(table, variance), law(reference, variance)
+        return 100 * float(np.hypot(mean - its_mean, std - its_std).max())
 
     return {AT_ONE: off(np.ones(1)), AT_ANY_SCALE: off(VARIANCES)}
 

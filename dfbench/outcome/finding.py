@@ -55,8 +55,8 @@ LEADS: dict[Cause | None, str] = {
 }
 
 
-#: Quantities of a failure: what it does to the law of the samples, in per cent of the deviation of
-#: Gaussian data of variance 1, and of variances from 1e-4 to 1e4 where it does most.
+#: Quantities of a failure: how far (W₂) it moves the law of the samples, in per cent of the data's
+#: deviation: for Gaussian data of deviation 1, and of 0.01 to 100 where it does most.
 AT_ONE = "effect on the law, % of the data's deviation"
 AT_ANY_SCALE = "the same for data of any scale, %"
 
@@ -126,7 +126,7 @@ class Finding:
         if AT_ONE not in known:
             return ""
         one, most = (f"{known[name]:.2g} %" for name in (AT_ONE, AT_ANY_SCALE))
-        return f"moves the deviation of the samples by {one} on data of variance 1, {most} at most"
+        return f"moves the law of the samples by {one} of the data's deviation, at most {most}"
 
     @property
     def subject(self) -> str:

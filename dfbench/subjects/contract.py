@@ -17,7 +17,7 @@ import torch
 from dfbench import readout
 from dfbench.errors import NotAffine, Unsupported, Unusable
 from dfbench.levels import Array, Grid, Level
-from dfbench.outcome import Expected
+from dfbench.outcome import Expected, Finding
 from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
 from dfbench.subjects.protocols import PLAIN, Protocol
@@ -247,7 +247,7 @@ class Sampler(ABC):
         return self
 
     def snippet(self, claim: str) -> str:
-        """Stand-alone Python that reproduces a finding."""
+        """Python that certifies it again."""
         return (
             "import dfbench\n"
             f"certificate = dfbench.certify({self.name!r}, config={self.config!r}, "
@@ -260,6 +260,10 @@ class Sampler(ABC):
         """The other arguments of the call that certified it, if any."""
         steps = f", steps={list(self.steps)}" if self.steps else ""
         return steps + (f", declare={self.declared.given}" if self.declared else "")
+
+    def reproducer(self, claim: str, finding: Finding) -> str | None:
+        """Stand-alone Python that shows a failure without dfbench, where there is any."""
+        return None
 
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         """Stand-alone Python that prints one coefficient of an n-step run."""

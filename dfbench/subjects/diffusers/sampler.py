@@ -16,7 +16,7 @@ from torch import Tensor
 from dfbench.draws import preserved_random_state
 from dfbench.errors import Unsupported, Unusable
 from dfbench.levels import Array, Grid
-from dfbench.outcome import Expected
+from dfbench.outcome import Expected, Finding
 from dfbench.readout import Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
@@ -362,10 +362,27 @@ class SchedulerSampler(Sampler):
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         from dfbench.subjects.diffusers import snippet
 
-        if self.own_loop or not self._of_its_class:
+        return snippet.coefficient(self, n, reading, different) if self._of_its_class else None
+
+    def reproducer(self, claim: str, finding: Finding) -> str | None:
+        from dfbench.subjects.diffusers import snippet
+
+        return snippet.reproducer(self, claim, finding) if self._of_its_class else None
+
+    @property
+    def sets_plainly(self) -> bool:
+        """Whether `set_timesteps(n)`, from the first step on, is all there is to a run of n."""
+        return not self.begin and type(self).set_timesteps is SchedulerSampler.set_timesteps
+
+    def sign(self, n: int) -> str | None:
+        """What stands before the network's output in `step`; None: its loop is another."""
+        if self.own_loop or type(self).step is not SchedulerSampler.step:
             return None
-        options = self.config, self.timestep_options, self.step_options
-        return snippet.coefficient(self.name, *options, n, reading, different)
+        m = torch.ones((1, 1, 1, 1), dtype=torch.float64)
+        handed = self.output(self.session(n), m, 0)
+        if handed.shape != m.shape or abs(float(handed)) != 1:
+            return None
+        return "" if float(handed) > 0 else "-"
 
     def configured(self, config: dict[str, Any]) -> SchedulerSampler:
         """The same with other arguments of the constructor.

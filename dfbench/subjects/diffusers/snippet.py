@@ -1,64 +1,321 @@
-"""Stand-alone Python that prints one coefficient of a scheduler's run."""
+"""Stand-alone Python that shows a failure: the library of the subject, and nothing of dfbench.
+
+A script runs the scheduler with outputs that are prescribed, and prints the number that is wrong
+beside the one that it should be.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+
+from dfbench.outcome import Finding
 from dfbench.readout import Reading
 from dfbench.table import Difference
 
-TEMPLATE = """\
-import torch
-from {module} import {name}
+if TYPE_CHECKING:
+    from dfbench.subjects.diffusers.sampler import SchedulerSampler
+    from dfbench.subjects.diffusers.session import SchedulerSession
 
-scheduler = {name}(**{config!r})
-scheduler.set_timesteps({n}{setting})
-scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
+RUN = """\
+import torch
+{load}
+
+
+def run(outputs, start):
+    \"\"\"The states that the network sees, and the sample.\"\"\"
+    scheduler = {name}(**{config!r})
+    scheduler.set_timesteps({n}{setting})
+    scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
+    {generator}torch.manual_seed(0)
+    one, seen = torch.ones(1, 1, 1, 1, dtype=torch.float64), []
+    z = start / scale(one, scheduler.timesteps[0])  # the network sees `start`
+    for i, t in enumerate(scheduler.timesteps):
+        seen.append(scale(z, t))
+        z = scheduler.step({sign}outputs(i, seen[-1]), t, z{stepping}).prev_sample
+    return [*seen, z]
+
+
+"""
+
+COEFFICIENT = """\
 size = {size}  # of the inputs: inside the range in which nothing is clipped
 one = size * torch.ones(1, 1, 1, 1, dtype=torch.float64)
-z = {start} * one * size / scale(one, scheduler.timesteps[0])  # the network sees {start}
-for i, t in enumerate(scheduler.timesteps):
-    seen = scale(z, t)
-    if i == {row}:
-        print(seen.item() / size, "should be", {expected!r})
-    z = scheduler.step({output} * one, t, z{stepping}).prev_sample
-print(z.item() / size, "is the sample"{last})
+{noise}states = run(lambda i, z: {output} * one, {start} * one)
+print({what!r}, states[{row}].item() / size, "should be", {expected!r})
 """
+
+#: Noise that is prescribed, too: draw k is 1 and all others are 0.
+NOISE = """\
+draws = iter(range({most}))
+torch.randn = lambda *shape, **options: float(next(draws) == {k}) * one
+"""
+
+BOOKS = """\
+# all data at one point x0: the exact network, at call i, returns a z + b x0
+exact = {exact!r}
+size = {size}  # of the inputs: inside the range in which nothing is clipped
+noise = {noise}
+
+
+def state(x0, start):
+    return run(lambda i, z: exact[i][0] * z + exact[i][1] * x0, start)[{j}]
+
+
+# the same noise with data and without: what is left is the mean
+both = state(size, {alpha} * size + {sigma} * size * noise)
+none = state(0.0, {sigma} * size * noise)
+mean = (both - none).mean().item() / size
+spread = (none**2).mean().sqrt().item() / size
+"""
+
+FOUND = {
+    "bookkeeping": """\
+print({what!r})
+print("mean", mean, "of x0 should be", {mean!r})
+print("noise", spread, "should be", {spread!r})
+""",
+    "level": """\
+print({what!r})
+print("noise over signal", spread / mean, "should be", {ratio!r})
+""",
+    "told-level": """\
+print({what!r})
+print("the network is told a time that means noise over signal", {ratio!r})
+print("the state has noise over signal", spread / mean, "should be", {ratio!r})
+""",
+}
+
+COUNTS = """\
+import torch
+{load}
+
+scheduler = {name}(**{config!r})
+try:
+    scheduler.set_timesteps({n}{setting})
+    scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
+    {generator}torch.manual_seed(0)
+    z = torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64)
+    for t in scheduler.timesteps:
+        z = scheduler.step({sign}torch.tanh(scale(z, t)), t, z{stepping}).prev_sample
+    print("the sample is", z.item(), "should be finite")
+    times = [float(t) for t in scheduler.timesteps]
+{more}except Exception as error:
+    print(type(error).__name__, error, "should not be raised")
+"""
+
+EVALUATIONS = '    print(len(times), "evaluations should be", {n})\n'
+FALLING = """\
+    for before, after in zip(times, times[1:]):
+        if after >= before:
+            print("time", after, "should be below", before)
+"""
+
+COMPANION = """\
+import torch
+{load}
+
+scheduler = {name}(**{config!r})
+{set}
+one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+# time, and what data of 1 and noise of 1 have to give there
+for t, of_data, of_noise in {wanted}:
+    for x, noise, wanted in ((1.0, 0.0, of_data), (0.0, 1.0, of_noise)):
+        try:
+            print({name_!r}, "of", (x, noise), scheduler.{call}.item(), "should be", wanted)
+        except Exception as error:
+            print(type(error).__name__, error, "should not be raised")
+"""
+
+#: How each companion is called.
+CALLS = {
+    "add_noise": "add_noise(x * one, noise * one, t)",
+    "scale_noise": "scale_noise(x * one, t, noise * one)",
+    "get_velocity": "get_velocity(x * one, noise * one, t)",
+}
+UNSET = " before set_timesteps"
+
+
+def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str | None:
+    """The script for a finding; None where there is none that is as plain."""
+    n = (finding.counterexample or {}).get("steps")
+    if n is None or finding.verdict != "fail" or not subject.sets_plainly:
+        return None
+    if claim == "companions":
+        return _companion(subject, n, finding)
+    if claim == "counts" and finding.reason.startswith("set_timesteps"):
+        return _counts(subject, n, "")
+    sign = subject.sign(n)
+    if sign is None:
+        return None
+    if claim == "counts":
+        return _counts(subject, n, sign)
+    if claim in ("bookkeeping", "landing", "told-level"):
+        return _books(subject, n, claim, sign)
+    if claim == "identity" and finding.unit == "in log σ/α":
+        return _books(subject, n, "level", sign)
+    return None
 
 
 def coefficient(
-    subject: str,
-    config: dict[str, Any],
-    setting: dict[str, Any],
-    stepping: dict[str, Any],
-    n: int,
-    reading: Reading,
-    different: Difference,
+    subject: SchedulerSampler, n: int, reading: Reading, different: Difference
 ) -> str | None:
-    """The script; None for the weight of a draw, which takes substituting the noise.
+    """The script that prints one coefficient of an n-step run.
 
-    Feeds 1 where the coefficient's column is (the initial state, or one model output) and 0
-    everywhere else, so that the state it prints is the coefficient.
+    Feeds 1 where the coefficient's column is (the initial state, one model output or one draw) and
+    0 everywhere else, so that the state it prints is the coefficient.
     """
-    module, _, name = subject.rpartition(":")
-    evaluations = reading.table.nfe
-    if different.column > evaluations or module.endswith(".py"):
+    sign_of_output = subject.sign(n) if subject.sets_plainly else None
+    if sign_of_output is None:
         return None
-    initial = different.column == 0
-    sampled = different.row == evaluations
-    return TEMPLATE.format(
-        module=module,
-        name=name,
-        config=config,
-        n=n,
+    evaluations, column = reading.table.nfe, different.column
+    expected, noise, start, output = different.expected, "", "0.0", "0.0"
+    if column == 0:
+        start = "1.0"
+    elif column <= evaluations:
+        output = f"float(i == {column - 1})"
+    else:
+        if any(draw.operation != "randn" for draw in reading.draws):
+            return None
+        k, sign = _drawn(reading, column - 1 - evaluations)
+        noise = NOISE.format(k=k, most=len(reading.draws) + 1)
+        expected *= sign
+    return _run(subject, n, sign_of_output) + COEFFICIENT.format(
         size=reading.amplitude,
-        setting=_arguments(setting),
-        stepping=_arguments(stepping),
-        start="1.0" if initial else "0.0",
-        output="0.0" if initial else f"float(i == {different.column - 1})",
-        row=-1 if sampled else different.row,
-        expected=different.expected,
-        last=f', "should be", {different.expected!r}' if sampled else "",
+        noise=noise,
+        output=output,
+        start=start,
+        row=different.row,
+        what="sample" if different.row == evaluations else f"state at evaluation {different.row}",
+        expected=expected,
+    )
+
+
+def _drawn(reading: Reading, k: int) -> tuple[int, float]:
+    """Which draw of the run is the k-th of those that are used, and with which sign."""
+    weight = (
+        reading.table.C / np.hypot(reading.table.levels.alpha, reading.table.levels.sigma)[:, None]
+    )
+    used = np.flatnonzero(np.abs(weight).max(axis=0) > 64 * 2.0**-24)
+    draw = int(used[k])
+    first = weight[np.argmax(np.abs(weight[:, draw]) > 64 * 2.0**-24), draw]
+    return draw, -1.0 if first < 0 else 1.0
+
+
+def _names(subject: SchedulerSampler) -> dict[str, Any]:
+    """How the class is imported and constructed, and what is passed to its calls."""
+    module, _, name = subject.name.rpartition(":")
+    load = f"from {module} import {name}"
+    if module.endswith(".py"):
+        load = f"import runpy\n\n{name} = runpy.run_path({module!r})[{name!r}]"
+    given = ", generator=generator" if subject.takes_generator else ""
+    return {
+        "load": load,
+        "name": name,
+        "config": subject.config,
+        "setting": _arguments(subject.timestep_options),
+        "stepping": _arguments(subject.step_options) + given,
+        "generator": "generator = " if given else "",
+    }
+
+
+def _run(subject: SchedulerSampler, n: int, sign: str) -> str:
+    return RUN.format(n=n, sign=sign, **_names(subject))
+
+
+def _counts(subject: SchedulerSampler, n: int, sign: str) -> str:
+    more = ""
+    if subject.traits.evaluations == 1:
+        more = EVALUATIONS.format(n=n) + ("" if subject.ascending else FALLING)
+    return COUNTS.format(n=n, sign=sign, more=more, **_names(subject))
+
+
+def _books(subject: SchedulerSampler, n: int, claim: str, sign: str) -> str | None:
+    """The mean and the noise of one state, with the exact network for data at one point."""
+    reading, session = subject.affine_reading(n), subject.session(n)
+    table = reading.table
+    if reading.amplitude != 1 and table.n_draws:
+        return None  # its draws would be clipped
+    try:
+        exact = [table.affine("x", table.prediction, level) for level in table.evaluated]
+        j, mean, spread = _state(reading, session, claim)
+    except (ValueError, ZeroDivisionError):
+        return None
+    seeded = "generator=torch.Generator().manual_seed(1)"
+    drawn = f"torch.randn(1, 1, 256, 256, dtype=torch.float64, {seeded})"
+    what = "sample" if j == table.nfe else f"state at evaluation {j}"
+    kind = "level" if claim == "landing" else claim
+    return _run(subject, n, sign) + (BOOKS + FOUND[kind]).format(
+        exact=[(float(f"{a:.12g}"), float(f"{b:.12g}")) for a, b in exact],
+        size=reading.amplitude,
+        noise=drawn if table.n_draws else "torch.ones(1, 1, 1, 1, dtype=torch.float64)",
+        alpha=table.origin.alpha,
+        sigma=table.origin.sigma,
+        j=j,
+        what=f"{what} of {n} steps",
+        mean=mean,
+        spread=spread,
+        ratio=spread / mean if mean else float("inf"),
+    )
+
+
+def _state(reading: Reading, session: SchedulerSession, claim: str) -> tuple[int, float, float]:
+    """Which state is wrong, and the signal and the noise that it should have."""
+    table = reading.table
+    if claim == "landing":
+        return table.nfe, 1.0, session.cleanest
+    if claim == "told-level":
+        j = int(np.argmax([session.time_gap(call) for call in reading.calls]))
+        told = reading.calls[j].told
+        return j, told.alpha, told.sigma
+    if claim == "level":
+        reference = session.reference()
+        levels = table.levels if reference is None else reference.table.levels
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apart = np.abs(np.log(table.levels.ratio / levels.ratio))
+        j = int(np.nanargmax(apart[:-1] > 1e-5))
+        return j, levels[j].alpha, levels[j].sigma
+    mean, variance = table.point_response()
+    off = np.maximum(
+        np.abs(mean - table.levels.alpha), np.abs(np.sqrt(variance) - table.levels.sigma)
+    ) / np.hypot(table.levels.alpha, table.levels.sigma)
+    j = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
+    return j, table.levels[j].alpha, table.levels[j].sigma
+
+
+def _companion(subject: SchedulerSampler, n: int, finding: Finding) -> str | None:
+    """What a companion gives for data alone and for noise alone, at one time after another."""
+    named, step = finding.concerns or "", (finding.counterexample or {}).get("step")
+    bare = named.removesuffix(UNSET)
+    if bare not in CALLS or step is None:
+        return None
+    session, names = subject.session(n), _names(subject)
+    companion = session.companions()[named]
+
+    def wanted(i: int, x: float, noise: float) -> float | None:
+        one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+        try:
+            return float(companion(x * one, noise * one, i)[1])
+        except Exception:  # which is the finding
+            return None
+
+    def line(i: int) -> str:
+        time = f"torch.tensor([{(7 + 97 * i) % (subject.most_steps or 1000)}])"
+        if bare == named:
+            at = next(at for at, each in enumerate(session.calls) if each.step == i)
+            time = f"scheduler.timesteps[{at}].reshape(1)"
+        return f"({time}, {wanted(i, 1.0, 0.0)!r}, {wanted(i, 0.0, 1.0)!r})"
+
+    steps = range(step + 1) if bare == named else (step,)  # one call may spoil the next
+    made = f"scheduler.set_timesteps({n}{names['setting']})"
+    return COMPANION.format(
+        set=made if bare == named else "# no steps are set, as in training",
+        wanted="[\n    " + ",\n    ".join(map(line, steps)) + ",\n]",
+        name_=named,
+        call=CALLS[bare],
+        **names,
     )
 
 

@@ -1,0 +1,190 @@
+"""Reproducers stand alone: plain Python with the subject's library, and they show the failure."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import dfbench
+from dfbench.outcome import Finding
+
+pytest.importorskip("diffusers")
+
+NUMBER = r"(-?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan))"
+HEAD = """
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_utils import SchedulerOutput
+
+
+"""
+#: what is wrong: a class, and the claims whose reproducers have to show it
+WRONG = {
+    "an output too large": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k): return super().step(1.01 * m, t, x, **k)",
+        {"clip_sample": False},
+        ("bookkeeping", "identity"),
+    ),
+    "inside the clipping range": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k): return super().step(1.01 * m, t, x, **k)",
+        {"clip_sample": True},
+        ("bookkeeping", "identity"),
+    ),
+    "noise too large": (
+        "class Mine(DDPMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        out, k['generator'] = super().step(m, t, x, **k), None\n"
+        "        return out\n"
+        "    def _get_variance(self, t, **k): return 1.5 * super()._get_variance(t, **k)",
+        {"clip_sample": False},
+        ("bookkeeping", "identity"),
+    ),
+    "a time that is told wrong": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def set_timesteps(self, n, **k):\n"
+        "        super().set_timesteps(n, **k)\n"
+        "        self.timesteps = self.timesteps * 0.9",
+        {},
+        ("told-level",),
+    ),
+    "the last step left out": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def set_timesteps(self, n, **k):\n"
+        "        super().set_timesteps(n, **k)\n"
+        "        self.sigmas[-1] = 0.5",
+        {},
+        ("landing",),
+    ),
+    "add_noise of another level": (
+        "class Mine(DDIMScheduler):\n"
+        "    def add_noise(self, x, e, t): return super().add_noise(x, 1.1 * e, t)",
+        {},
+        ("companions",),
+    ),
+    "add_noise raises": (
+        "class Mine(DDIMScheduler):\n    def add_noise(self, x, e, t): raise KeyError('mine')",
+        {},
+        ("companions",),
+    ),
+    "a step that raises": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        if len(self.timesteps) == 5: raise RuntimeError('five')\n"
+        "        return super().step(m, t, x, **k)",
+        {},
+        ("counts",),
+    ),
+    "a sample that is not finite": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        return SchedulerOutput(prev_sample=x * float('nan'))",
+        {},
+        ("counts",),
+    ),
+    "steps that cannot be set": (
+        "class Mine(DDIMScheduler):\n"
+        "    def set_timesteps(self, n, **k):\n"
+        "        if n == 3: raise ZeroDivisionError('three')\n"
+        "        super().set_timesteps(n, **k)",
+        {},
+        ("counts",),
+    ),
+}
+
+
+def shown(script: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a script prints, which names nothing of dfbench."""
+    assert "dfbench" not in script
+    monkeypatch.setattr(torch, "randn", torch.randn)  # which a script may replace
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of released code
+        exec(compile(script, "script", "exec"), {})
+    monkeypatch.undo()
+    return printed.getvalue()
+
+
+def test_a_script_needs_nothing_but_the_library() -> None:
+    (report,) = dfbench.certify("diffusers:EulerDiscreteScheduler", select=["companions"]).subjects
+    script = f"import sys\nsys.modules['dfbench'] = None\n{report.findings[0].reproduce}"
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert apart(run.stdout) > 0.1
+
+
+def apart(output: str) -> float:
+    """The largest difference of a number printed from what it should be."""
+    found = [0.0]
+    for line in output.splitlines():
+        if "should not be raised" in line or line.endswith("nan should be finite"):
+            found.append(math.inf)
+        if pair := re.search(rf"{NUMBER}(?: of x0)? should be (?:below )?{NUMBER}$", line):
+            found.append(abs(float(pair[1]) - float(pair[2])))
+    return max(found)
+
+
+def of(claim: str, findings: tuple[Finding, ...]) -> Finding:
+    return next(f for f in findings if f.claim == claim)
+
+
+@pytest.mark.parametrize(("body", "config", "claims"), WRONG.values(), ids=list(WRONG))
+def test_what_is_wrong_is_shown_without_dfbench(
+    body: str,
+    config: dict[str, Any],
+    claims: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(f"{HEAD}{body}\n", encoding="utf-8")
+    (report,) = dfbench.certify(f"{file}:Mine", config=config, select=list(claims)).subjects
+    for claim in claims:
+        finding = of(claim, report.findings)
+        assert finding.verdict == "fail"
+        assert finding.reproduce is not None
+        output = shown(finding.reproduce, monkeypatch)
+        size = min(finding.measured or 0.0, 1e-3) / 10
+        assert apart(output) > size, (claim, output)
+
+
+RELEASED = [
+    ("EulerDiscreteScheduler", "companions"),
+    ("FlowMatchHeunDiscreteScheduler", "companions"),
+    ("DEISMultistepScheduler", "companions"),
+    ("IPNDMScheduler", "bookkeeping"),
+    ("IPNDMScheduler", "identity"),
+    ("KDPM2AncestralDiscreteScheduler", "identity"),
+    ("PNDMScheduler", "identity"),
+    ("UnCLIPScheduler", "counts"),
+]
+
+
+@pytest.mark.parametrize(("name", "claim"), RELEASED)
+def test_findings_on_diffusers_are_shown_without_dfbench(
+    name: str, claim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (report,) = dfbench.certify(f"diffusers:{name}", select=[claim]).subjects
+    finding = of(claim, report.findings)
+    if finding.verdict != "fail":
+        pytest.skip("this release is right")
+    assert finding.reproduce is not None
+    assert f"from diffusers import {name}" in finding.reproduce
+    assert apart(shown(finding.reproduce, monkeypatch)) > 1e-5
