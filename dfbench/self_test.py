@@ -1,6 +1,7 @@
 """The checks on trial: every control must fail, known-good subjects must pass.
 
-And how small a defect each check can see, by bisection on the size of its control's defect.
+And the power of each: how many of the controls' defects it notices, its own and those of others,
+and how small a defect it can see, by bisection on the size of its own.
 """
 
 from __future__ import annotations
@@ -36,21 +37,28 @@ def self_test(progress: Progress = quiet) -> dict[str, Any]:
     """Run all controls and all good subjects.
 
     Returns:
-        "verdict": "pass" or "fail"; "controls": per claim whether its control failed as it must,
-        its size, and the smallest defect that fails (relative; None where it has no size);
-        "good": per subject whether it passed and what did not.
+        "verdict": "pass" or "fail"; "defects": how many there are, one of each control;
+        "controls": per claim whether its control failed as it must, its size, the smallest defect
+        that fails (relative; None where it has no size), how many defects it notices, and which
+        claims notice its own; "good": per subject whether it passed and what did not.
     """
     total, done = len(CLAIMS) + len(GOOD), 0
     controls: dict[str, Any] = {}
     for claim in CLAIMS.values():
-        caught = _fails(claim, claim.control_size)
+        seen_by = _seen_by(claim)
+        caught = claim.id in seen_by
         controls[claim.id] = {
             "caught": caught,
             "size": claim.control_size,
             "smallest": _smallest(claim) if caught and claim.sized else None,
+            "notices": 0,
+            "seen_by": seen_by,
         }
         done += 1
         progress(f"control of {claim.id}", done, total)
+    for found in controls.values():
+        for name in found["seen_by"]:
+            controls[name]["notices"] += 1
     good: dict[str, Any] = {}
     for name, options in GOOD:
         subject = MethodSampler(name, options)
@@ -67,6 +75,7 @@ def self_test(progress: Progress = quiet) -> dict[str, Any]:
     passed = all(c["caught"] for c in controls.values()) and all(g["passed"] for g in good.values())
     return {
         "verdict": "pass" if passed else "fail",
+        "defects": len(controls),
         "controls": [{"claim": name, **found} for name, found in controls.items()],
         "good": [{"subject": name, **found} for name, found in good.items()],
     }
@@ -74,6 +83,22 @@ def self_test(progress: Progress = quiet) -> dict[str, Any]:
 
 def _fails(claim: Claim, size: float) -> bool:
     return claim(claim.control(size)).verdict == "fail"
+
+
+def _seen_by(claim: Claim) -> list[str]:
+    """The claims that the defect of a claim's control fails, itself asked of a fresh one."""
+    broken = claim.control(claim.control_size)
+    others = [each.id for each in CLAIMS.values() if each is not claim and _notices(each, broken)]
+    itself = [claim.id] if _fails(claim, claim.control_size) else []
+    return [id for id in CLAIMS if id in (*itself, *others)]
+
+
+def _notices(claim: Claim, subject: Any) -> bool:
+    """Whether a claim fails on a subject that was broken for another."""
+    try:
+        return claim(subject).verdict == "fail"
+    except Exception:  # its check is not made for this: it says nothing
+        return False
 
 
 def _smallest(claim: Claim) -> float:

@@ -35,6 +35,12 @@ def test_everything_is_in_order() -> None:
     assert all(g["passed"] and g["problems"] == "" for g in outcome["good"])
     total = len(CLAIMS) + len(GOOD)
     assert [progress[1:] for progress in seen] == [(i + 1, total) for i in range(total)]
+    assert outcome["defects"] == len(CLAIMS)
+    power = {c["claim"]: (c["notices"], c["seen_by"]) for c in outcome["controls"]}
+    for id, (notices, seen_by) in power.items():
+        assert id in seen_by  # its own defect
+        assert notices == sum(id in others for _, others in power.values())
+    assert {"bookkeeping", "identity"} <= set(power["law"][1])  # what it sees they see sooner
     smallest = {c["claim"]: c["smallest"] for c in outcome["controls"]}
     for id, claim in CLAIMS.items():
         assert (smallest[id] is None) == (not claim.sized)
