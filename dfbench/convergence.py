@@ -12,7 +12,7 @@ from scipy import stats
 from analytic import GaussianMixture, flow_map
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid
-from dfbench.schedules import Scale
+from dfbench.schedules import Scale, at_log_snr
 
 # σ/α between which orders are judged. The first is large, because there the field is nearly
 # linear and the low-order start of a multistep method leaves no error of its own.
@@ -32,6 +32,19 @@ def target() -> GaussianMixture:
 def grid(n: int, scale: Scale) -> Grid:
     """n steps regular in λ between the two noise levels; one object, so that readings are kept."""
     return regular(-2 * np.log(NOISE), -2 * np.log(CLEAN), n, scale=scale)
+
+
+@cache
+def uneven(n: int, scale: Scale) -> Grid:
+    """The same with steps of λ that are twice as long as those before and after, in turn.
+
+    Weights that are right for equal steps only lose their order here; on a grid whose steps change
+    smoothly they would not, as neighbours become equal with n.
+    """
+    step = np.where(np.arange(n) % 2, 2.0, 1.0)
+    at = np.append(0.0, np.cumsum(step) / step.sum())
+    lam = -2 * np.log(NOISE) + at * 2 * np.log(NOISE / CLEAN)
+    return Grid(*at_log_snr(lam, scale))
 
 
 @cache

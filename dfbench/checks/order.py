@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from dfbench.checks.precision import accumulated, unit_roundoff
-from dfbench.convergence import CLEAN, NOISE, exact_flow, fit, grid, target
+from dfbench.convergence import CLEAN, NOISE, exact_flow, fit, grid, target, uneven
+from dfbench.draws import GaussianDraws
 from dfbench.errors import NotAffine, Unsupported
 from dfbench.exact import exact_model
-from dfbench.levels import Array
+from dfbench.levels import Array, Grid
 from dfbench.outcome import Finding, claim, fail, inconclusive, judge, skip
+from dfbench.readout import Call
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import MethodSampler
+from dfbench.table import Table
 
 STEPS = (8, 12, 16, 24, 32, 48, 64)
 MORE = (96, 128, 192)  # where these do not decide, or decide against it
 DATA = 0.3  # variance at which the floor of round-off is taken
 SLACK = 0.3  # an order this far below the claim is another order
+ABOVE = 1.0 + SLACK  # and this far above it: a corrector may raise the order by one
+MOST = 1000  # steps at which the limit is looked at: as many as training steps
+SMALL = 1e-6  # an error that is as good as none, which needs no more steps
+FEW_DRAWS = 192  # the same, where it draws noise: the law takes a column a draw
+GROWS = 1.1  # of neighbouring errors, above round-off
 
 
-def deterministic_error(subject: Sampler, n: int) -> tuple[float, float]:
+def deterministic_error(subject: Sampler, n: int, levels: Grid) -> tuple[float, float]:
     """RMS distance (in z/α) to the exact flow from the same points, and the round-off floor."""
-    levels = grid(n, subject.scale)
-    start, end = exact_flow()
-    reading = subject.affine_reading(n, grid=levels)
-    table = reading.table.normal_draws(1e-9)
+    table = subject.affine_reading(n, grid=levels).table.normal_draws(1e-9)
     if table.n_draws:
         raise NotAffine("declared deterministic, but draws noise")
+    return flow_error(table)
+
+
+def flow_error(table: Table) -> tuple[float, float]:
+    """The same of a table."""
+    start, end = exact_flow()
     model = exact_model(target(), table.prediction, table.sigma_data)
     z = start * table.origin.alpha
     out = table.run(model, z) / table.levels[-1].alpha
@@ -37,9 +50,13 @@ def deterministic_error(subject: Sampler, n: int) -> tuple[float, float]:
     return float(np.sqrt(np.mean((out - end) ** 2))), floor
 
 
-def weak_error(subject: Sampler, n: int) -> tuple[float, float]:
-    """Largest relative error of the output's standard deviation over Gaussian data."""
-    table = subject.affine_reading(n, grid=grid(n, subject.scale)).table
+def weak_error(subject: Sampler, n: int, levels: Grid) -> tuple[float, float]:
+    """Largest relative error of the output's standard deviation over Gaussian data, and floor."""
+    return law_error(subject.affine_reading(n, grid=levels).table)
+
+
+def law_error(table: Table) -> tuple[float, float]:
+    """The same of a table."""
     error = np.abs(table.response(np.geomspace(0.05, 20.0, 13))).max()
     return float(error), float(accumulated(table, unit_roundoff(torch.float64), DATA)[-1])
 
@@ -51,8 +68,9 @@ def _euler_called_second_order(size: float) -> Sampler:
 
 @claim(
     "order",
-    "Between two noise levels the sampler converges at its declared order: to the exact "
-    "probability flow from the same points, or, if it draws noise, to the exact law.",
+    "Between two noise levels the sampler converges at its declared order, on steps of equal and "
+    "of unequal length, and goes on to the limit: to the exact probability flow from the same "
+    "points, or, if it draws noise, to the exact law.",
     source="CLAIMS 27, 39, 42 and the method's paper",
     control=_euler_called_second_order,
     control_size=1.0,
@@ -66,20 +84,100 @@ def order_check(subject: Sampler) -> Finding:
     finding = inconclusive("no step count could be run")
     for counts in (STEPS, *((n,) for n in MORE)):
         try:
-            measured += [(n, *measure(subject, n)) for n in counts]
+            measured += [(n, *measure(subject, n, grid(n, subject.scale))) for n in counts]
         except Unsupported as reason:
             return skip(f"cannot visit a grid of one's own: {reason}", "not asked")
         steps, error, floor = np.array(measured, dtype=float).T
         finding = _verdict(subject, steps, error, floor)
         if finding.verdict == "pass":
             break
+    for ask in (_on_uneven_steps, _in_the_limit):
+        if finding.verdict == "pass":
+            finding = ask(subject, finding, *measured[-1])
     return finding
+
+
+def _on_uneven_steps(subject: Sampler, found: Finding, *_: float) -> Finding:
+    """The order on steps whose lengths change: that of the method, if that has another there."""
+    measure = weak_error if subject.traits.stochastic else deterministic_error
+    of_table = law_error if subject.traits.stochastic else flow_error
+    if found.unit == "error":  # exact at every count
+        return found
+    bound = _declared(subject) - SLACK
+    counts = np.array(STEPS[2:])
+    levels = [uneven(n, subject.scale) for n in counts]
+    rows = [measure(subject, n, on) for n, on in zip(counts, levels, strict=True)]
+    order, width, _used = fit(counts, *np.array(rows).T)
+    if not order + width < bound:
+        return found
+    published = [subject.session(n, on).reference() for n, on in zip(counts, levels, strict=True)]
+    known = [of_table(each.table) for each in published if each is not None]
+    if len(known) == len(counts) and fit(counts, *np.array(known).T).order < bound:
+        return found  # the published method has no other: Adams–Bashforth's weights, say
+    return replace(
+        found,
+        verdict="fail",
+        measured=order,
+        where=f"{counts[0]}–{counts[-1]} steps, each second twice as long as the one before",
+        why=f"converges at order {order:.2f} ± {width:.2f} on steps of unequal length, at "
+        f"{found.measured:.2f} on equal ones",
+    )
+
+
+def _in_the_limit(
+    subject: Sampler, found: Finding, n: float, error: float, floor: float
+) -> Finding:
+    """The error with very many steps: still falling as before, or at the floor of round-off."""
+    order = _declared(subject) - SLACK
+    if subject.traits.stochastic:
+        steps = FEW_DRAWS
+        limit, least = weak_error(subject, steps, grid(steps, subject.scale))
+    else:
+        steps = min(MOST, 2 * round(n / 2 * max(2.0, (error / SMALL) ** (1 / (order + SLACK)))))
+        limit, least = simulated_error(subject, steps), floor * steps / n
+    bound = max(error * (n / steps) ** order, 30 * least)
+    if limit <= bound:
+        return found
+    return fail(
+        f"the error of {n:.0f} steps, {error:.2g}, does not go on falling: it tends to another law",
+        measured=limit,
+        bound=bound,
+        unit="error",
+        derivation=f"the error of {n:.0f} steps × ({n:.0f}/{steps})^{order:g}, or round-off",
+        where=f"{steps} steps",
+        counterexample={"steps": steps},
+        series=found.series,
+    )
+
+
+def simulated_error(subject: Sampler, n: int) -> float:
+    """`deterministic_error` from a run of the sampler itself with the exact network."""
+    start, end = exact_flow()
+    session = subject.session(n, grid(n, subject.scale))
+    exact = exact_model(target(), session.prediction, session.sigma_data)
+    z = torch.from_numpy(start * session.grid[0].alpha)
+
+    def model(state: torch.Tensor, call: Call) -> torch.Tensor:
+        out = exact(state.double().reshape(start.shape).numpy(), call.own)
+        return torch.from_numpy(np.asarray(out)).reshape(state.shape)
+
+    # a sampler that casts to single precision is run in double, as it is read
+    single = subject.affine_reading(STEPS[0], grid=grid(STEPS[0], subject.scale)).single
+    watch = GaussianDraws(lambda operation, out, seeded: out, None, len(start))
+    with torch.no_grad(), watch if single else nullcontext():
+        out = session(model, z[..., None, None]).double().reshape(start.shape).numpy()
+    return float(np.sqrt(np.mean((out / session.grid[-1].alpha - end) ** 2)))
+
+
+def _declared(subject: Sampler) -> float:
+    """The order that is declared; 1 where none is."""
+    return 1.0 if subject.traits.order is None else subject.traits.order
 
 
 def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Finding:
     """The fitted order against the declared one."""
     declared = subject.traits.order
-    bound = (1.0 if declared is None else declared) - SLACK
+    bound = _declared(subject) - SLACK
     kind = "weak order" if subject.traits.stochastic else "order"
     order, width, used = fit(steps, error, floor)
     stated = "no order is declared, so 1" if declared is None else f"declared {declared:g}"
@@ -105,8 +203,14 @@ def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Find
         small = {"measured": error[-1], "bound": 30 * floor[-1], "sense": "at most"}
         why = "exact to round-off at every step count"
         return judge(**(details | small | {"unit": "error", "why": why}))
-    if order < bound <= order + width and error[-1] <= error[0]:
+    above = error > 30 * floor
+    if above[-2:].all() and error[-1] > GROWS * error[-2]:
+        return fail(f"the error grows from {steps[-2]:.0f} steps on", where=where, **details)
+    if order - width < bound <= order + width:
         why = f"{kind} {order:.2f} ± {width:.2f}: the interval reaches {bound}"
+        return inconclusive(why, **details)
+    if declared is not None and order + width > declared + ABOVE:
+        why = f"{kind} {order:.2f} ± {width:.2f} is far above what is declared, {declared:g}"
         return inconclusive(why, **details)
     why = f"converges at {kind} {order:.2f} ± {width:.2f}, {stated}"
     return judge(failing={"why": why, "where": where}, **details)

@@ -441,7 +441,7 @@ class EDMSigmas(Sigmas):
         return float(self.s.config.sigma_min)
 
     def told(self, time: float) -> Level:
-        return self.level(math.exp(4 * time))
+        return self.level(math.exp(min(4 * time, 300.0)))  # on levels of one's own it means nothing
 
     def gap(self, told: Level, own: Level) -> float:
         return log_gap(told, own)
