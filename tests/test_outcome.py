@@ -237,3 +237,27 @@ def test_the_headline_says_what_is_right_and_what_is_not() -> None:
     assert few.headline == "samples right at the steps you use"
     wrong = SubjectReport("mine", findings=(found("law", WRONG), found("order", WRONG)))
     assert wrong.headline == "samples wrong (law and order)"
+
+
+def test_a_certificate_counts_who_is_right_in_what() -> None:
+    def subject(**by_harm: Finding) -> SubjectReport:
+        given: dict[Harm, Finding] = by_harm  # type: ignore[assignment]
+        return SubjectReport(
+            "", findings=tuple(found("", each, None, harm) for harm, each in given.items())
+        )
+
+    by_design = replace(WRONG, expected="by design")
+    certificate = Certificate(
+        (
+            subject(samples=RIGHT, training=WRONG),
+            subject(samples=by_design, training=skip("has none")),
+            subject(samples=inconclusive("why"), img2img=RIGHT),
+        )
+    )
+    assert certificate.right == {
+        "samples": (2, 3),
+        "img2img": (1, 1),
+        "training": (0, 1),
+        "options": (0, 0),
+        "interface": (0, 0),
+    }

@@ -9,8 +9,8 @@ from typing import Any
 
 from dfbench import jsons
 from dfbench.errors import Unusable
-from dfbench.outcome.coverage import DECISIVE, Coverage, Purpose, coverage, headline
-from dfbench.outcome.finding import Finding, Verdict, worst
+from dfbench.outcome.coverage import DECISIVE, HARMS, Coverage, Purpose, coverage, headline
+from dfbench.outcome.finding import Finding, Harm, Verdict, worst
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,21 @@ class Certificate:
     def verdict(self) -> Verdict:
         """The worst subject."""
         return worst(subject.verdict for subject in self.subjects)
+
+    @property
+    def right(self) -> dict[Harm, tuple[int, int]]:
+        """What findings touch → how many subjects are right there, of how many that were asked."""
+        found = {}
+        for harm in HARMS:
+            verdicts = [
+                worst(
+                    "pass" if f.expected else f.verdict for f in subject.findings if f.harm == harm
+                )
+                for subject in self.subjects
+            ]
+            asked = [verdict for verdict in verdicts if verdict != "skip"]
+            found[harm] = asked.count("pass"), len(asked)
+        return found
 
     def __str__(self) -> str:
         """The verdict, and what did not pass, a line each."""

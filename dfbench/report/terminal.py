@@ -12,6 +12,7 @@ from rich.text import Text
 
 from dfbench import wording
 from dfbench.outcome import Certificate
+from dfbench.outcome.coverage import HARMS
 from dfbench.report import groups as grouping
 from dfbench.report import labels
 from dfbench.report.groups import Group, Issue, Place
@@ -82,6 +83,13 @@ def summary(certificate: Certificate, console: Console) -> None:
     )
     console.print()
     console.print(outcome)
+    known = [
+        f"{HARMS[harm]} in {right} of {asked}"
+        for harm, (right, asked) in certificate.right.items()
+        if asked
+    ]
+    if total > 1 and known:
+        console.print(Padding(Text(f"right: {', '.join(known)}"), (0, 0, 0, 2), expand=False))
     if total == 1:
         (report,) = certificate.subjects
         for line in filter(None, (report.headline, str(report.coverage))):
