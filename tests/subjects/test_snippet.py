@@ -174,6 +174,8 @@ RELEASED = [
     ("KDPM2AncestralDiscreteScheduler", "identity"),
     ("PNDMScheduler", "identity"),
     ("UnCLIPScheduler", "counts"),
+    ("UnCLIPScheduler", "identity"),
+    ("UnCLIPScheduler", "bookkeeping"),
 ]
 
 

@@ -133,7 +133,7 @@ class SCM(SchedulerSampler):
     published = "scm"
     fixed = "does not converge by design"
     default_prediction = "v_prediction"
-    own_loop = True
+    also = None
 
     def by_design(self) -> dict[str, Expected]:
         beyond = Expected(

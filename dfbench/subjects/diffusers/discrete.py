@@ -43,7 +43,7 @@ class CogVideoXDDIM(DDIM):
 
 @register("CogVideoXDPMScheduler")
 class CogVideoXDPM(CogVideoXDDIM):
-    own_loop = True
+    also = None
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return "sde_dpm_solver_pp", {"order": 2, "euler_at_final": True}
@@ -96,7 +96,9 @@ class DDPM(Discrete):
 
 @register("UnCLIPScheduler")
 class UnCLIP(DDPM):
-    own_loop = True
+    also = (
+        ", prev_timestep=int(scheduler.timesteps[i + 1]) if t > scheduler.timesteps[-1] else None"
+    )
 
     def clean(self, n: int) -> dict[str, Any]:
         return {**SchedulerSampler.clean(self, n), "num_train_timesteps": n}
@@ -137,7 +139,7 @@ class WuerstchenTimes(levels.ContinuousTimes):
 class Wuerstchen(DDPM):
     level_class = WuerstchenTimes
     fixed = "its levels are those of one cosine"
-    own_loop = True
+    also = None
 
     def by_design(self) -> dict[str, Expected]:
         reason = (

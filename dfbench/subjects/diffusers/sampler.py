@@ -85,7 +85,8 @@ class SchedulerSampler(Sampler):
         published: the reference method that it says it is, where that does not hang on options.
         fixed: why it cannot be made to visit levels of one's own; empty if it can.
         two_scales: variance preserving, and flow under `use_flow_sigmas`.
-        own_loop: its `step` is not called as most are, so that no snippet is printed.
+        also: source of what is passed to its `step` besides, in the loop of a script; None: its
+            loop is not that of most, so that there is no script.
         default_prediction: where there is no option `prediction_type`.
         settings: the whole configuration, defaults and all.
         begin: how runs start in the middle ("times" or "index"); empty: they do not.
@@ -96,7 +97,7 @@ class SchedulerSampler(Sampler):
     published = ""
     fixed = ""
     two_scales = False
-    own_loop = False
+    also: str | None = ""
     default_prediction = "epsilon"
     begin = ""
 
@@ -376,7 +377,8 @@ class SchedulerSampler(Sampler):
 
     def sign(self, n: int) -> str | None:
         """What stands before the network's output in `step`; None: its loop is another."""
-        if self.own_loop or type(self).step is not SchedulerSampler.step:
+        usual = type(self).step is SchedulerSampler.step
+        if self.also is None or not (usual or self.also):
             return None
         m = torch.ones((1, 1, 1, 1), dtype=torch.float64)
         handed = self.output(self.session(n), m, 0)

@@ -58,7 +58,7 @@ BOOKS = """\
 exact = {exact!r}
 size = {size}  # of the inputs: inside the range in which nothing is clipped
 noise = {noise}
-
+{draws}
 
 def state(x0, start):
     return run(lambda i, z: exact[i][0] * z + exact[i][1] * x0, start)[{j}]
@@ -69,6 +69,12 @@ both = state(size, {alpha} * size + {sigma} * size * noise)
 none = state(0.0, {sigma} * size * noise)
 mean = (both - none).mean().item() / size
 spread = (none**2).mean().sqrt().item() / size
+"""
+
+#: Noise of the same size as all other inputs.
+SMALL = """\
+randn = torch.randn
+torch.randn = lambda *shape, **options: size * randn(*shape, **options)
 """
 
 FOUND = {
@@ -98,7 +104,7 @@ try:
     scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
     {generator}torch.manual_seed(0)
     z = torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64)
-    for t in scheduler.timesteps:
+    for i, t in enumerate(scheduler.timesteps):
         z = scheduler.step({sign}torch.tanh(scale(z, t)), t, z{stepping}).prev_sample
     print("the sample is", z.item(), "should be finite")
     times = [float(t) for t in scheduler.timesteps]
@@ -216,7 +222,7 @@ def _names(subject: SchedulerSampler) -> dict[str, Any]:
         "name": name,
         "config": subject.config,
         "setting": _arguments(subject.timestep_options),
-        "stepping": _arguments(subject.step_options) + given,
+        "stepping": _arguments(subject.step_options) + (subject.also or "") + given,
         "generator": "generator = " if given else "",
     }
 
@@ -236,7 +242,8 @@ def _books(subject: SchedulerSampler, n: int, claim: str, sign: str) -> str | No
     """The mean and the noise of one state, with the exact network for data at one point."""
     reading, session = subject.affine_reading(n), subject.session(n)
     table = reading.table
-    if reading.amplitude != 1 and table.n_draws:
+    small = reading.amplitude != 1 and table.n_draws > 0
+    if small and any(draw.operation != "randn" for draw in reading.draws):
         return None  # its draws would be clipped
     try:
         exact = [table.affine("x", table.prediction, level) for level in table.evaluated]
@@ -251,6 +258,7 @@ def _books(subject: SchedulerSampler, n: int, claim: str, sign: str) -> str | No
         exact=[(float(f"{a:.12g}"), float(f"{b:.12g}")) for a, b in exact],
         size=reading.amplitude,
         noise=drawn if table.n_draws else "torch.ones(1, 1, 1, 1, dtype=torch.float64)",
+        draws=SMALL if small else "",
         alpha=table.origin.alpha,
         sigma=table.origin.sigma,
         j=j,
