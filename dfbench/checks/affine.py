@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dfbench.outcome import Finding, claim, judge
-from dfbench.readout import AFFINE
+import torch
+
+from dfbench.draws import GaussianDraws, preserved_random_state
+from dfbench.errors import SubjectError
+from dfbench.outcome import Finding, claim, fail, judge
+from dfbench.readout import AFFINE, SEED, Call, increments
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
@@ -28,7 +32,10 @@ def _clipping(size: float) -> Sampler:
 )
 def affine_check(subject: Sampler) -> Finding:
     """Superposition at unit amplitude; where it fails, at the amplitude that avoids clipping."""
-    reading = subject.reading(STEPS)
+    try:
+        reading = subject.reading(STEPS)
+    except SubjectError as broken:
+        return _on_random_inputs(subject, broken)
     narrow = any(draw.dtype != reading.output_dtype for draw in reading.draws)
     bound = 1e-4 if narrow else AFFINE
     details: dict[str, Any] = {
@@ -59,3 +66,59 @@ def affine_check(subject: Sampler) -> Finding:
         counterexample=counterexample,
         **details,
     )
+
+
+def _on_random_inputs(subject: Sampler, broken: SubjectError) -> Finding:
+    """What a sampler is whose table cannot be read, as it breaks where an input is 0.
+
+    Half of one run's inputs and half of another's must give half of each one's states.
+    """
+    details: dict[str, Any] = {
+        "bound": AFFINE,
+        "unit": "relative",
+        "derivation": f"round-off: {AFFINE} of the size of a state",
+        "counterexample": {"steps": STEPS},
+    }
+    try:
+        one, two, half = (_states(subject, *weights) for weights in ((1, 0), (0, 1), (0.5, 0.5)))
+    except SubjectError as error:
+        return fail(f"breaks on random inputs, too: {error}", measured=math.inf, **details)
+    off = [
+        float((mixed - (a + b) / 2).abs().max() / (a.abs().max() + b.abs().max()))
+        for a, b, mixed in zip(one, two, half, strict=True)
+    ]
+    j, worst = max(enumerate(off), key=lambda each: each[1])
+    if not all(state.isfinite().all() for state in (*one, *two, *half)):
+        return fail("is not finite on random inputs", measured=math.inf, **details)
+    linear = worst <= (1e-4 if one[-1].dtype != torch.float64 else 1e-6)
+    what = "and affine elsewhere" if linear else "and not affine: it divides by what it is given"
+    return fail(
+        f"finite on random inputs, not where an input is 0 ({broken}), {what}",
+        measured=worst if not linear else math.inf,
+        where="the sample" if j == len(off) - 1 else f"evaluation {j}",
+        **details,
+    )
+
+
+def _states(subject: Sampler, *weights: float) -> list[torch.Tensor]:
+    """The states of a run whose every input is a mixture of independent random ones."""
+    sources = [torch.Generator().manual_seed(SEED + k) for k in range(len(weights))]
+    states: list[torch.Tensor] = []
+
+    def mixed(shape: torch.Size, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+        each = [torch.randn(shape, generator=g, dtype=torch.float64) for g in sources]
+        return sum(w * x for w, x in zip(weights, each, strict=True)).to(dtype)  # type: ignore[union-attr]
+
+    def model(z: torch.Tensor, call: Call) -> torch.Tensor:
+        states.append(z.detach().clone())
+        return outputs[len(states) - 1].expand(z.shape).to(z.dtype)
+
+    def draw(operation: str, out: torch.Tensor, seeded: bool, span: Any = None) -> torch.Tensor:
+        return mixed(out.shape, out.dtype)
+
+    # made before the watch for draws, which would take them for the sampler's own
+    start, *outputs = (mixed(torch.Size((2, 3, 4, 4))) for _ in range(4 * STEPS + 16))
+    generator = torch.Generator().manual_seed(SEED)
+    with torch.no_grad(), preserved_random_state(), increments(draw), GaussianDraws(draw, None):
+        states.append(subject.session(STEPS)(model, start, generator))
+    return states

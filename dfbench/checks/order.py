@@ -155,17 +155,19 @@ def simulated_error(subject: Sampler, n: int) -> float:
     start, end = exact_flow()
     session = subject.session(n, grid(n, subject.scale))
     exact = exact_model(target(), session.prediction, session.sigma_data)
-    z = torch.from_numpy(start * session.grid[0].alpha)
+    z = torch.from_numpy(start * session.grid[0].alpha).reshape(-1, 1, 1, 1)
 
     def model(state: torch.Tensor, call: Call) -> torch.Tensor:
-        out = exact(state.double().reshape(start.shape).numpy(), call.own)
-        return torch.from_numpy(np.asarray(out)).reshape(state.shape)
+        points = state[:, 0].double().reshape(start.shape).numpy()  # copies, if more channels
+        return (
+            torch.from_numpy(np.asarray(exact(points, call.own))).reshape(z.shape).expand_as(state)
+        )
 
     # a sampler that casts to single precision is run in double, as it is read
     single = subject.affine_reading(STEPS[0], grid=grid(STEPS[0], subject.scale)).single
-    watch = GaussianDraws(lambda operation, out, seeded: out, None, len(start))
+    watch = GaussianDraws(lambda operation, out, seeded: out, None, len(z))
     with torch.no_grad(), watch if single else nullcontext():
-        out = session(model, z[..., None, None]).double().reshape(start.shape).numpy()
+        out = session(model, z).double().reshape(start.shape).numpy()
     return float(np.sqrt(np.mean((out / session.grid[-1].alpha - end) ** 2)))
 
 
