@@ -40,13 +40,14 @@ def _wrong_add_noise(size: float) -> Sampler:
     harm="training",
 )
 def companions_check(subject: Sampler) -> Finding:
-    """Each companion at every time of a run, against its formula."""
+    """Each companion at every time of a run, and at one for each row, against its formula."""
     session = subject.session(STEPS)
     found = session.companions()
     if not found:
         return skip("has no companions")
     source = torch.Generator().manual_seed(3)
     x, eps = torch.randn((2, 3, 1, 2, 2), generator=source, dtype=torch.float64)
+    given = x.clone(), eps.clone()
 
     def held(name: str, i: int) -> Finding:
         where, at = f"{name} at time {i} of {STEPS}", {"steps": STEPS, "step": i}
@@ -56,6 +57,21 @@ def companions_check(subject: Sampler) -> Finding:
             why = f"raises {type(error).__name__}: {error}"
             raised: dict[str, Any] = {"measured": math.inf, "bound": 0.0, "unit": "errors raised"}
             return fail(why, where=where, concerns=name, counterexample=at, **raised)
+        if not (torch.equal(x, given[0]) and torch.equal(eps, given[1])):
+            x.copy_(given[0])
+            eps.copy_(given[1])
+            changed: dict[str, Any] = {"measured": 1.0, "bound": 0.0, "unit": "changed arguments"}
+            why = "changes what it is given"
+            return fail(why, where=where, concerns=name, counterexample=at, **changed)
+        if value.shape != expected.shape:
+            return judge(
+                1.0,
+                0.0,
+                unit="changed shape",
+                where=f"{where}: {tuple(x.shape)} goes in, {tuple(value.shape)} comes out",
+                counterexample=at,
+                concerns=name,
+            )
         size = max(1.0, float(expected.abs().max()))
         return judge(
             float((value - expected).abs().max()) / size,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dfbench.errors import Unsupported
-from dfbench.levels import Level
 from dfbench.subjects.contract import Companion
 
 if TYPE_CHECKING:
@@ -20,33 +19,44 @@ def companions(session: SchedulerSession) -> dict[str, Companion]:
     scheduler, levels = session.scheduler, session.levels
     times = levels.times
 
-    def on_sample(level: Level) -> tuple[float, float]:
+    def at(steps: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """α, σ (each of shape (steps, 1, 1, 1)) and time of the calls at which steps start."""
+        picked = [next(i for i, c in enumerate(session.calls) if c.step == s) for s in steps]
+        own = [session.calls[i].own for i in picked]
+        alpha, sigma = torch.tensor(own, dtype=torch.float64).T.reshape(2, -1, 1, 1, 1)
+        return alpha, sigma, torch.stack([times[i] for i in picked])
+
+    def on_sample(alpha: torch.Tensor, sigma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """On the scale of the sample: v is defined on that of the network, x + σ ε on this."""
-        alpha, sigma = level
-        scale = 1 / alpha if levels.landed_scale == "ve" else 1.0
+        scale = 1 / alpha if levels.landed_scale == "ve" else torch.ones_like(alpha)
         return alpha * scale, sigma * scale
 
-    def at(step: int) -> tuple[Level, Any]:
-        """Level and time of the call at which a step starts."""
-        i = next(i for i, call in enumerate(session.calls) if call.step == step)
-        return session.calls[i].own, times[i].reshape(1)
-
-    def add_noise(x: torch.Tensor, eps: torch.Tensor, step: int) -> Any:
-        level, t = at(step)
-        alpha, sigma = on_sample(level)
+    def add_noise(x: torch.Tensor, eps: torch.Tensor, *steps: int) -> Any:
+        alpha, sigma, t = at(list(steps))
+        alpha, sigma = on_sample(alpha, sigma)
         return scheduler.add_noise(x, eps, t), alpha * x + sigma * eps
 
-    def scale_noise(x: torch.Tensor, eps: torch.Tensor, step: int) -> Any:
-        level, t = at(step)
-        alpha, sigma = on_sample(level)
+    def scale_noise(x: torch.Tensor, eps: torch.Tensor, *steps: int) -> Any:
+        alpha, sigma, t = at(list(steps))
+        alpha, sigma = on_sample(alpha, sigma)
         return scheduler.scale_noise(x, t, eps), alpha * x + sigma * eps
 
-    def get_velocity(x: torch.Tensor, eps: torch.Tensor, step: int) -> Any:
-        (alpha, sigma), t = at(step)
+    def get_velocity(x: torch.Tensor, eps: torch.Tensor, *steps: int) -> Any:
+        alpha, sigma, t = at(list(steps))
         return scheduler.get_velocity(x, eps, t), alpha * eps - sigma * x
 
-    made = (add_noise, scale_noise, get_velocity)
-    found: dict[str, Companion] = {f.__name__: f for f in made if hasattr(scheduler, f.__name__)}
+    def of_rows(companion: Any) -> Companion:
+        """With a time of its own for every row of the batch, the times of steps that follow."""
+
+        def called(x: torch.Tensor, eps: torch.Tensor, step: int) -> Any:
+            n = session.grid.n_steps
+            return companion(x, eps, *((step + row) % n for row in range(len(x))))
+
+        return called
+
+    made = [f for f in (add_noise, scale_noise, get_velocity) if hasattr(scheduler, f.__name__)]
+    found: dict[str, Companion] = {f.__name__: f for f in made}
+    found |= {f"{f.__name__} with a time a row": of_rows(f) for f in made}
     if "add_noise" in found and getattr(scheduler, "alphas_cumprod", None) is not None:
         with contextlib.suppress(Unsupported):
             found |= _in_training(session)
