@@ -118,7 +118,7 @@ class ShiftedTwice(FlowMatchEulerDiscreteScheduler):
 
 typo(
     "TimesSorted",
-    "Times given are sorted upwards, as training has them.",
+    "The smallest of the times given comes first.",
     LCMScheduler,
     "set_timesteps",
     "timesteps = np.array(timesteps, dtype=np.int64)",

@@ -212,7 +212,7 @@ typo(
 
 typo(
     "LmsCoefficients",
-    "LMS integrates from the next level to the level before.",
+    "LMS integrates to 0.98 of the next level.",
     LMSDiscreteScheduler,
     "get_lms_coefficient",
     "self.sigmas[t], self.sigmas[t + 1], epsrel=1e-4",
@@ -230,7 +230,7 @@ typo(
 
 typo(
     "PlmsSign",
-    "Adams–Bashforth of third order with + 16.",
+    "Adams–Bashforth of third order with (23, −16, 4)/11.",
     PNDMScheduler,
     "step_plms",
     "(23 * self.ets[-1] - 16 * self.ets[-2] + 5 * self.ets[-3]) / 12",
@@ -325,7 +325,7 @@ typo(
 
 typo(
     "FlowStep",
-    "The flow step is divided by 1 − σ.",
+    "The flow step is up to 5 % too long, at the noisy end.",
     FlowMatchEulerDiscreteScheduler,
     "step",
     "prev_sample = sample + dt * model_output",
@@ -353,7 +353,7 @@ typo(
 
 typo(
     "EdmDpmHalf",
-    "EDM's DPM-Solver++ lacks its half.",
+    "EDM's DPM-Solver++ has 0.6 for a half.",
     EDMDPMSolverMultistepScheduler,
     "multistep_dpm_solver_second_order_update",
     "- 0.5 * (alpha_t * (torch.exp(-h) - 1.0)) * D1",
@@ -362,7 +362,7 @@ typo(
 
 typo(
     "CosineHalf",
-    "The cosine DPM-Solver's SDE term lacks its half.",
+    "The cosine DPM-Solver's SDE term has 0.4 for a half.",
     CosineDPMSolverMultistepScheduler,
     "multistep_dpm_solver_second_order_update",
     "+ 0.5 * (alpha_t * (1 - torch.exp(-2.0 * h))) * D1",

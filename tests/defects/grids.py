@@ -45,7 +45,7 @@ typo(
 
 typo(
     "RhoNotInverted",
-    "Karras' grid is interpolated in σ and raised at the end.",
+    "The low end of Karras' grid is 7 % too high.",
     DPMSolverMultistepScheduler,
     "_convert_to_karras",
     "min_inv_rho = sigma_min ** (1 / rho)",
@@ -97,7 +97,7 @@ typo(
 
 typo(
     "LuInSigma",
-    "Lu's grid takes log σ for λ with the wrong end.",
+    "Lu's grid ends at half of its last λ.",
     DPMSolverMultistepScheduler,
     "_convert_to_lu",
     "lambda_min: float = in_lambdas[-1].item()",
@@ -229,7 +229,7 @@ typo(
 
 typo(
     "TerminalIgnored",
-    "shift_terminal is applied to 1 − σ.",
+    "shift_terminal scales 1 − σ, whatever the last level is.",
     FlowMatchEulerDiscreteScheduler,
     "stretch_shift_to_terminal",
     "stretched_t = 1 - (one_minus_z / scale_factor)",
@@ -239,7 +239,7 @@ typo(
 
 typo(
     "CosineOffset",
-    "The cosine schedule lacks its s in the denominator.",
+    "The betas of the cosine schedule are 2 % too small.",
     DDPMScheduler,
     "__init__",
     "self.betas = betas_for_alpha_bar(num_train_timesteps)",
@@ -261,7 +261,7 @@ typo(
 
 typo(
     "ZeroSnrHalf",
-    "Zero terminal SNR is asked for and the betas stay as they were.",
+    "Zero terminal SNR is asked for, and only the last β is changed.",
     DDIMScheduler,
     "__init__",
     "self.betas = rescale_zero_terminal_snr(self.betas)",
@@ -300,7 +300,7 @@ typo(
 
 @wrong()
 class EdmSigmaMax(EDMEulerScheduler):
-    """The grid ends at σ_data, not at σ_min."""
+    """The grid ends at a tenth of σ_data, not at σ_min."""
 
     def _compute_karras_sigmas(
         self, ramp: Any, sigma_min: Any = None, sigma_max: Any = None
@@ -310,7 +310,7 @@ class EdmSigmaMax(EDMEulerScheduler):
 
 @wrong()
 class OwnRho(HandAncestral):
-    """Own Karras grid with the exponent 1/7 forgotten at one end."""
+    """Own Karras grid with the exponent 1/8 at one end."""
 
     def set_timesteps(self, n: int) -> None:
         super().set_timesteps(n)

@@ -227,7 +227,7 @@ class IndexOfTheClass(EulerDiscreteScheduler):
 
 typo(
     "HeunNeverFrees",
-    "The slope of the first half is kept until a run of the same object starts in the middle.",
+    "The slope of the first half of an aborted step is kept.",
     FlowMatchHeunDiscreteScheduler,
     "set_timesteps",
     "self.prev_derivative = None",

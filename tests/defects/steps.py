@@ -75,8 +75,7 @@ typo(
 
 typo(
     "RatioRoundedUp",
-    "Leading times step by T/n rounded to the nearest: the first is beyond the last training step "
-    "of the schedule's part that was meant, at n = 30.",
+    "Leading times step by T/n rounded to the nearest, not down.",
     DDPMScheduler,
     "set_timesteps",
     "step_ratio = self.config.num_train_timesteps // self.num_inference_steps",

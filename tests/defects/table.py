@@ -1,9 +1,10 @@
 """Which defects certification notices, and what it says against what is right.
 
-    python -m tests.defects.table [NAME ...]
+    python -m tests.defects.table [--missed] [NAME ...]
 
 certifies every defect and the right thing beside it, and the right subjects, all of them or those
-whose names begin so ("noise", "real/sd"), and writes `reports/defects/`.
+whose names begin so ("noise", "real/sd"), and writes `reports/defects/`. With `--missed` those that
+were noticed, and the right ones that passed, are left as they are.
 """
 
 from __future__ import annotations
@@ -83,24 +84,24 @@ def newly(mine: Finding, other: Finding | None) -> str:
     return ""
 
 
+def about(entry: Defect | Right) -> dict[str, str]:
+    """What the catalogue says of an entry."""
+    told = {"name": entry.name, "says": " ".join(entry.says.split())}
+    if isinstance(entry, Right):
+        return told
+    return {**told, "when": str(entry.when), "hidden": "hidden" if entry.hidden else ""}
+
+
 def row(defect: Defect) -> dict[str, str]:
     """A row of the table of defects."""
-    return {
-        "name": defect.name,
-        "says": " ".join(defect.says.split()),
-        "when": str(defect.when),
-        "hidden": "hidden" if defect.hidden else "",
-        "effect": f"{defect.effect[0]:.2g}",
-        **beside(defect),
-    }
+    return {**about(defect), "effect": f"{defect.effect[0]:.2g}", **beside(defect)}
 
 
 def right_row(subject: Right) -> dict[str, str]:
     """A row of the table of right subjects: what is said against it, or not of what it is like."""
     found = findings(subject.make, subject.config, subject.call)
-    about = {"name": subject.name, "says": " ".join(subject.says.split())}
     if isinstance(found, str):
-        return {**about, "failed": "", "unusable": found}
+        return {**about(subject), "failed": "", "unusable": found}
     other = of_the_right(subject.like, subject.config, subject.call) if subject.like else {}
     known = {} if isinstance(other, str) else other
     against = {
@@ -111,7 +112,7 @@ def right_row(subject: Right) -> dict[str, str]:
     passed = sum(f.verdict == "pass" for f in found.values())
     if not failed and not passed:
         against["unusable"] = next(f.why or "" for f in found.values())
-    return {**about, "failed": " ".join(failed), "passed": str(passed), **against}
+    return {**about(subject), "failed": " ".join(failed), "passed": str(passed), **against}
 
 
 def update(
@@ -124,13 +125,25 @@ def update(
             known = {row["name"]: row for row in csv.DictReader(file)}
     known |= rows
     empty = dict.fromkeys(columns, "")
-    kept = [{**empty, **known[name]} for name in (*defects(), *subjects()) if name in known]
+    listed = {**defects(), **subjects()}
+    kept = [{**empty, **known[name], **about(listed[name])} for name in listed if name in known]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
     return kept
+
+
+def settled() -> set[str]:
+    """What the report has as it should be: defects that are noticed, right ones that pass."""
+    known: dict[str, str] = {}
+    for path, column in ((DEFECTS, "noticed"), (RIGHT, "passed")):
+        if path.exists():
+            with path.open(newline="") as file:
+                for row in csv.DictReader(file):
+                    known[row["name"]] = "" if row.get("failed") else row[column]
+    return {name for name, word in known.items() if word not in ("", "0", "no", "unread")}
 
 
 def page(wrong: list[dict[str, str]], good: list[dict[str, str]]) -> str:
@@ -189,13 +202,15 @@ def page(wrong: list[dict[str, str]], good: list[dict[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(beginnings: list[str]) -> None:
+def main(given: list[str]) -> None:
     """Certify what is named, by default everything, and write the report, a room at a time."""
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     rooms: dict[str, list[Defect | Right]] = {}
+    done = settled() if "--missed" in given else set()
+    beginnings = tuple(name for name in given if name != "--missed") or ("",)
     for each in (*defects().values(), *subjects().values()):
-        if each.name.startswith(tuple(beginnings or [""])):
+        if each.name.startswith(beginnings) and each.name not in done:
             rooms.setdefault(each.name.split("/")[0], []).append(each)
     for chosen in rooms.values():
         wrong: dict[str, dict[str, str]] = {}
