@@ -264,6 +264,12 @@ def certify(
         str | None,
         typer.Option(metavar="LIST", help="Step counts that you run, like 4,8: only these count."),
     ] = None,
+    isolate: Annotated[
+        bool,
+        typer.Option(
+            "--isolate", help="A process for every subject; what is in a file always has one."
+        ),
+    ] = False,
     declare: Annotated[
         str | None,
         typer.Option(
@@ -320,6 +326,7 @@ def certify(
             config=constructor,
             call=calling,
             steps=run,
+            isolate=isolate,
             declare=_json_object("--declare", declare),
             select=chosen,
             seed=seed,

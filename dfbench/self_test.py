@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfbench.certification import examine
 from dfbench.checks import CLAIMS
+from dfbench.examination import examine
 from dfbench.outcome import Claim
 from dfbench.progress import Progress, quiet
 from dfbench.subjects.reference import MethodSampler

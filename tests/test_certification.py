@@ -13,10 +13,10 @@ import pytest
 import torch
 
 import dfbench
-from dfbench import certification, cli
-from dfbench.certification import deadline, examine
+from dfbench import cli, examination
 from dfbench.checks import CLAIMS
 from dfbench.errors import SubjectError, Unusable
+from dfbench.examination import deadline, examine
 from dfbench.outcome import Certificate, Expected, SubjectReport
 from dfbench.subjects.reference import Defect, MethodSampler
 
@@ -157,7 +157,7 @@ def test_what_never_returns_is_stopped(
     body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("diffusers")
-    monkeypatch.setattr(certification, "PATIENCE", 0.3)
+    monkeypatch.setattr(examination, "PATIENCE", 0.3)
     start = time.process_time()
     bad, good = dfbench.certify(
         [written(tmp_path, body), "dfbench:ddim"], select=["counts", "state"]

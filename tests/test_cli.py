@@ -101,6 +101,7 @@ def test_options_arrive(certify, tmp_path):
         "config": {"clip_sample": False},
         "call": {"eta": 1.0},
         "steps": [4, 8],
+        "isolate": False,
         "declare": {"order": 2},
         "select": ["order", "law"],
         "seed": 7,

@@ -90,6 +90,12 @@ class Asked:
             raise Unusable(f"steps must be positive whole numbers, got {wrong[0]!r}")
         object.__setattr__(self, "steps", given)
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """How subjects are made, as arguments of `dfbench.certify`."""
+        names = ("config", "call", "steps", "declare")
+        return {name: value for name in names if (value := getattr(self, name))}
+
     def samplers(self, subject: Any) -> list[Sampler]:
         """The samplers of one subject.
 

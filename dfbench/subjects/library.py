@@ -23,11 +23,13 @@ class Library(ABC):
     Attributes:
         name: the folder, what a user writes before the colon, and the package to be installed.
         word: what the library calls one of its samplers.
+        heavy: modules that its samplers need and that take long to load.
         shape: what an object is that is one of them, in the words of "it is neither …".
     """
 
     name: str
     word: str = "sampler"
+    heavy: tuple[str, ...] = ()
     shape: str
 
     @property

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dfbench.certification import examine
 from dfbench.checks import CLAIMS
+from dfbench.examination import examine
 from dfbench.self_test import GOOD
 from dfbench.subjects import resolve
 from dfbench.subjects.contract import Sampler

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.certification import examine
+from dfbench.examination import examine
 from dfbench.levels import Grid, Level
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS

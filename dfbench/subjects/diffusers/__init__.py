@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Diffusers(Library):
     name = "diffusers"
     word = "scheduler"
+    heavy = ("diffusers.schedulers", "dfbench.subjects.diffusers.families")
     shape = "like diffusers' schedulers, which offer set_timesteps and step"
 
     def names(self) -> list[str]:

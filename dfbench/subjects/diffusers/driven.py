@@ -12,6 +12,8 @@ import torch
 from dfbench.errors import SubjectError
 from dfbench.subjects.protocols import Protocol
 
+ROLES = ("model_output", "timestep", "sample")  # in this order, where they have other names
+
 
 class Driven:
     """Stands for a scheduler; what it has, this has.
@@ -40,16 +42,17 @@ class Driven:
         """One step; what it is given must be as before when it returns."""
         own = self.__dict__
         protocol: Protocol = own["_protocol"]
-        call = inspect.signature(own["_scheduler"].step).bind(*args, **options)
-        given = call.arguments
+        names = list(inspect.signature(own["_scheduler"].step).parameters)
+        at = {role: names.index(role) if role in names else k for k, role in enumerate(ROLES)}
+        given = list(args)
         as_tuple = protocol.returns == "tuple" and "return_dict" not in options
         if as_tuple:
-            given["return_dict"] = False
-        given["timestep"] = self._told(given["timestep"])
-        kept = {name: given[name].clone() for name in ("model_output", "sample")}
-        out = own["_scheduler"].step(*call.args, **call.kwargs)
+            options["return_dict"] = False
+        given[at["timestep"]] = self._told(given[at["timestep"]])
+        kept = {name: given[at[name]].clone() for name in ("model_output", "sample")}
+        out = own["_scheduler"].step(*given, **options)
         for name, before in kept.items():
-            if not torch.equal(before, given[name]):
+            if not torch.equal(before, given[at[name]]):
                 raise SubjectError(f"step changes the {name} that it is given")
         if as_tuple:
             if not isinstance(out, tuple):
