@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import torch
 
+from dfbench.checks.cases import judge_entries
 from dfbench.checks.precision import accumulated, unit_roundoff
 from dfbench.draws import GaussianDraws
 from dfbench.errors import SubjectError
@@ -14,6 +15,7 @@ from dfbench.outcome import Finding, claim, deciding, inconclusive, judge
 from dfbench.readout import Call, CalledModel
 from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
+from dfbench.table import Table
 
 STEPS = 7
 
@@ -23,6 +25,7 @@ def _run(
     z: torch.Tensor,
     model: CalledModel | None = None,
     rows: slice = slice(None),
+    drawn: list[torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """A run with fixed noise: draw k of row r is the same numbers in every batch and dtype."""
     seeds = itertools.count(1000)
@@ -31,6 +34,8 @@ def _run(
         source = torch.Generator().manual_seed(next(seeds))
         whole = torch.randn((4, *out.shape[1:]), generator=source, dtype=torch.float64)
         picked = whole[rows] if out.shape[:1] == z.shape[:1] else whole[: len(out)]
+        if drawn is not None:
+            drawn.append(picked.to(out.dtype).double())
         return picked.to(out.dtype)
 
     generator = torch.Generator().manual_seed(0)
@@ -128,7 +133,10 @@ def dtype_check(subject: Sampler) -> Finding:
         # inputs of at most 4 standard deviations where unit size is counted
         errors = 4 * accumulated(table, unit_roundoff(dtype))
         if errors.max() > 1 and dtype != torch.float32:
-            return None  # states drown in round-off: σ up to 1e4 in half precision
+            # states drown in what earlier steps left (σ up to 1e4): each step by itself
+            # not where prescribed outputs are clipped, nor from clean to noise, where steps magnify
+            other = subject.ascending or subject.reading(STEPS).violated_at is not None
+            return None if other else steps_hold(subject, table, dtype)
         return judge(
             float((sample.double() - exact).abs().max()) / size,
             float(errors[-1]),
@@ -140,6 +148,63 @@ def dtype_check(subject: Sampler) -> Finding:
 
     found = map(held, (torch.float32, torch.bfloat16, torch.float16))
     return deciding(filter(None, found), inconclusive("no dtype holds the states of this grid"))
+
+
+def steps_hold(subject: Sampler, table: Table, dtype: torch.dtype) -> Finding | None:
+    """Each step in a dtype from the states that were before it, on prescribed outputs.
+
+    A step of the table (`Table.steps`) rounds what it adds up: at most 8 u of the sum of the sizes
+    of its terms, in the form of the outputs or of x̂, whose own terms count, as x̂ is made of them.
+    None where the draws are increments of a path, which are not recorded.
+    """
+    name, u = str(dtype).removeprefix("torch."), unit_roundoff(dtype)
+    source = torch.Generator().manual_seed(11)
+    shape = (table.nfe, *_start().shape)
+    outputs = (0.25 * torch.randn(shape, generator=source, dtype=torch.float64)).to(dtype)
+    states: list[torch.Tensor] = []
+
+    def model(z: torch.Tensor, call: Call) -> torch.Tensor:
+        states.append(z.double())
+        return outputs[len(states) - 1].expand_as(z)
+
+    start = (0.25 * _start()).to(dtype)
+    drawn: list[torch.Tensor] = []
+    final = _run(subject.session(STEPS), start, model, drawn=drawn).double()
+    if len(drawn) != table.n_draws or table.noise_cov is not None:
+        return None
+    seen = [*states, final]
+    size, expected = [torch.zeros_like(final)] * (table.nfe + 1), []
+    for form in (table, *table.converted()):
+        into = [
+            (0.0, 1.0) if form is table else table.affine(table.prediction, form.prediction, level)
+            for level in table.evaluated
+        ]
+        for j, step in enumerate(form.steps()):
+            before = seen[j - 1] if j else start.double()
+            value, terms = step.carry * before, abs(step.carry) * before.abs()
+            for i, weight in step.outputs.items():
+                c, d = into[i]
+                m = outputs[i].double()
+                value = value + weight * (c * seen[i] + d * m)
+                terms = terms + abs(weight) * (abs(c) * seen[i].abs() + abs(d) * m.abs())
+            for k, weight in step.draws.items():
+                value, terms = value + weight * drawn[k], terms + abs(weight) * drawn[k].abs()
+            value = value + step.start * start.double()
+            if form is table:
+                expected.append(value)
+            size[j] = torch.maximum(size[j], terms + seen[j].abs())
+    off = [
+        float(((a - b).abs() / s.clamp(min=u)).max())
+        for a, b, s in zip(seen, expected, size, strict=True)
+    ]
+    return judge_entries(
+        np.array(off),
+        8 * u,
+        lambda j: f"{name}, the sample" if j == table.nfe else f"{name}, evaluation {j}",
+        unit="of the terms' size",
+        derivation="8 u of the sum of the sizes of what a step adds up",
+        counterexample={"steps": STEPS, "dtype": name},
+    )
 
 
 def _remembers(size: float) -> Sampler:
