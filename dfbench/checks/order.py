@@ -26,7 +26,7 @@ MORE = (96, 128, 192)  # where these do not decide, or decide against it
 DATA = 0.3  # variance at which the floor of round-off is taken
 SLACK = 0.3  # an order this far below the claim is another order
 ABOVE = 1.0 + SLACK  # and this far above it: a corrector may raise the order by one
-MOST = 1000  # steps at which the limit is looked at: as many as training steps
+MOST = 1008  # steps at which the limit is looked at: training steps, to a dozen (blocks of 2, 3, 4)
 SMALL = 1e-6  # an error that is as good as none, which needs no more steps
 FEW_DRAWS = 192  # the same, where it draws noise: the law takes a column a draw
 GROWS = 1.1  # of neighbouring errors, above round-off
@@ -133,7 +133,7 @@ def _in_the_limit(
         steps = FEW_DRAWS
         limit, least = weak_error(subject, steps, grid(steps, subject.scale))
     else:
-        steps = min(MOST, 2 * round(n / 2 * max(2.0, (error / SMALL) ** (1 / (order + SLACK)))))
+        steps = min(MOST, 12 * round(n / 12 * max(2.0, (error / SMALL) ** (1 / (order + SLACK)))))
         limit, least = simulated_error(subject, steps), floor * steps / n
     bound = max(error * (n / steps) ** order, 30 * least)
     if limit <= bound:

@@ -345,7 +345,7 @@ class VESigmas(Sigmas):
         )
 
     def told(self, time: float) -> Level:
-        return self.level(math.exp(4 * time)) if self.continuous else super().told(time)
+        return self.level(math.exp(min(4 * time, 300.0))) if self.continuous else super().told(time)
 
     def gap(self, told: Level, own: Level) -> float:
         return log_gap(told, own) if self.continuous else super().gap(told, own)
