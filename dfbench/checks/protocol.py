@@ -13,6 +13,7 @@ from dfbench.errors import SubjectError, Unsupported
 from dfbench.outcome import Finding, claim, deciding, judge, skip
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.protocols import (
+    PLAIN,
     VALUES,
     Protocol,
     covering,
@@ -133,13 +134,13 @@ def taken(subject: Sampler) -> dict[str, tuple[Any, ...]]:
 
     def takes(name: str, value: Any) -> bool:
         try:
-            gap(subject, replace(Protocol(steps=3), **{name: value}))
+            gap(subject, replace(PLAIN, **{name: value}))
         except Unsupported:
             return False
         return True
 
     return {
-        name: values if name == "steps" else tuple(v for v in values if takes(name, v))
+        name: values if name == "steps" else (values[0], *(v for v in values[1:] if takes(name, v)))
         for name, values in VALUES.items()
     }
 
