@@ -154,7 +154,8 @@ def steps_hold(subject: Sampler, table: Table, dtype: torch.dtype) -> Finding | 
     """Each step in a dtype from the states that were before it, on prescribed outputs.
 
     A step of the table (`Table.steps`) rounds what it adds up: at most 8 u of the sum of the sizes
-    of its terms, in the form of the outputs or of x̂, whose own terms count, as x̂ is made of them.
+    of its terms, in the form of the outputs or of x̂, whose own terms count, as x̂ is made of them;
+    or what a row of the table adds up.
     None where the draws are increments of a path, which are not recorded.
     """
     name, u = str(dtype).removeprefix("torch."), unit_roundoff(dtype)
@@ -193,9 +194,16 @@ def steps_hold(subject: Sampler, table: Table, dtype: torch.dtype) -> Finding | 
             if form is table:
                 expected.append(value)
             size[j] = torch.maximum(size[j], terms + seen[j].abs())
+    # or from the start and all outputs, as code that works on the rows of its table does
+    inputs = torch.stack([start.double(), *(m.double().expand_as(final) for m in outputs), *drawn])
+    rows = torch.as_tensor(table.rows.copy())
+    whole = torch.tensordot(rows, inputs, 1), torch.tensordot(rows.abs(), inputs.abs(), 1)
     off = [
-        float(((a - b).abs() / s.clamp(min=u)).max())
-        for a, b, s in zip(seen, expected, size, strict=True)
+        min(
+            float(((state - value).abs() / terms.clamp(min=u)).max())
+            for value, terms in ((expected[j], size[j]), (whole[0][j], whole[1][j]))
+        )
+        for j, state in enumerate(seen)
     ]
     return judge_entries(
         np.array(off),

@@ -36,15 +36,15 @@ from dfbench.testing import couplings, schedules
     [
         (3, c03.Fields(velocity=1 + 1e-6)),
         (3, c03.Fields(diffusion=1 + 1e-6)),
-        (6, c06.Noise(eta=1e-3)),
-        (6, c06.Noise(power=0.501)),
-        (6, c06.Noise(covariance=lambda spans: 2 * np.asarray(brownian_covariance(spans)))),
+        (6, c06.BrownianNoise(eta=1e-3)),
+        (6, c06.BrownianNoise(power=0.501)),
+        (6, c06.BrownianNoise(covariance=lambda spans: 2 * np.asarray(brownian_covariance(spans)))),
         (7, c07.Extension(score=0.0)),
         (7, c07.Extension(score=-1.0)),
         (10, c10.reverse_step(0.9)),
         (10, c10.reverse_step(0.0)),
-        (11, c11.Interpolant(other_end=0.0)),
-        (11, c11.Interpolant(reversed_sign=1.0)),
+        (11, c11.TwoSided(other_end=0.0)),
+        (11, c11.TwoSided(reversed_sign=1.0)),
     ],
 )
 def test_every_part_is_needed(number, broken):
