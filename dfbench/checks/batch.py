@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -10,7 +12,7 @@ import torch
 from dfbench.checks.cases import judge_entries
 from dfbench.checks.precision import accumulated, unit_roundoff
 from dfbench.draws import GaussianDraws
-from dfbench.errors import SubjectError
+from dfbench.errors import SubjectError, Undefined
 from dfbench.outcome import Finding, claim, deciding, inconclusive, judge
 from dfbench.readout import Call, CalledModel
 from dfbench.subjects.contract import Sampler, Session
@@ -154,7 +156,8 @@ def steps_hold(subject: Sampler, table: Table, dtype: torch.dtype) -> Finding | 
     """Each step in a dtype from the states that were before it, on prescribed outputs.
 
     A step of the table (`Table.steps`) rounds what it adds up: at most 8 u of the sum of the sizes
-    of its terms, in the form of the outputs or of x̂, whose own terms count, as x̂ is made of them;
+    of its terms, in the form of the outputs, of x̂ or of ε̂, whose own terms count, as they are made
+    of them;
     or what a row of the table adds up.
     None where the draws are increments of a path, which are not recorded.
     """
@@ -175,7 +178,7 @@ def steps_hold(subject: Sampler, table: Table, dtype: torch.dtype) -> Finding | 
         return None
     seen = [*states, final]
     size, expected = [torch.zeros_like(final)] * (table.nfe + 1), []
-    for form in (table, *table.converted()):
+    for form in _forms(table):
         into = [
             (0.0, 1.0) if form is table else table.affine(table.prediction, form.prediction, level)
             for level in table.evaluated
@@ -213,6 +216,14 @@ def steps_hold(subject: Sampler, table: Table, dtype: torch.dtype) -> Finding | 
         derivation="8 u of the sum of the sizes of what a step adds up",
         counterexample={"steps": STEPS, "dtype": name},
     )
+
+
+def _forms(table: Table) -> Iterator[Table]:
+    """The table in the forms in which a step may be computed, its own first."""
+    yield table
+    for prediction in ("x", "eps"):
+        with suppress(Undefined):
+            yield table.convert(prediction)
 
 
 def _remembers(size: float) -> Sampler:

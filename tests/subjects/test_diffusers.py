@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import dfbench
+from dfbench.checks import CLAIMS
 from dfbench.convergence import grid
 from dfbench.subjects import libraries, resolve
 from dfbench.subjects.diffusers import catalogue, families, scheduler_levels
@@ -62,7 +63,9 @@ def test_the_levels_of_a_run_are_computed_once(monkeypatch: pytest.MonkeyPatch) 
         return found
 
     monkeypatch.setattr(TrainingSteps, "calls", calls)
-    assert dfbench.certify("diffusers:DDIMScheduler").verdict == "pass"
+    # what runs start in the middle, and on used objects, is computed for each anew
+    asked = [name for name in CLAIMS if name not in ("middle", "protocol")]
+    assert dfbench.certify("diffusers:DDIMScheduler", select=asked).verdict == "pass"
     assert len(seen) > 20
     (subject,) = resolve("diffusers:DDIMScheduler")
     # once for each prediction, where those are compared
