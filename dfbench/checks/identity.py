@@ -106,7 +106,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> It
         return table.on_levels(on) if neutral else table
 
     expected = moved_to(expected)
-    steps = 8 + np.arange(expected.nfe + 1)[:, None]
+    steps = np.maximum(8, np.arange(expected.nfe + 1))[:, None]
     bound = 8 * steps * TABLES * (1 + coefficient_sizes(expected)) + 8 * sensitivity(
         lambda grid: moved_to(comparable(reference.build(grid), neutral)),
         reference.grid,
@@ -115,7 +115,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> It
     )
     details: dict[str, Any] = {
         "unit": "of the state's size",
-        "derivation": "8 u (1 + coefficient) for each of the steps before, and for 8 more, "
+        "derivation": "8 u (1 + coefficient) for each of the steps before, at least 8, "
         "+ 8 × the change of the reference when its "
         f"levels move by 4u (u = 2⁻²⁴: tables in float32); reference {name}",
     }

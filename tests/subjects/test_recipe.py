@@ -6,12 +6,14 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import dfbench
 import dfbench.subjects
+from dfbench.loading import load_module
 from dfbench.samplers import METHODS
 from dfbench.subjects.diffusers import scheduler_levels
 from dfbench.subjects.diffusers.exploding import Exploding, Heun
@@ -56,7 +58,7 @@ def somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules.pop(name, None)
 
 
-def verdicts(subject: str) -> dict[str, str]:
+def verdicts(subject: Any) -> dict[str, str]:
     (report,) = dfbench.certify(subject).subjects
     return {each.claim: each.verdict for each in report.findings}
 
@@ -69,7 +71,9 @@ def test_a_library(somebody: Path) -> None:
     }
     assert "fail" not in found.values()
     (somebody / "mine.py").write_text(WRONG, encoding="utf-8")
-    assert verdicts(f"{somebody}/mine.py:euler")["bookkeeping"] == "fail"
+    # in this process: that of a file knows the installed libraries only
+    mine = load_module(f"{somebody}/mine.py")
+    assert verdicts(mine.euler)["bookkeeping"] == "fail"
 
 
 def test_a_sweep_takes_it_too(somebody: Path) -> None:

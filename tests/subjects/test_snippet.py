@@ -167,7 +167,6 @@ def test_what_is_wrong_is_shown_without_dfbench(
 
 RELEASED = [
     ("EulerDiscreteScheduler", "companions"),
-    ("FlowMatchHeunDiscreteScheduler", "companions"),
     ("DEISMultistepScheduler", "companions"),
     ("IPNDMScheduler", "bookkeeping"),
     ("IPNDMScheduler", "identity"),

@@ -54,7 +54,7 @@ def test_what_is_wrong_at_these_counts_is_seen() -> None:
     found = findings(WrongAtNine, steps=[4, 9])
     assert {c for c, f in found.items() if f.verdict == "fail"} == {"bookkeeping", "identity"}
     assert "9 steps" in (found["identity"].where or "")
-    assert "steps=[4, 9]" in (found["bookkeeping"].reproduce or "")
+    assert "set_timesteps(9)" in (found["bookkeeping"].reproduce or "")
 
 
 def test_what_is_wrong_at_others_does_not_count() -> None:
