@@ -10,7 +10,7 @@ from dfbench.checks.identity import identity
 from dfbench.checks.landing import landing
 from dfbench.errors import Unsupported
 from dfbench.levels import Level
-from dfbench.outcome import Finding, claim, deciding, skip
+from dfbench.outcome import Finding, claim, deciding, fail, skip
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
@@ -65,6 +65,8 @@ def _asked(subject: Sampler) -> Iterator[Finding]:
             continue
         for id, ask in right.items():
             finding = ask(begun, STEPS)
-            if finding.verdict != "skip":
+            if finding.cause == "blocked":  # whole runs do not break
+                yield fail(f"{said}: {finding.reason}")
+            elif finding.verdict != "skip":
                 where = f"{said}, {id}: {finding.where or finding.why}"
                 yield replace(finding, where=where if finding.verdict != "pass" else None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
@@ -21,9 +20,6 @@ from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching, Schedule
 from dfbench.testing import floats, schedules
 from dfbench.trajectories import Paths, exact_trajectory, trajectory
-
-if TYPE_CHECKING:
-    pass
 
 # Shares of the way from the flow's scale to the variance-preserving one.
 SHARES = tuple(f"{i / 10:g}" for i in range(11))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
@@ -22,9 +21,6 @@ from dfbench.outcome import Finding, judge
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.testing import floats
 from dfbench.trajectories import exact_trajectory, straightness
-
-if TYPE_CHECKING:
-    pass
 
 INTERVALS = 100  # of the paths on which straightness is measured
 VARIANCES = tuple(f"{10 ** (i / 4 - 2):.2g}" for i in range(9))  # 0.01 to 1

@@ -43,13 +43,23 @@ class OneLateIndex(diffusers.UniPCMultistepScheduler):
         super().set_begin_index(max(0, begin_index - 1))
 
 
-@pytest.mark.parametrize("cls", [IgnoresBeginIndex, CountsFromTheIndex, OneLate, OneLateIndex])
+class RunsOffTheEnd(Euler):
+    """Counts the begin index twice."""
+
+    def set_begin_index(self, begin_index=0):
+        super().set_begin_index(2 * begin_index)
+
+
+@pytest.mark.parametrize(
+    "cls", [IgnoresBeginIndex, CountsFromTheIndex, OneLate, OneLateIndex, RunsOffTheEnd]
+)
 def test_a_mistake_in_the_middle_is_seen_and_a_whole_run_is_right(cls):
     (subject,) = resolve(cls)
     assert bookkeeping_check(subject).verdict == "pass"
     finding = middle_check(subject)
     assert finding.verdict == "fail", finding
-    assert "set_begin_index" in finding.where or "later times" in finding.where
+    said = finding.where or finding.why
+    assert "set_begin_index" in said or "later times" in said
 
 
 class SearchesByValue(Euler):

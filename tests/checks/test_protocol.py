@@ -25,6 +25,18 @@ class KeepsHistory(diffusers.IPNDMScheduler):
         self.ets = kept
 
 
+class RemembersItsFirst(DDIM):
+    """The number of steps that was set first is kept for good."""
+
+    def set_timesteps(self, n, *args, **options):
+        super().set_timesteps(n, *args, **options)
+        self.first = getattr(self, "first", n)
+
+    def step(self, model_output, timestep, sample, **options):
+        scaled = model_output * (1 + 1e-3 * (self.first - self.num_inference_steps))
+        return super().step(scaled, timestep, sample, **options)
+
+
 class SharesNoise(diffusers.EulerAncestralDiscreteScheduler):
     """One draw for all channels."""
 
@@ -107,6 +119,7 @@ class ReadsTheNumber(DDIM):
 
 WRONG = [
     KeepsHistory,
+    RemembersItsFirst,
     SharesNoise,
     WrongForVideo,
     WrongForOneRow,

@@ -210,7 +210,7 @@ class SchedulerSession(Session):
         return self
 
     def _use(self, protocol: Protocol) -> None:
-        """What the same object was used for before; then its steps are set anew."""
+        """What the same object was first used for, fresh; then its steps are set."""
         if protocol.before == "nothing":
             return
         more = {"a longer run": 3, "a shorter run": -3}.get(protocol.before, 0)
@@ -226,12 +226,10 @@ class SchedulerSession(Session):
             return torch.randn(z.shape, generator=rng, dtype=z.dtype)
 
         other = self.subject.session(max(1, self.n + more))
-        other.scheduler = self.scheduler
-        other.levels = self.subject.level_class(self.scheduler)
-        other.again()
         z = torch.randn(protocol.shape, generator=rng, dtype=torch.float64)
         with contextlib.suppress(Aborted):
             other(model, z, generators(protocol))
+        self.scheduler, self.levels = other.scheduler, other.levels
         self.again()
 
     def precision(self, level: Level) -> tuple[float, float]:
