@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dfbench.checks.cases import NOT_RUN, STEPS, at_steps, judge_entries, worst_of
@@ -37,6 +39,11 @@ def _elsewhere(size: float) -> Sampler:
 )
 def levels_check(subject: Sampler) -> Finding:
     """σ/α of every step's level against the formulas, whatever tables the subject keeps."""
+    return levels(subject, STEPS)
+
+
+def levels(subject: Sampler, counts: Sequence[int]) -> Finding:
+    """The check at some step counts."""
     known = False
 
     def at(n: int) -> Finding:
@@ -74,7 +81,7 @@ def levels_check(subject: Sampler) -> Finding:
             },
         )
 
-    found = [f for f in at_steps(subject.counts(STEPS), at) if f.verdict != "skip" or not known]
+    found = [f for f in at_steps(subject.counts(counts), at) if f.verdict != "skip" or not known]
     return worst_of(found, NOT_RUN)
 
 

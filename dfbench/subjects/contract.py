@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dfbench.subjects.declared import Declared
 
 DECLARED = "declared by its owner: "
+SAME = "its own times, given"  # of `Sampler.on_grids`: the run is the one without them
 Kept = TypeVar("Kept")
 Companion = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 """(x, ε, i) for the i-th step of a run → (what it gives, what it should give)."""
@@ -241,6 +242,14 @@ class Sampler(ABC):
             Unsupported: it cannot be run this way.
         """
         raise Unsupported("no run of it starts in the middle")
+
+    def on_grids(self, kind: str) -> dict[str, Sampler | str]:
+        """The same on grids that its user gives, by how; or why it breaks there.
+
+        Args:
+            kind: "times", "sigmas" or "mu". Times that are its own are under `SAME`.
+        """
+        return {}
 
     def without_options(self) -> Sampler:
         """The same without the options of the sampling call."""

@@ -193,6 +193,21 @@ def plainly(subject: Sampler, protocol: Protocol, draws: Sequence[torch.Tensor])
     return Trace(tuple(state[:rows] for state in states), tuple(used))
 
 
+def stepped(out: Any) -> torch.Tensor:
+    """The state in what `step` returns: a tensor, the first of a tuple, or `prev_sample`."""
+    if isinstance(out, torch.Tensor):
+        return out
+    if isinstance(out, tuple | list) and out and not hasattr(out, "prev_sample"):
+        return stepped(out[0])
+    found = out.get("prev_sample") if isinstance(out, dict) else getattr(out, "prev_sample", None)
+    if not isinstance(found, torch.Tensor):
+        raise SubjectError(
+            f"returns {type(out).__name__}: neither a tensor, nor a tuple that begins with one, "
+            "nor something with a prev_sample"
+        )
+    return found
+
+
 def _most(protocol: Protocol) -> int:
     """Evaluations that a run may make."""
     return 4 * protocol.steps + 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -58,6 +58,11 @@ class FlowUp(FlowEuler):
 
 class FlowHeun(FlowEuler):
     """Flow matching by Heun's method, two evaluations a step, one in the last."""
+
+    dfbench: ClassVar[dict[str, Any]] = {
+        "reference": "flow_matching",
+        "options": {"solver": "heun"},
+    }
 
     def set_timesteps(self, n: int) -> None:
         levels = torch.linspace(1, 0, n + 1, dtype=torch.float64)
@@ -128,6 +133,8 @@ class HandDDIM:
 class HandDPM(HandDDIM):
     """DPM-Solver++(2M) by its paper, first order at both ends."""
 
+    dfbench: ClassVar[dict[str, Any]] = {"reference": "dpm_solver_pp_multistep"}
+
     def set_timesteps(self, n: int) -> None:
         super().set_timesteps(n)
         self.i, self.old, self.old_lambda = 0, None, None
@@ -155,6 +162,8 @@ class HandDPM(HandDDIM):
 
 class HandAncestral:
     """Euler ancestral on Karras' σ: state x + σ ε, the network sees z/√(1 + σ²) and ¼ log σ."""
+
+    dfbench: ClassVar[dict[str, Any]] = {"reference": "euler_ancestral"}
 
     order = 1
 

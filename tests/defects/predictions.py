@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers import (
@@ -185,8 +185,20 @@ typo(
 )
 
 
+class SaysEpsilon(HandDDIM):
+    """Its owner says what the network returns."""
+
+    dfbench: ClassVar[dict[str, Any]] = {"predicts": "eps"}
+
+
+class SaysVelocity(FlowEuler):
+    """Its owner says what the network returns."""
+
+    dfbench: ClassVar[dict[str, Any]] = {"predicts": "u"}
+
+
 @wrong()
-class ScoreForEpsilon(HandDDIM):
+class ScoreForEpsilon(SaysEpsilon):
     """Own DDIM: the output is taken for the score, −ε/σ."""
 
     def step(self, output: torch.Tensor, t: Any, sample: torch.Tensor, **kw: Any) -> Stepped:
@@ -195,7 +207,7 @@ class ScoreForEpsilon(HandDDIM):
 
 
 @wrong()
-class OwnFlowSign(FlowEuler):
+class OwnFlowSign(SaysVelocity):
     """Own flow matching whose velocity points to the noise for times that go down."""
 
     def step(self, output: torch.Tensor, t: Any, sample: torch.Tensor) -> Stepped:

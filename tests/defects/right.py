@@ -243,6 +243,9 @@ class FlowThousand(FlowEuler):
         super().set_timesteps(n)
         self.timesteps = 1000 * self.sigmas[:-1]
 
+    def scale_noise(self, x: torch.Tensor, t: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return super().scale_noise(x, t / 1000, noise)
+
 
 class FlowTuple(FlowEuler):
     """`step` returns a tuple where it is asked to."""
@@ -307,6 +310,8 @@ class LevelsWithoutZero(FlowEuler):
 
 class HandEuler(HandAncestral):
     """Euler's method on Karras' σ."""
+
+    dfbench: ClassVar[dict[str, Any]] = {"reference": "euler"}
 
     def step(self, output: torch.Tensor, t: Any, sample: torch.Tensor) -> Stepped:
         now, then = self.sigmas[self.i], self.sigmas[self.i + 1]

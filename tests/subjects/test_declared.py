@@ -94,7 +94,7 @@ def test_one_whose_run_breaks_is_not_asked_for_its_draws() -> None:
 
 
 def test_a_reference_that_is_declared_is_held_to() -> None:
-    assert certified(Own, "identity")["identity"].verdict in ("skip", "inconclusive")
+    assert certified(Own, "identity")["identity"].verdict == "pass"  # DDIM, as it does
     right, wrong = certified(Declares, "identity", "noise"), certified(Wrong, "identity")
     assert (right["identity"].verdict, right["noise"].verdict) == ("pass", "pass")
     assert wrong["identity"].verdict == "fail"
@@ -111,7 +111,7 @@ def test_traits_that_are_declared() -> None:
     (sampler,) = resolve(Declares)
     assert (sampler.traits.order, sampler.traits.scale_invariant) == (1.0, True)
     said = "declared by its owner: {'options': {'eta': 1.0}, 'reference': 'ddim'}"
-    assert sampler.notes == [said]
+    assert said in sampler.notes
     found = certified("dfbench:ddim", "order", declare={"order": 2})["order"]
     assert found.verdict == "fail"
     assert "declared 2" in (found.why or "")

@@ -49,7 +49,7 @@ def test_every_family_is_found_by_its_name() -> None:
     for name in libraries()["diffusers"]:
         (first, *_) = resolve(f"diffusers:{name}")
         assert type(first) is REGISTERED[name]
-    assert families.family_of(type("Mine", (), {"step": lambda self: 0})) is families.Unregistered
+    assert families.family_of(type("Mine", (), {"step": lambda self: 0})) is families.Observed
 
 
 def test_the_levels_of_a_run_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:

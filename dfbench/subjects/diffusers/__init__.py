@@ -73,7 +73,9 @@ class Diffusers(Library):
 def _configuration(scheduler: Any) -> dict[str, Any]:
     """The arguments of its constructor that are not the defaults, by what it says itself."""
     defaults = inspect.signature(type(scheduler).__init__).parameters
-    own = dict(getattr(scheduler, "config", {})).items()
+    from dfbench.subjects.conventions import configuration
+
+    own = configuration(scheduler).items()
     return {k: v for k, v in own if k in defaults and not same(v, defaults[k].default)}
 
 

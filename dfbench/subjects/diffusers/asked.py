@@ -60,9 +60,13 @@ def times(
     return grids.linspace(n_train, n, family=family) if spacing == "linspace" else None
 
 
-def discrete(settings: Settings, n: int) -> Array | None:
-    """DDIM, DDPM, PNDM and their kin: whole training times, and α = 1 or the first of them."""
-    table, at = training(settings, 0.0), times(settings, "ddim", n)
+def discrete(settings: Settings, n: int, given: Any = None) -> Array | None:
+    """DDIM, DDPM, PNDM and their kin: whole training times, and α = 1 or the first of them.
+
+    `given`: times that the user gives.
+    """
+    table = training(settings, 0.0)
+    at = times(settings, "ddim", n) if given is None else np.asarray(given, dtype=np.float64)
     if table is None or at is None:
         return None
     clean = settings.get("set_alpha_to_one", True)
@@ -70,22 +74,32 @@ def discrete(settings: Settings, n: int) -> Array | None:
 
 
 def solver(
-    settings: Settings, n: int, *, spaced: bool = True, ends_at: str = "", noise: bool = False
+    settings: Settings,
+    n: int,
+    *,
+    given: Any = None,
+    spaced: bool = True,
+    ends_at: str = "",
+    noise: bool = False,
 ) -> Array | None:
     """DPM-Solver, DEIS, UniPC, SA-Solver.
 
     Args:
+        given: times that the user gives.
         noise: whether flow's σ start from noise itself.
         spaced: whether there is an option `timestep_spacing`; "linspace" else.
         ends_at: `final_sigmas_type` where that is no option.
     """
     end = ends_at or settings.get("final_sigmas_type", "zero")
     if settings.get("use_flow_sigmas"):
-        return _solver_flow(settings, n, end, noise)
+        return None if given is not None else _solver_flow(settings, n, end, noise)
     table = training(settings, 2.0**-24)
     if table is None:
         return None
     ratios = table.ratios
+    if given is not None:
+        sigma = np.interp(given, np.arange(len(table)), ratios)
+        return np.append(sigma, 0.0 if end == "zero" else ratios[0])
     low, high = settings.get("sigma_min"), settings.get("sigma_max")
     sigma = spread(settings, float(high or ratios[-1]), float(low or ratios[0]), n)
     if sigma is None:
@@ -113,13 +127,19 @@ def _solver_flow(settings: Settings, n: int, end: str, noise: bool) -> Array | N
     return np.append(as_ratio(shifted(sigma, float(settings["flow_shift"]))), 0.0)
 
 
-def exploding(settings: Settings, n: int) -> Array | None:
-    """Euler, LMS, Heun, DPM2: times may lie between; σ/α is linear between training times."""
+def exploding(settings: Settings, n: int, given: Any = None, sigmas: Any = None) -> Array | None:
+    """Euler, LMS, Heun, DPM2: times may lie between; σ/α is linear between training times.
+
+    `given`, `sigmas`: times, or σ with the last, that the user gives.
+    """
+    if sigmas is not None:
+        return np.asarray(sigmas, dtype=np.float64)
     if settings.get("interpolation_type", "linear") != "linear":
         return None
     if settings.get("sigma_min") is not None or settings.get("sigma_max") is not None:
         return None
-    table, at = training(settings, 2.0**-24), times(settings, "euler", n)
+    table = training(settings, 2.0**-24)
+    at = times(settings, "euler", n) if given is None else np.asarray(given, dtype=np.float64)
     if table is None or at is None:
         return None
     sigma = np.interp(at, np.arange(len(table)), table.ratios)
@@ -141,11 +161,20 @@ def spread(settings: Settings, high: float, low: float, n: int) -> Array | None:
     return grids.beta_ratios(high, low, n).sigma[:-1]
 
 
-def edm(settings: Settings, n: int) -> Array | None:
-    """EDM*, and the cosine solver: from σ_max to σ_min by EDM's eq. 5, or in equal steps of λ."""
+def edm(settings: Settings, n: int, ramp: Any = None) -> Array | None:
+    """EDM*, and the cosine solver: from σ_max to σ_min by EDM's eq. 5, or in equal steps of λ.
+
+    `ramp`: how far each level is along the way, from 0 to 1, that the user gives.
+    """
     high, low = float(settings["sigma_max"]), float(settings["sigma_min"])
     kind = settings.get("sigma_schedule", "karras")
-    if kind == "karras":
+    if ramp is not None:
+        at, rho = np.asarray(ramp, dtype=np.float64), float(settings.get("rho", 7.0))
+        if kind == "karras":
+            sigma = (high ** (1 / rho) + at * (low ** (1 / rho) - high ** (1 / rho))) ** rho
+        else:
+            sigma = high ** (1 - at) * low**at
+    elif kind == "karras":
         sigma = grids.karras(high, low, n, float(settings.get("rho", 7.0))).sigma[:-1]
     else:
         sigma = grids.exponential(high, low, n).sigma[:-1]
@@ -163,18 +192,27 @@ def as_ratio(sigma: Array) -> Array:
         return np.asarray(sigma / (1 - sigma))
 
 
-def flow(settings: Settings, n: int, mu: float | None = None) -> Array | None:
-    """FlowMatch*: equal steps from 1 to 1/T, shifted.
+def flow(
+    settings: Settings, n: int, mu: float | None = None, sigmas: Any = None, given: Any = None
+) -> Array | None:
+    """FlowMatch*: equal steps from 1 to 1/T, or σ that the user gives, shifted.
 
     The clean end of the equal steps is the level of the first training time, which the constant
     shift has moved once already, as in the code released with the paper: it is shifted twice.
+    `given`: times T σ of the user's, which the network is told, and so of σ shifted already.
     """
+    if given is not None:
+        told = np.asarray(given, dtype=np.float64) / int(settings["num_train_timesteps"])
+        return np.append(as_ratio(told), 0.0)
     first, shift = 1 / int(settings["num_train_timesteps"]), float(settings.get("shift", 1.0))
     if settings.get("use_dynamic_shifting"):
         if mu is None:
             return None
         linear = settings.get("time_shift_type") == "linear"
-        sigma = shifted(np.linspace(1, first, n), mu if linear else math.exp(mu))
+        even = np.linspace(1, first, n) if sigmas is None else np.asarray(sigmas, dtype=float)
+        sigma = shifted(even, mu if linear else math.exp(mu))
+    elif sigmas is not None:
+        sigma = shifted(np.asarray(sigmas, dtype=np.float64), shift)
     else:
         low = float(shifted(np.array([first]), shift)[0])
         sigma = shifted(np.linspace(1, low, n), shift)

@@ -9,6 +9,7 @@ import torch
 
 from dfbench.errors import Unsupported
 from dfbench.subjects.contract import Companion
+from dfbench.subjects.conventions import training_steps
 
 if TYPE_CHECKING:
     from dfbench.subjects.diffusers.session import SchedulerSession
@@ -72,7 +73,7 @@ def _in_training(session: SchedulerSession) -> dict[str, Companion]:
     fresh, levels = session.subject.unused(), session.levels
 
     def training(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
-        t = torch.tensor([(7 + 97 * i) % fresh.config.num_train_timesteps])
+        t = torch.tensor([(7 + 97 * i) % int(training_steps(fresh))])
         level = levels.trained_at(float(t))
         scale = 1 / level.alpha if levels.landed_scale == "ve" else 1.0
         return fresh.add_noise(x, eps, t), scale * (level.alpha * x + level.sigma * eps)

@@ -22,7 +22,9 @@ class Discrete(SchedulerSampler):
     """Levels are imposed by making the training table the grid: times n − 1 … 0 of n."""
 
     def asked(self, settings: dict[str, Any], n: int) -> Array | None:
-        return asked.discrete(settings, n) if "timestep_spacing" in settings else None
+        if "timestep_spacing" not in settings:
+            return None
+        return asked.discrete(settings, n, self.call.get("timesteps"))
 
     def clean(self, n: int) -> dict[str, Any]:
         every = {"timestep_spacing": "leading", "steps_offset": 0}

@@ -12,7 +12,29 @@ import torch
 from dfbench.errors import SubjectError
 from dfbench.subjects.protocols import Protocol
 
-ROLES = ("model_output", "timestep", "sample")  # in this order, where they have other names
+#: What `step` calls the network's output, the time and the state: in this order, where they have
+#: other names.
+ROLES = (
+    ("model_output", "output", "noise_pred", "eps", "epsilon", "velocity", "v", "v_pred"),
+    ("timestep", "t", "time", "timesteps"),
+    ("sample", "x", "x_t", "xt", "latents", "latent", "state", "z"),
+)
+
+
+def places(step: Any) -> tuple[int, int, int]:
+    """Where among the arguments of `step` output, time and state are."""
+    names = list(inspect.signature(step).parameters)
+    found = [next((names.index(n) for n in role if n in names), None) for role in ROLES]
+    known = [at for at in found if at is not None]
+    if len(known) < 3 or sorted(known) != [0, 1, 2]:
+        return 0, 1, 2
+    return known[0], known[1], known[2]
+
+
+def given_by_role(step: Any, values: tuple[Any, Any, Any]) -> list[Any]:
+    """Output, time and state in the order in which `step` takes them."""
+    ordered = sorted(zip(places(step), values, strict=True), key=lambda pair: pair[0])
+    return [value for _, value in ordered]
 
 
 class Driven:
@@ -42,8 +64,8 @@ class Driven:
         """One step; what it is given must be as before when it returns."""
         own = self.__dict__
         protocol: Protocol = own["_protocol"]
-        names = list(inspect.signature(own["_scheduler"].step).parameters)
-        at = {role: names.index(role) if role in names else k for k, role in enumerate(ROLES)}
+        where = places(own["_scheduler"].step)
+        at = dict(zip(("model_output", "timestep", "sample"), where, strict=True))
         given = list(args)
         as_tuple = protocol.returns == "tuple" and "return_dict" not in options
         if as_tuple:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dfbench.levels import Array
 from dfbench.outcome import Expected
 from dfbench.subjects.diffusers import asked
@@ -24,7 +26,13 @@ class Exploding(SchedulerSampler):
     level_class: type[levels.SchedulerLevels] = levels.VESigmas
 
     def asked(self, settings: dict[str, Any], n: int) -> Array | None:
-        return asked.exploding(settings, n)
+        return asked.exploding(settings, n, self.call.get("timesteps"), self.call.get("sigmas"))
+
+    def sigmas(self) -> list[float]:
+        """Between those of a run of its own, and the last, at which the sample lands."""
+        ratio = self.session(self.counts((10,))[0]).grid.ratio[:-1]
+        inner = np.sqrt(ratio[1:] * ratio[:-1])[[0, 1, 3, 4, 7]] if len(ratio) > 8 else []
+        return [float(sigma) for sigma in (*inner, 0.0)] if len(inner) else []
 
 
 class OwnTimes(Exploding):

@@ -22,6 +22,9 @@ class Flow(SchedulerSampler):
     level_class: type[levels.SchedulerLevels] = levels.FlowMatchSigmas
     default_prediction = "flow_prediction"
 
+    def sigmas(self) -> list[float]:
+        return [1.0, 0.9, 0.7, 0.4, 0.1]
+
     def other_predictions(self) -> dict[str, str]:
         return {}
 
@@ -41,7 +44,8 @@ class FlowMapEuler(Flow):
 @register("FlowMatchEulerDiscreteScheduler")
 class FlowMatchEuler(Flow):
     def asked(self, settings: dict[str, Any], n: int) -> Array | None:
-        return asked.flow(settings, n, self.call.get("mu"))
+        given = {name: self.call.get(name) for name in ("mu", "sigmas")}
+        return asked.flow(settings, n, **given, given=self.call.get("timesteps"))
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return ("lcm", {}) if settings.get("stochastic_sampling") else EULER
@@ -67,6 +71,13 @@ class FlowMatchLCM(Flow):
 
 @register("LTXEulerAncestralRFScheduler")
 class LTXEulerAncestralRF(Flow):
+    def sigmas(self) -> list[float]:
+        """With the last, at which the sample lands; `timesteps` is another name for them."""
+        return [*super().sigmas(), 0.0]
+
+    def times_given(self, session: SchedulerSession) -> list[float]:
+        return []
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return "flow_ancestral", {k: float(settings.get(k, 1.0)) for k in ("eta", "s_noise")}
 
@@ -74,6 +85,10 @@ class LTXEulerAncestralRF(Flow):
 @register("HeliosScheduler")
 class Helios(Flow):
     """One stage; with more, σ are local to a stage, and the pipeline resamples in between."""
+
+    def sigmas(self) -> list[float]:
+        """The argument is declared a bool, and what its own pipeline passes is an array."""
+        return []
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return EULER if settings["scheduler_type"] == "euler" else unipc(settings)

@@ -8,13 +8,15 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from inspect import signature
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dfbench.draws import preserved_random_state
-from dfbench.errors import Unsupported, Unusable
+from dfbench.errors import SubjectError, Unsupported, Unusable
 from dfbench.levels import Array, Grid
 from dfbench.outcome import Expected, Finding
 from dfbench.readout import Reading
@@ -22,8 +24,10 @@ from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 from dfbench.subjects.alike import difference, duplicate
 from dfbench.subjects.contract import Sampler
+from dfbench.subjects.conventions import configuration
 from dfbench.subjects.diffusers.scheduler_levels import SchedulerLevels, TrainingSteps
 from dfbench.subjects.diffusers.session import SchedulerSession, quiet
+from dfbench.subjects.protocols import stepped
 from dfbench.table import Difference
 
 Published = tuple[str, dict[str, Any]]
@@ -60,6 +64,10 @@ OURS = {
     *("self", "model_output", "timestep", "sample", "kwargs"),
     *("num_inference_steps", "device", "generator", "return_dict"),
 }
+
+
+#: Arguments of `set_timesteps` that say the whole grid, in place of a number of steps.
+GRIDS = ("timesteps", "sigmas")
 
 
 class SchedulerSampler(Sampler):
@@ -118,7 +126,7 @@ class SchedulerSampler(Sampler):
             scheduler = self.made(config)
         except Exception as error:
             raise Unusable(f"{name}: the constructor refuses {config}: {error}") from error
-        self.settings: dict[str, Any] = dict(getattr(scheduler, "config", {}))
+        self.settings = configuration(scheduler)
         self.level_class = self.levels_of(scheduler)
         reason = self.unusable()
         if reason is not None:
@@ -134,6 +142,8 @@ class SchedulerSampler(Sampler):
         self.most_steps = self.settings.get("num_train_timesteps")
         self.traits = self._traits()
         self.expected = self.by_design()
+        if self.gives_grid:
+            self.steps = (self._count(),)
 
     # What a family may know better ---------------------------------------------------------------
 
@@ -196,8 +206,43 @@ class SchedulerSampler(Sampler):
         return {k: v for k, v in PLAIN.items() if k in accepted}
 
     def set_timesteps(self, scheduler: Any, n: int) -> None:
-        """Make a scheduler ready for n steps."""
-        scheduler.set_timesteps(n, **self.timestep_options)
+        """Make a scheduler ready for n steps, or for those that the options say."""
+        needed = signature(scheduler.set_timesteps).parameters.get("num_inference_steps")
+        counted = not self.gives_grid or (needed is not None and needed.default is needed.empty)
+        scheduler.set_timesteps(*((n,) if counted else ()), **self.timestep_options)
+
+    def times_given(self, session: SchedulerSession) -> list[float]:
+        """The times of a run as a user would give them: each once, whole ones as such."""
+        times = np.array([float(t) for t in session.scheduler.timesteps])
+        once = times[np.append(True, np.diff(times) != 0)]
+        whole = (once == np.round(once)).all()
+        return [int(t) if whole else float(t) for t in once]
+
+    def sigmas(self) -> list[float]:
+        """An uneven grid of σ as a user would give it; empty: none is known."""
+        return []
+
+    @property
+    def gives_grid(self) -> bool:
+        """Whether the options of the call say the whole grid."""
+        return any(self.timestep_options.get(name) is not None for name in GRIDS)
+
+    @cached_property
+    def evenly(self) -> SchedulerSampler:
+        """The same on grids of its own."""
+        return self._like(self.config, {k: v for k, v in self.call.items() if k not in GRIDS})
+
+    def _count(self) -> int:
+        """The number of steps of the grid that is given.
+
+        Raises:
+            Unusable: it is not taken.
+        """
+        values = next(v for k in GRIDS if (v := self.timestep_options.get(k)) is not None)
+        try:
+            return self._session(len(values)).grid.n_steps
+        except (Unsupported, SubjectError) as reason:
+            raise Unusable(f"{self.name}: the grid is not taken: {reason}") from reason
 
     def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
         """What is handed to `step` for the network's output m at the i-th call."""
@@ -208,8 +253,7 @@ class SchedulerSampler(Sampler):
     def step(self, session: SchedulerSession, i: int, m: Tensor, x: Tensor) -> Tensor:
         """The state after the i-th call, with the generator where `step` takes one."""
         given = {"generator": session.generator} if self.takes_generator else {}
-        step = session.scheduler.step(m, session.times[i], x, **self.step_options, **given)
-        return step.prev_sample  # type: ignore[no-any-return]
+        return stepped(session.scheduler.step(m, session.times[i], x, **self.step_options, **given))
 
     def by_design(self) -> dict[str, Expected]:
         """Failures that are by design: claim id → reason and size."""
@@ -308,7 +352,7 @@ class SchedulerSampler(Sampler):
             self.set_timesteps(used, n)
             for t in used.timesteps:
                 scale = getattr(used, "scale_model_input", lambda x, t: x)
-                x = used.step(scale(x, t), t, x).prev_sample
+                x = stepped(used.step(scale(x, t), t, x))
             self.set_timesteps(used, n)
         return used
 
@@ -318,6 +362,13 @@ class SchedulerSampler(Sampler):
         _ = self.not_its_config  # which is said
         if grid is not None and self.fixed:
             raise Unsupported(self.fixed)
+        if self.gives_grid and grid is not None:
+            return self.evenly.session(n, grid, prediction)
+        return self._session(self.steps[0] if self.gives_grid else n, grid, prediction)
+
+    def _session(
+        self, n: int, grid: Grid | None = None, prediction: str | None = None
+    ) -> SchedulerSession:
         return SchedulerSession(self, n, grid, prediction)
 
     @property
@@ -336,6 +387,11 @@ class SchedulerSampler(Sampler):
         made = self._like(self.config, self.call)
         made.begin = by
         return made
+
+    def on_grids(self, kind: str) -> dict[str, Sampler | str]:
+        from dfbench.subjects.diffusers.given import grids
+
+        return grids(self, kind)
 
     def without_options(self) -> Sampler:
         return self._like(self.config, {})
@@ -373,7 +429,8 @@ class SchedulerSampler(Sampler):
     @property
     def sets_plainly(self) -> bool:
         """Whether `set_timesteps(n)`, from the first step on, is all there is to a run of n."""
-        return not self.begin and type(self).set_timesteps is SchedulerSampler.set_timesteps
+        usual = type(self).set_timesteps is SchedulerSampler.set_timesteps
+        return usual and not self.begin and not self.gives_grid
 
     def sign(self, n: int) -> str | None:
         """What stands before the network's output in `step`; None: its loop is another."""
@@ -400,7 +457,7 @@ class SchedulerSampler(Sampler):
             raise Unsupported(self.not_its_config)
         instance = self.instance if same else None
         made = type(self)(self.cls, self.name, config, call, self.version, instance)
-        made.steps = self.steps
+        made.steps = made.steps or (() if self.gives_grid else self.steps)
         if self.declared:
             made.declare(self.declared.given)
         return made

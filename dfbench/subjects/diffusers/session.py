@@ -17,6 +17,7 @@ from dfbench.readout import Call, CalledModel, TooManyInputs
 from dfbench.samplers import METHODS
 from dfbench.subjects.alike import duplicate
 from dfbench.subjects.contract import Companion, Reference, Session
+from dfbench.subjects.conventions import configuration
 from dfbench.subjects.diffusers.driven import Driven
 from dfbench.subjects.protocols import Protocol, generators
 
@@ -89,7 +90,7 @@ class SchedulerSession(Session):
         if grid is not None:
             config |= subject.clean(n)
         self.scheduler = subject.made(config)
-        self.settings: dict[str, Any] = dict(self.scheduler.config)
+        self.settings = configuration(self.scheduler)
         self.levels = subject.level_class(self.scheduler)
         self._steps = n if grid is None else n + self.levels.extra_steps
         self._prepare()
@@ -99,7 +100,7 @@ class SchedulerSession(Session):
         self.first = self._begin()
         self.calls, self.grid = subject.kept(("levels", *self._key), self._visited)
         if self.prediction == "edm":
-            self.sigma_data = float(self.scheduler.config.sigma_data)
+            self.sigma_data = float(self.settings["sigma_data"])
         self.cleanest, self.noisiest = self.levels.cleanest, self.levels.noisiest
         self.time_tolerance = self.levels.time_tolerance
         self.time_derivation = self.levels.time_derivation

@@ -26,7 +26,10 @@ class LogSNRSolver(SchedulerSampler):
         return levels.FlowSigmas if self.settings.get("use_flow_sigmas", False) else levels.VPSigmas
 
     def asked(self, settings: dict[str, Any], n: int) -> Array | None:
-        return None if self.ascending else asked.solver(settings, n, ends_at=self.ends_at)
+        if self.ascending:
+            return None
+        given = self.call.get("timesteps")
+        return asked.solver(settings, n, given=given, ends_at=self.ends_at)
 
     def order(self, traits: Traits) -> float | None:
         return traits.order if traits.stochastic else float(self.settings.get("solver_order", 2))
@@ -110,7 +113,7 @@ class DPMSolverMultistepInverse(DPMSolverMultistep):
 @register("DPMSolverSinglestepScheduler")
 class DPMSolverSinglestep(LogSNRSolver):
     def asked(self, settings: dict[str, Any], n: int) -> Array | None:
-        return asked.solver(settings, n, spaced=False)
+        return asked.solver(settings, n, given=self.call.get("timesteps"), spaced=False)
 
     def method(
         self, settings: dict[str, Any], session: SchedulerSession | None
@@ -214,7 +217,13 @@ class Preconditioned(SchedulerSampler):
         return "edm"
 
     def asked(self, settings: dict[str, Any], n: int) -> Array | None:
-        return asked.edm(settings, n) if "sigma_max" in settings else None
+        if "sigma_max" not in settings:
+            return None
+        return asked.edm(settings, n, self.call.get("sigmas"))
+
+    def sigmas(self) -> list[float]:
+        """How far each is along the way from σ_max to σ_min."""
+        return [0.0, 0.1, 0.35, 0.6, 1.0]
 
     def other_predictions(self) -> dict[str, str]:
         return {}

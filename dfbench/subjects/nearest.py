@@ -1,0 +1,111 @@
+"""The published method whose table is nearest to a table that was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from dfbench.errors import Unsupported
+from dfbench.levels import Grid
+from dfbench.samplers import METHODS
+from dfbench.subjects.contract import Reference
+from dfbench.table import Table
+
+NEGLIGIBLE = 4e-6  # a draw of less weight is none: tables in float32
+ETAS = (0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """A method, and how far its coefficients are from those read, at most.
+
+    Attributes:
+        distance: largest difference of a coefficient, of the size of the state; where both use the
+            same evaluations and draws.
+    """
+
+    method: str
+    options: dict[str, Any]
+    distance: float
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value!r}" for key, value in self.options.items())
+        return f"{self.method}({options})"
+
+
+@cache
+def candidates(stochastic: bool) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+    """Methods and the options in which they are used; of those that agree, the plainer first."""
+
+    def made() -> Iterator[tuple[str, dict[str, Any]]]:
+        multistep: list[dict[str, Any]] = [
+            {"order": order, "solver_type": kind, "lower_order_final": low}
+            for order in (2, 3)
+            for kind in ("midpoint", "heun")
+            for low in (False, True)
+            if order == 2 or kind == "midpoint"
+        ]
+        if stochastic:
+            for eta in ETAS[::-1]:
+                yield "ddim", {"eta": eta}
+                yield "euler_ancestral", {"eta": eta}
+                yield "dpm2_ancestral", {"eta": eta}
+                yield "dpmpp_2s_ancestral", {"eta": eta}
+                yield "flow_ancestral", {"eta": eta}
+                yield "reverse_sde", {"eta": eta}
+                yield "exponential_sde", {"eta": eta}
+            yield "ddpm", {}
+            yield "ddpm", {"variance": "beta"}
+            yield "lcm", {}
+            yield "tcd", {}
+            yield "dpmpp_sde", {"brownian": False}
+            yield "interpolant_sde", {}
+            for name in ("sde_dpm_solver", "sde_dpm_solver_pp"):
+                yield from ((name, {"order": 1}), *((name, options) for options in multistep))
+            yield "sa_solver", {}
+            return
+        for name in ("ddim", "euler", "heun", "rk4", "dpm2", "flow_matching", "velocity", "edm"):
+            yield name, {}
+        for solver in ("heun", "midpoint", "rk4"):
+            yield "flow_matching", {"solver": solver}
+        for name in ("dpm_solver_multistep", "dpm_solver_pp_multistep"):
+            yield from ((name, options) for options in multistep)
+        for name in ("dpm_solver", "dpm_solver_pp", "deis", "lms", "ipndm", "unipc"):
+            yield from ((name, {"order": order}) for order in (2, 3))
+        for name in ("lms", "ipndm"):
+            yield name, {"order": 4}
+        yield "pndm", {}
+
+    return tuple((name, tuple(options.items())) for name, options in made())
+
+
+def nearest(table: Table, grid: Grid, *, options: dict[str, Any] | None = None) -> Nearest | None:
+    """The nearest of the published methods on the same levels; None: none is at all alike.
+
+    Args:
+        table: as it was read, its levels those of its evaluations.
+        grid: of the steps.
+        options: of the sampling call, whose η is tried too.
+    """
+    read = table.normal_draws(NEGLIGIBLE)
+    best: Nearest | None = None
+    tried = list(candidates(read.n_draws > 0))
+    if (eta := (options or {}).get("eta")) is not None and eta not in ETAS:
+        tried.insert(0, ("ddim", (("eta", eta),)))
+    for name, given in tried:
+        own = dict(given)
+        try:
+            reference = Reference(METHODS[name], grid, table.prediction, table.sigma_data, own)
+            expected = reference.table.normal_draws(NEGLIGIBLE)
+            if (expected.nfe, expected.n_draws) != (read.nfe, read.n_draws):
+                continue
+            distance = float(np.nanmax(read.gaps(expected)))
+        except (ValueError, ZeroDivisionError, ArithmeticError, Unsupported):
+            continue  # it does not exist on these levels, or with this prediction
+        if best is None or distance < best.distance * (1 - 1e-3) - 1e-12:
+            best = Nearest(name, own, distance)
+    return best
