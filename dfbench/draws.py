@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 _GAUSSIAN = ("randn", "randn_like", "normal", "normal_")
 _RANDOM = (
@@ -103,6 +103,28 @@ def brownian_paths(replacement: Callable[[Any], Any]) -> Iterator[None]:
     finally:
         for name, path in kept.items():
             setattr(torchsde, name, path)
+
+
+class _Aside:
+    """Whether what is drawn now belongs to no run that is watched."""
+
+    now = False
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Nobody watches what is drawn inside, and the global random state stays as it was."""
+    before, _Aside.now = _Aside.now, True
+    try:
+        with preserved_random_state(), _disable_current_modes():
+            yield
+    finally:
+        _Aside.now = before
+
+
+def watched() -> bool:
+    """Whether draws belong to the run that is watched."""
+    return not _Aside.now
 
 
 @contextlib.contextmanager

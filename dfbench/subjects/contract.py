@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from dfbench import readout
+from dfbench.clipping import Clipping
 from dfbench.errors import NotAffine, Unsupported, Unusable
 from dfbench.levels import Array, Grid, Level
 from dfbench.outcome import Expected, Finding
@@ -80,6 +81,8 @@ class Session(ABC):
         sigma_data: σ_data of the "edm" prediction, else None.
         grid: the N + 1 levels of the steps, on the scale that the network sees; the last is the
             level that the sampler declares to land at, on the scale of the sample.
+        clipping: how it clips the clean sample that is predicted; None: not, or nobody knows.
+        preview: what the last step said of the clean sample, if anything.
         cleanest, noisiest: σ/α of the ends of what the model is trained at; 0 is data without
             noise, ∞ noise without data.
         time_tolerance: how far `time_gap` may be from 0, with its `time_derivation`.
@@ -89,6 +92,8 @@ class Session(ABC):
     prediction: str
     grid: Grid
     sigma_data: float | None = None
+    clipping: Clipping | None = None
+    preview: torch.Tensor | None = None
     cleanest: float = 0.0
     noisiest: float = math.inf
     time_tolerance: float = 1e-9
@@ -180,6 +185,11 @@ class Sampler(ABC):
     ascending: bool = False
     steps: tuple[int, ...] = ()
     declared: Declared | None = None
+
+    @property
+    def channels(self) -> int | None:
+        """The number of channels that it insists on; None: any."""
+        return None
 
     def __init__(
         self, config: dict[str, Any] | None = None, call: dict[str, Any] | None = None

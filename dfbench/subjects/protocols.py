@@ -37,9 +37,10 @@ class Protocol:
         shape: of the state, rows first.
         generator: "one" for all rows, "one a row" (a list), or "none" (the global state).
         returns: "object", or "tuple" (`return_dict=False`).
-        time: as the sampler's "own" list of times has it, or as a Python "number".
+        time: as the sampler's "own" list of times has it, as a Python "number", or one for each
+            "row", (B,).
         before: what the same object was used for before.
-        copied: a deep copy of the object goes on from the middle of the run.
+        meanwhile: what happens in the middle of the run.
     """
 
     steps: int = 10
@@ -48,7 +49,7 @@ class Protocol:
     returns: str = "object"
     time: str = "own"
     before: str = "nothing"
-    copied: bool = False
+    meanwhile: str = "nothing"
 
     def __str__(self) -> str:
         """What is not as in the plain run, like "5 steps, state of shape (2, 6), before: …"."""
@@ -60,32 +61,51 @@ class Protocol:
         if self.returns != PLAIN.returns:
             said.append("return_dict=False")
         if self.time != PLAIN.time:
-            said.append("time given as a number")
+            said.append(
+                "time given as a number" if self.time == "number" else "a time for each row"
+            )
         if self.before != PLAIN.before:
             said.append(f"before: {self.before}")
-        if self.copied:
-            said.append("a deep copy goes on from the middle")
+        if self.meanwhile != PLAIN.meanwhile:
+            said.append(f"in the middle {self.meanwhile}")
         return ", ".join(said)
 
+
+FEW = (10, 1, 2, 3, 5, 8)  # steps of the protocols that come after each count had its turn
+
+#: In the middle of a run: whose turn it is, or who else has one.
+COPY, ORIGINAL, ANOTHER = (
+    "a deep copy goes on",
+    "a deep copy ends the run, and the original goes on",
+    "another object of the class runs",
+)
+MEANWHILE = (COPY, ORIGINAL, ANOTHER)
 
 PLAIN = Protocol()
 
 #: What people use; the first of each is the simplest.
 VALUES: dict[str, tuple[Any, ...]] = {
     "steps": (10, 1, 2, 3, 4, 5, 6, 7, 8, 15, 20, 25, 28, 30, 40, 50),
-    "shape": ((2, 3, 4, 5), (2, 6), (3, 4, 5), (1, 3, 4, 5), (2, 3, 2, 4, 5), (3, 1, 1, 1)),
+    "shape": (
+        *((2, 3, 4, 5), (2, 6), (3, 4, 5), (1, 3, 4, 5), (2, 3, 2, 4, 5), (3, 1, 1, 1), (3, 3)),
+        (1, 2, 40, 36),
+    ),
     "generator": ("one", "none", "one a row"),
     "returns": ("object", "tuple"),
-    "time": ("own", "number"),
-    "before": ("nothing", "the same run", "a longer run", "a shorter run", "an aborted run"),
-    "copied": (False, True),
+    "time": ("own", "number", "row"),
+    "before": (
+        *("nothing", "the same run", "a longer run", "a shorter run", "an aborted run"),
+        "a run of another shape",
+    ),
+    "meanwhile": ("nothing", *MEANWHILE),
 }
 
 
 def covering(values: dict[str, tuple[Any, ...]] = VALUES) -> list[Protocol]:
     """Protocols in which every pair of values occurs, the same ones every time.
 
-    Numbers of steps, of which there are many, are paired with nothing and go round.
+    Numbers of steps, of which there are many, are paired with nothing: each occurs, then the few
+    go round.
     """
     names = [name for name in values if name != "steps"]
     missing = {
@@ -99,7 +119,8 @@ def covering(values: dict[str, tuple[Any, ...]] = VALUES) -> list[Protocol]:
                 known = set(chosen.items())
                 chosen[name] = max(values[name], key=partial(_new, name, known, missing))
         missing -= {((a, chosen[a]), (b, chosen[b])) for a, b in combinations(names, 2)}
-        steps = values["steps"][len(found) % len(values["steps"])]
+        counts = values["steps"] if len(found) < len(values["steps"]) else FEW
+        steps = counts[len(found) % len(counts)]
         found.append(Protocol(steps=steps, **chosen))
     return found
 
@@ -206,6 +227,16 @@ def stepped(out: Any) -> torch.Tensor:
             "nor something with a prev_sample"
         )
     return found
+
+
+def previewed(out: Any) -> torch.Tensor | None:
+    """What `step` returns of the clean sample besides, if anything."""
+    if isinstance(out, tuple | list) and not hasattr(out, "prev_sample"):
+        found = out[1] if len(out) > 1 else None
+    else:
+        get = out.get if isinstance(out, dict) else partial(getattr, out)
+        found = get("pred_original_sample", None)
+    return found if isinstance(found, torch.Tensor) else None
 
 
 def _most(protocol: Protocol) -> int:

@@ -86,6 +86,9 @@ class ConsistencyModels(Preconditioned):
     def asked(self, settings: dict[str, Any], n: int) -> None:
         """Its times are given one by one."""
 
+    def clipping(self, settings: dict[str, Any]) -> None:
+        """What it clips is its own combination of state and output, which is no x̂."""
+
     def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
         return m
 
@@ -153,4 +156,6 @@ class SCM(SchedulerSampler):
 
     def step(self, session: SchedulerSession, i: int, m: Tensor, x: Tensor) -> Tensor:
         unit = float(session.scheduler.config.sigma_data)
-        return super().step(session, i, unit * m, unit * x) / unit
+        out = super().step(session, i, unit * m, unit * x) / unit
+        session.preview = None if session.preview is None else session.preview / unit
+        return out

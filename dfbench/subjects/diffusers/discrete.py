@@ -33,6 +33,11 @@ class Discrete(SchedulerSampler):
 
 @register("DDIMScheduler", "DDIMParallelScheduler")
 class DDIM(Discrete):
+    @property
+    def keeps_eps(self) -> bool:  # type: ignore[override]
+        """Unless it is asked to derive ε̂ anew."""
+        return not self.call.get("use_clipped_model_output")
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         return "ddim", {"eta": float(self.call.get("eta", 0.0))}
 
@@ -83,6 +88,8 @@ class DDIMInverse(Discrete):
 
 @register("DDPMScheduler", "DDPMParallelScheduler")
 class DDPM(Discrete):
+    keeps_eps = False
+
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
         kind = str(settings.get("variance_type", "fixed_small")).removesuffix("_log")
         known = {"fixed_small": "beta_tilde", "fixed_large": "beta", "learned": "beta_tilde"}

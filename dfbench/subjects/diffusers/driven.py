@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from dfbench.errors import SubjectError
-from dfbench.subjects.protocols import Protocol
+from dfbench.subjects.protocols import Protocol, previewed
 
 #: What `step` calls the network's output, the time and the state: in this order, where they have
 #: other names.
@@ -26,7 +26,7 @@ def places(step: Any) -> tuple[int, int, int]:
     names = list(inspect.signature(step).parameters)
     found = [next((names.index(n) for n in role if n in names), None) for role in ROLES]
     known = [at for at in found if at is not None]
-    if len(known) < 3 or sorted(known) != [0, 1, 2]:
+    if len(known) < 3:
         return 0, 1, 2
     return known[0], known[1], known[2]
 
@@ -43,11 +43,16 @@ class Driven:
     Args:
         scheduler: its steps are set.
         protocol: how it is called.
-        middle: the call after which a copy goes on, where the protocol says so.
+        middle: the call after which `meanwhile` is called.
+        meanwhile: scheduler → the one that goes on.
     """
 
-    def __init__(self, scheduler: Any, protocol: Protocol, middle: int) -> None:
-        self.__dict__.update(_scheduler=scheduler, _protocol=protocol, _middle=middle, _calls=0)
+    def __init__(
+        self, scheduler: Any, protocol: Protocol, middle: int, meanwhile: Callable[[Any], Any]
+    ) -> None:
+        self.__dict__.update(
+            _scheduler=scheduler, _protocol=protocol, _middle=middle, _calls=0, _meanwhile=meanwhile
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_scheduler"], name)
@@ -57,7 +62,7 @@ class Driven:
 
     def scale_model_input(self, x: torch.Tensor, t: Any) -> torch.Tensor:
         scale = getattr(self.__dict__["_scheduler"], "scale_model_input", None)
-        out: torch.Tensor = x if scale is None else scale(x, self._told(t))
+        out: torch.Tensor = x if scale is None else scale(x, self._told(t, len(x)))
         return out
 
     def step(self, *args: Any, **options: Any) -> Any:
@@ -70,7 +75,8 @@ class Driven:
         as_tuple = protocol.returns == "tuple" and "return_dict" not in options
         if as_tuple:
             options["return_dict"] = False
-        given[at["timestep"]] = self._told(given[at["timestep"]])
+        rows = len(given[at["sample"]])
+        given[at["timestep"]] = self._told(given[at["timestep"]], rows)
         kept = {name: given[at[name]].clone() for name in ("model_output", "sample")}
         out = own["_scheduler"].step(*given, **options)
         for name, before in kept.items():
@@ -79,13 +85,17 @@ class Driven:
         if as_tuple:
             if not isinstance(out, tuple):
                 raise SubjectError(f"return_dict=False returns {type(out).__name__}, not a tuple")
-            out = SimpleNamespace(prev_sample=out[0])
+            out = SimpleNamespace(prev_sample=out[0], pred_original_sample=previewed(out))
         own["_calls"] += 1
-        if protocol.copied and own["_calls"] == own["_middle"]:
-            own["_scheduler"] = copy.deepcopy(own["_scheduler"])
+        if own["_calls"] == own["_middle"]:
+            own["_scheduler"] = own["_meanwhile"](own["_scheduler"])
         return out
 
-    def _told(self, t: Any) -> Any:
+    def _told(self, t: Any, rows: int) -> Any:
         """The time as the protocol gives it."""
-        number = self.__dict__["_protocol"].time == "number"
-        return t.item() if number and isinstance(t, torch.Tensor) and t.ndim == 0 else t
+        kind = self.__dict__["_protocol"].time
+        if kind == "own" or (isinstance(t, torch.Tensor) and t.ndim > 0):
+            return t
+        if kind == "row":
+            return torch.as_tensor(t).expand(rows).clone()
+        return t.item() if isinstance(t, torch.Tensor) else t

@@ -31,8 +31,10 @@ class Exploding(SchedulerSampler):
     def sigmas(self) -> list[float]:
         """Between those of a run of its own, and the last, at which the sample lands."""
         ratio = self.session(self.counts((10,))[0]).grid.ratio[:-1]
-        inner = np.sqrt(ratio[1:] * ratio[:-1])[[0, 1, 3, 4, 7]] if len(ratio) > 8 else []
-        return [float(sigma) for sigma in (*inner, 0.0)] if len(inner) else []
+        if len(ratio) < 9:
+            return []
+        inner = np.sqrt(ratio[1:] * ratio[:-1])[[0, 1, 3, 4, 7]]
+        return [*map(float, inner), 0.0]
 
 
 class OwnTimes(Exploding):

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from dfbench.errors import NotAffine, SubjectError, Unsupported
@@ -18,12 +19,12 @@ from dfbench.readout import Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 from dfbench.subjects.conventions import TIMES, Convention, Fit, fits
-from dfbench.subjects.diffusers.driven import given_by_role
+from dfbench.subjects.diffusers.driven import given_by_role, places
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler
 from dfbench.subjects.diffusers.scheduler_levels import SchedulerLevels, angle_gap
-from dfbench.subjects.diffusers.session import SchedulerSession
+from dfbench.subjects.diffusers.session import SchedulerSession, quiet
 from dfbench.subjects.nearest import Nearest, nearest
-from dfbench.subjects.protocols import stepped
+from dfbench.subjects.protocols import previewed, stepped
 
 PROBED = (10, 20, 4, 2, 1)  # step counts of the run on which conventions are tried
 UNREAD = Convention("nothing", "nothing", "eps")  # of the run on which conventions are tried
@@ -232,13 +233,27 @@ class Observed(SchedulerSampler):
     def traits(self, claimed: Traits) -> None:
         self._claimed = claimed
 
+    def sign(self, n: int) -> str | None:
+        """A script calls `step` as most are called, and takes `prev_sample` of what it returns."""
+        session, out = self.session(n), None
+        x = torch.zeros((1, 1, 1, 1), dtype=torch.float64)
+        if places(session.scheduler.step) != (0, 1, 2):
+            return None
+        with contextlib.suppress(Exception), quiet():
+            out = session.scheduler.step(x, session.levels.times[0], x, **self.step_options)
+        if not hasattr(out, "prev_sample"):
+            return None
+        return "-" if self.convention.returns.startswith("-") else ""
+
     def output(self, session: SchedulerSession, m: Tensor, i: int) -> Tensor:
         return -m if self.convention.returns.startswith("-") else m
 
     def step(self, session: SchedulerSession, i: int, m: Tensor, x: Tensor) -> Tensor:
         given = {"generator": session.generator} if self.takes_generator else {}
         args = given_by_role(session.scheduler.step, (m, session.times[i], x))
-        return stepped(session.scheduler.step(*args, **self.step_options, **given))
+        out = session.scheduler.step(*args, **self.step_options, **given)
+        session.preview = previewed(out)
+        return stepped(out)
 
 
 NEAREST = "it is no published method that is known; the nearest is "

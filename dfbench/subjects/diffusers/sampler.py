@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfbench.clipping import Clipping
 from dfbench.draws import preserved_random_state
 from dfbench.errors import SubjectError, Unsupported, Unusable
 from dfbench.levels import Array, Grid
@@ -27,7 +28,7 @@ from dfbench.subjects.contract import Sampler
 from dfbench.subjects.conventions import configuration
 from dfbench.subjects.diffusers.scheduler_levels import SchedulerLevels, TrainingSteps
 from dfbench.subjects.diffusers.session import SchedulerSession, quiet
-from dfbench.subjects.protocols import stepped
+from dfbench.subjects.protocols import previewed, stepped
 from dfbench.table import Difference
 
 Published = tuple[str, dict[str, Any]]
@@ -98,6 +99,7 @@ class SchedulerSampler(Sampler):
         default_prediction: where there is no option `prediction_type`.
         settings: the whole configuration, defaults and all.
         begin: how runs start in the middle ("times" or "index"); empty: they do not.
+        keeps_eps: as of a `Clipping`.
     """
 
     library = "diffusers"
@@ -108,6 +110,7 @@ class SchedulerSampler(Sampler):
     also: str | None = ""
     default_prediction = "epsilon"
     begin = ""
+    keeps_eps: bool | None = None
 
     def __init__(
         self,
@@ -184,10 +187,15 @@ class SchedulerSampler(Sampler):
         """Why a configuration cannot be certified; None if it can."""
         return None
 
-    @property
-    def channels(self) -> int | None:
-        """The number of channels that the class insists on; None: any."""
-        return None
+    def clipping(self, settings: dict[str, Any]) -> Clipping | None:
+        """How x̂ is clipped under these settings."""
+        keeps = self.keeps_eps
+        if settings.get("thresholding"):
+            ratio = float(settings.get("dynamic_thresholding_ratio", 0.995))
+            return Clipping(None, ratio, float(settings.get("sample_max_value", 1.0)), keeps)
+        if settings.get("clip_sample"):
+            return Clipping(float(settings.get("clip_sample_range", 1.0)), keeps_eps=keeps)
+        return Clipping(keeps_eps=keeps) if settings.get("clip_denoised") else None
 
     def prediction(self) -> str:
         """What the network returns."""
@@ -253,7 +261,9 @@ class SchedulerSampler(Sampler):
     def step(self, session: SchedulerSession, i: int, m: Tensor, x: Tensor) -> Tensor:
         """The state after the i-th call, with the generator where `step` takes one."""
         given = {"generator": session.generator} if self.takes_generator else {}
-        return stepped(session.scheduler.step(m, session.times[i], x, **self.step_options, **given))
+        out = session.scheduler.step(m, session.times[i], x, **self.step_options, **given)
+        session.preview = previewed(out)
+        return stepped(out)
 
     def by_design(self) -> dict[str, Expected]:
         """Failures that are by design: claim id → reason and size."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from dfbench.draws import aside
 from dfbench.errors import SetupError, SubjectError, Unsupported
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.readout import Call, CalledModel, TooManyInputs
@@ -19,7 +23,7 @@ from dfbench.subjects.alike import duplicate
 from dfbench.subjects.contract import Companion, Reference, Session
 from dfbench.subjects.conventions import configuration
 from dfbench.subjects.diffusers.driven import Driven
-from dfbench.subjects.protocols import Protocol, generators
+from dfbench.subjects.protocols import ANOTHER, COPY, ORIGINAL, Protocol, generators
 
 if TYPE_CHECKING:
     from dfbench.subjects.diffusers.sampler import SchedulerSampler
@@ -101,6 +105,7 @@ class SchedulerSession(Session):
         self.calls, self.grid = subject.kept(("levels", *self._key), self._visited)
         if self.prediction == "edm":
             self.sigma_data = float(self.settings["sigma_data"])
+        self.clipping = subject.clipping(self.settings)
         self.cleanest, self.noisiest = self.levels.cleanest, self.levels.noisiest
         self.time_tolerance = self.levels.time_tolerance
         self.time_derivation = self.levels.time_derivation
@@ -207,8 +212,34 @@ class SchedulerSession(Session):
             raise Unsupported("step takes no generator")
         self._use(protocol)
         _ = self._enter  # kept: it is measured on a copy
-        self.scheduler = Driven(self.scheduler, protocol, len(self.calls) // 2)
+        middle = len(self.calls) // 2
+        meanwhile = partial(self._meanwhile, protocol, middle)
+        self.scheduler = Driven(self.scheduler, protocol, middle, meanwhile)
         return self
+
+    def _meanwhile(self, protocol: Protocol, middle: int, scheduler: Any) -> Any:
+        """What a protocol has happen in the middle of a run → the scheduler that goes on."""
+        if protocol.meanwhile == COPY:
+            return copy.deepcopy(scheduler)
+        rng = torch.Generator().manual_seed(2)
+        if protocol.meanwhile == ANOTHER:
+            with aside():
+                self.subject.session(self.n)(
+                    lambda z, call: torch.randn(z.shape, generator=rng, dtype=z.dtype),
+                    torch.randn(protocol.shape, generator=rng, dtype=torch.float64),
+                    generators(protocol),
+                )
+        if protocol.meanwhile == ORIGINAL:
+            copied = copy.deepcopy(scheduler)
+            with aside():
+                other = copy.copy(self)
+                other.scheduler, other.generator = copied, generators(protocol)
+                x = torch.randn(protocol.shape, generator=rng, dtype=torch.float64)
+                for i in range(middle, len(self.calls)):
+                    self._input(copied, x, self.times[i])
+                    m = torch.randn(x.shape, generator=rng, dtype=x.dtype)
+                    x = self.subject.step(other, i, self.subject.output(other, m, i), x)
+        return scheduler
 
     def _use(self, protocol: Protocol) -> None:
         """What the same object was first used for, fresh; then its steps are set."""
@@ -227,9 +258,11 @@ class SchedulerSession(Session):
             return torch.randn(z.shape, generator=rng, dtype=z.dtype)
 
         other = self.subject.session(max(1, self.n + more))
-        z = torch.randn(protocol.shape, generator=rng, dtype=torch.float64)
+        wider = protocol.before == "a run of another shape"
+        shape = [size + 1 for size in protocol.shape] if wider else protocol.shape
+        z = torch.randn(tuple(shape), generator=rng, dtype=torch.float64)
         with contextlib.suppress(Aborted):
-            other(model, z, generators(protocol))
+            other(model, z, generators(replace(protocol, shape=tuple(shape))))
         self.scheduler, self.levels = other.scheduler, other.levels
         self.again()
 
