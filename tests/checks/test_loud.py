@@ -59,7 +59,8 @@ class Unclipped(DDIM):
 
 
 @pytest.mark.parametrize(
-    ("cls", "config"), [(Deaf, {}), (OfTheChannel, {"thresholding": True}), (Unclipped, {})]
+    ("cls", "config"),
+    [(Deaf, {}), (OfTheChannel, {"thresholding": True, "sample_max_value": 5.0}), (Unclipped, {})],
 )
 def test_a_clip_that_is_wrong_is_seen(cls, config):
     (subject,) = resolve(cls, config)
