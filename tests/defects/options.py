@@ -258,4 +258,5 @@ typo(
     "B_h = hh",
     "B_h = torch.expm1(hh)",
     solver_type="bh1",
+    final_sigmas_type="sigma_min",
 )
