@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from dfbench.draws import preserved_random_state
 from dfbench.errors import Unsupported
+from dfbench.subjects.alike import duplicate
 from dfbench.subjects.contract import Companion
 from dfbench.subjects.conventions import training_steps
 
@@ -58,6 +62,7 @@ def companions(session: SchedulerSession) -> dict[str, Companion]:
     made = [f for f in (add_noise, scale_noise, get_velocity) if hasattr(scheduler, f.__name__)]
     found: dict[str, Companion] = {f.__name__: f for f in made}
     found |= {f"{f.__name__} with a time a row": of_rows(f) for f in made}
+    found |= _in_a_run(session, {f.__name__: f for f in made if f is not get_velocity})
     if "add_noise" in found and getattr(scheduler, "alphas_cumprod", None) is not None:
         with contextlib.suppress(Unsupported):
             found |= _in_training(session)
@@ -72,10 +77,51 @@ def _in_training(session: SchedulerSession) -> dict[str, Companion]:
     """
     fresh, levels = session.subject.unused(), session.levels
 
-    def training(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
-        t = torch.tensor([(7 + 97 * i) % int(training_steps(fresh))])
+    def training(x: torch.Tensor, eps: torch.Tensor, i: int, dtype: Any = torch.int64) -> Any:
+        t = torch.tensor([(7 + 97 * i) % int(training_steps(fresh))], dtype=dtype)
         level = levels.trained_at(float(t))
         scale = 1 / level.alpha if levels.landed_scale == "ve" else 1.0
         return fresh.add_noise(x, eps, t), scale * (level.alpha * x + level.sigma * eps)
 
-    return {"add_noise before set_timesteps": training}
+    def on_vectors(x: torch.Tensor, eps: torch.Tensor, i: int) -> Any:
+        return training(x.flatten(1), eps.flatten(1), i)
+
+    return {
+        "add_noise before set_timesteps": training,
+        "add_noise before set_timesteps, of vectors": on_vectors,
+        "add_noise before set_timesteps, times of 32 bits": partial(training, dtype=torch.int32),
+    }
+
+
+def _in_a_run(session: SchedulerSession, made: dict[str, Any]) -> dict[str, Companion]:
+    """What image to image and inpainting call, of a scheduler that was told where it begins."""
+    if not hasattr(session.scheduler, "set_begin_index"):
+        return {}
+
+    def of(name: str, begin: bool) -> Companion:
+        def called(x: torch.Tensor, eps: torch.Tensor, step: int) -> Any:
+            first = next(i for i, call in enumerate(session.calls) if call.step == step)
+            scheduler, expected = duplicate(session.scheduler), made[name](x, eps, step)[1]
+            scheduler.set_begin_index(first if begin else 0)
+            if not begin:
+                _stepped(session, scheduler, first, torch.zeros_like(x))
+            t = session.levels.times[first].reshape(1)
+            given = (x, t, eps) if name == "scale_noise" else (x, eps, t)
+            return getattr(scheduler, name)(*given), expected
+
+        return called
+
+    return {f"{name} with a begin index": of(name, True) for name in made} | {
+        f"{name} in the middle of a run": of(name, False) for name in made
+    }
+
+
+def _stepped(session: SchedulerSession, scheduler: Any, count: int, x: torch.Tensor) -> None:
+    """Some steps of a run, whatever comes of them."""
+    run = copy.copy(session)
+    run.scheduler, run.times, run.previous = scheduler, session.levels.times, None
+    run.generator = torch.Generator().manual_seed(0)
+    with preserved_random_state(), torch.no_grad():
+        for i in range(count):
+            session._input(scheduler, x, run.times[i])
+            session.subject.step(run, i, session.subject.output(run, x, i), x)
