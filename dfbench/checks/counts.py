@@ -35,7 +35,7 @@ def _breaks(size: float) -> Sampler:
     core="the run",
 )
 def counts_check(subject: Sampler) -> Finding:
-    """Runs at many step counts, all training steps among them; counts what went wrong."""
+    """Runs at many step counts, all training steps among them; how many of them go wrong."""
     problems: list[tuple[int, str]] = []
     refused: list[str] = []
     counts = subject.counts(sorted({*STEPS, *AWKWARD, subject.most_steps or 1}))
@@ -59,12 +59,19 @@ def counts_check(subject: Sampler) -> Finding:
     n, first = next(iter(problems), (0, ""))
     where = "; ".join(f"{n} steps: {p}" for n, p in problems[:4])
     more = f" (and {len(problems) - 4} more)" if len(problems) > 4 else ""
+    wrong = {n for n, _ in problems}
+    usual = wrong & {*STEPS, *subject.steps}
     return judge(
-        len(problems),
+        len(wrong),
         0,
-        unit="problems",
+        unit=f"of {len(counts)} step counts go wrong",
         derivation="none is allowed",
-        failing={"where": where + more, "why": first, "counterexample": {"steps": n}},
+        failing={
+            "where": where + more,
+            "why": first,
+            "counterexample": {"steps": n},
+            "harm": "samples" if usual else "options",  # step counts that hardly anybody runs
+        },
     )
 
 
@@ -73,7 +80,7 @@ def _never_runs(subject: Sampler, refusal: str) -> Finding:
     if subject.call:
         return inconclusive(refusal, "not asked")
     why = f"it refuses every number of steps: {refusal}"
-    return fail(why, unit="problems", measured=float("inf"), bound=0.0)
+    return fail(why, unit="step counts", measured=float("inf"), bound=0.0)
 
 
 def _repeated(session: Session) -> list[str]:

@@ -75,6 +75,8 @@ class Right:
         call: arguments of `step`, or of `set_timesteps`.
         like: the class or function that it has to run as, with the same arguments.
         point: the network for data at a point, (scheduler, input, time) → output.
+        known: claims that a real configuration fails → the defect of the release, by its entry in
+            `reports/diffusers/adjudication.json`.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Right:
     call: dict[str, Any] = field(default_factory=dict)
     like: Callable[..., Any] | None = None
     point: Callable[[Any, torch.Tensor, Any], torch.Tensor] | None = None
+    known: dict[str, str] = field(default_factory=dict)
 
 
 def wrong(
@@ -199,12 +202,13 @@ def right(
     call: dict[str, Any] | None = None,
     like: Callable[..., Any] | None = None,
     point: Callable[[Any, torch.Tensor, Any], torch.Tensor] | None = None,
+    known: dict[str, str] | None = None,
     **config: Any,
 ) -> None:
     """Enters something right."""
     if name in RIGHT:
         raise ValueError(f"{name} twice")
-    RIGHT[name] = Right(name, says, make, config, call or {}, like, point)
+    RIGHT[name] = Right(name, says, make, config, call or {}, like, point, known or {})
 
 
 def like(other: Callable[..., Any], **config: Any) -> Callable[[C], C]:

@@ -50,13 +50,24 @@ SD: dict[str, Any] = {
 FLOW = {"num_train_timesteps": 1000, "shift": 3.0}
 
 
+#: Where trailing times are not T/n apart, a step of DDIM goes T // n down all the same.
+STRIDES = {"bookkeeping": "previous-time-by-stride", "identity": "previous-time-by-stride"}
+
+
 def real(
-    name: str, says: str, kind: str, *, call: dict[str, Any] | None = None, **file: Any
+    name: str,
+    says: str,
+    kind: str,
+    *,
+    call: dict[str, Any] | None = None,
+    known: dict[str, str] | None = None,
+    **file: Any,
 ) -> None:
     """A `scheduler_config.json`, without what other classes put into it (`from_config`)."""
     cls = getattr(diffusers, kind)
     taken = inspect.signature(cls.__init__).parameters
-    right(f"real/{name}", says, cls, call=call, **{k: v for k, v in file.items() if k in taken})
+    config = {k: v for k, v in file.items() if k in taken}
+    right(f"real/{name}", says, cls, call=call, known=known, **config)
 
 
 real("sd15", "Stable Diffusion 1.5", "PNDMScheduler", **SD)
@@ -90,11 +101,19 @@ real(
 real("sd-unipc", "UniPC with Stable Diffusion's betas", "UniPCMultistepScheduler", **SD)
 real("sd-heun", "Heun with Stable Diffusion's betas", "HeunDiscreteScheduler", **SD)
 real("sd-lms", "LMS with Stable Diffusion's betas", "LMSDiscreteScheduler", **SD)
-real("sd-dpm2", "DPM2 Karras", "KDPM2DiscreteScheduler", use_karras_sigmas=True, **SD)
+real(
+    "sd-dpm2",
+    "DPM2 Karras",
+    "KDPM2DiscreteScheduler",
+    known={"counts": "kdpm2-karras-times"},
+    use_karras_sigmas=True,
+    **SD,
+)
 real(
     "sd-zero-snr",
     "zero terminal SNR, trailing, v",
     "DDIMScheduler",
+    known=STRIDES,
     rescale_betas_zero_snr=True,
     timestep_spacing="trailing",
     prediction_type="v_prediction",
@@ -140,6 +159,7 @@ real(
     "ltx",
     "LTX-Video",
     "FlowMatchEulerDiscreteScheduler",
+    known={"counts": "shift-terminal-one-step"},
     call={"mu": 2.05},
     base_shift=0.95,
     max_shift=2.05,
@@ -150,6 +170,7 @@ real(
     "wan",
     "Wan 2.1",
     "UniPCMultistepScheduler",
+    known={"told-level": "truncated-times"},
     prediction_type="flow_prediction",
     use_flow_sigmas=True,
     flow_shift=3.0,
@@ -159,6 +180,7 @@ real(
     "sana",
     "Sana",
     "DPMSolverMultistepScheduler",
+    known={"told-level": "truncated-times"},
     prediction_type="flow_prediction",
     use_flow_sigmas=True,
     flow_shift=3.0,
@@ -183,6 +205,7 @@ real(
     "cogvideox",
     "CogVideoX 2B",
     "CogVideoXDDIMScheduler",
+    known=STRIDES,
     **{**SD, "set_alpha_to_one": True, "steps_offset": 0},
     prediction_type="v_prediction",
     rescale_betas_zero_snr=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +91,15 @@ def test_a_real_configuration_runs(subject: Right) -> None:
     run = Run(grid=_grid(subject), call=call)
     for name, value in run.trace(lambda: subject.make(**subject.config)):
         assert bool(value.isfinite().all()), name
+
+
+def test_what_is_known_of_a_release_is_adjudicated() -> None:
+    """And it is one of what fails."""
+    path = Path(__file__).parents[2] / "reports/diffusers/adjudication.json"
+    entries = {entry["id"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))}
+    for subject in subjects().values():
+        for claim, known in subject.known.items():
+            assert claim in entries[known]["claims"], subject.name
 
 
 def test_there_are_sixty() -> None:
