@@ -64,7 +64,7 @@ def counts_check(subject: Sampler) -> Finding:
     return judge(
         len(wrong),
         0,
-        unit=f"of {len(counts)} step counts go wrong",
+        unit="step counts that go wrong",
         derivation="none is allowed",
         failing={
             "where": where + more,

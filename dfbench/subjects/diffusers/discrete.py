@@ -166,7 +166,7 @@ class Wuerstchen(DDPM):
                 "ᾱ is clamped to [1e-4, 0.9999], as written: where scaler crowds the times at one "
                 "end, the first levels are equal and the step between them is the identity",
                 within=26.0,
-                unit="problems",
+                unit="step counts that go wrong",
             )
         return known
 

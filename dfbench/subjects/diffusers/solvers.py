@@ -59,7 +59,7 @@ class LogSNRSolver(SchedulerSampler):
                 f"{spaced}=True rounds the times to whole training steps, as written: with many "
                 "steps the last levels are closer than one, and two of them are told the same time",
                 within=10.0,
-                unit="problems",
+                unit="step counts that go wrong",
             )
         return known
 
