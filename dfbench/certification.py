@@ -22,7 +22,7 @@ from dfbench.outcome.coverage import known_purpose
 from dfbench.outcome.expected import predictions
 from dfbench.progress import Progress, quiet
 from dfbench.subjects import Asked, excluded
-from dfbench.subjects.contract import Sampler
+from dfbench.subjects.contract import Depth, Sampler
 
 PER_WORKER = 40  # subjects that make another process worth its start
 
@@ -42,6 +42,7 @@ def certify(
     isolate: bool = False,
     purpose: Purpose = "all",
     expected_failures: Mapping[str, Any] | None = None,
+    depth: Depth = "quick",
 ) -> Certificate:
     """Hold subjects to every claim that applies.
 
@@ -62,6 +63,7 @@ def certify(
             "all". The findings are the same.
         expected_failures: claim → reason, (reason, size), or a table of reason, within and unit;
             or subject → such a table of claims. A failure of more than its size counts.
+        depth: "quick", or "thorough" for releases and nightly jobs: hundreds of protocols, drawn.
 
     Returns:
         The certificate; its findings come in the order of `dfbench.checks.CLAIMS`.
@@ -76,7 +78,7 @@ def certify(
         raise Unusable("no subject is given")
     claims = selected(select)
     expected = predictions(expected_failures, CLAIMS)
-    asked = Asked(config, call, configs, steps, declare, expected)
+    asked = Asked(config, call, configs, steps, declare, expected, depth)
     if isolate and not all(isinstance(one, str) for one in given):
         raise Unusable("an object is certified where it is; give its name to isolate it")
     places = [(one, i, each) for one in given for i, each in enumerate(_places(one, asked))]

@@ -211,6 +211,13 @@ class For(StrEnum):
     all = "all"
 
 
+class Depth(StrEnum):
+    """How much is asked of a subject."""
+
+    quick = "quick"
+    thorough = "thorough"
+
+
 class Configs(StrEnum):
     """Which configurations of a library's subjects are certified."""
 
@@ -305,6 +312,9 @@ def certify(
             help="TOML or JSON: claim → reason, within (its size) and unit; or subject → claims.",
         ),
     ] = None,
+    depth: Annotated[
+        Depth, typer.Option(help="Thorough: hundreds of ways of running, drawn; takes minutes.")
+    ] = Depth.quick,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default, as many as are useful.")
     ] = None,
@@ -335,6 +345,7 @@ def certify(
             workers=workers,
             purpose=known_purpose(purpose.value),
             expected_failures=expected,
+            depth="thorough" if depth is Depth.thorough else "quick",
         )
     known = {"seed": seed} | certificate.environment
     certificate = replace(certificate, environment=known | {"command": _command(context)})

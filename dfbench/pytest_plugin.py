@@ -21,6 +21,7 @@ from dfbench.report import labels
 
 if TYPE_CHECKING:
     from dfbench.outcome import Claim, Finding
+    from dfbench.subjects.contract import Depth
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def parametrize_with_checks(
     select: Sequence[str] | None = None,
     expected_failures: Mapping[str, Any] | None = None,
     purpose: Purpose = "all",
+    depth: Depth = "quick",
 ) -> Callable[[Any], Any]:
     """Parametrise a test with every check that its subjects are held to.
 
@@ -91,7 +93,7 @@ def parametrize_with_checks(
         select: claims to check; by default, all.
         expected_failures: beside those that the subjects declare themselves, as for
             `dfbench.certify`: claim → reason, (reason, size) or table.
-        purpose: what has to be right, as for `dfbench.certify`.
+        purpose, depth: what has to be right, and how much is asked, as for `dfbench.certify`.
 
     Returns:
         A decorator for a test of the arguments `subject` and `check`.
@@ -106,7 +108,7 @@ def parametrize_with_checks(
     selected(wanted)
     expected = predictions(expected_failures, CLAIMS)
     made, called = dict(config or {}), dict(call or {})
-    asked = Asked(made, called, configs, steps, dict(declare or {}), expected)
+    asked = Asked(made, called, configs, steps, dict(declare or {}), expected, depth)
     specs = list(subjects) if isinstance(subjects, list | tuple) else [subjects]
     items = [
         pytest.param(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from analytic import CoupledMixtures, GaussianMixture
 from dfbench.levels import Array, Grid, Level
+from dfbench.protocols import VALUES, Protocol
 from dfbench.schedules import EDM, VE, Cosine, FlowMatching, LinearVP, Schedule, Shifted, SubVP
 
 _SCALES = {
@@ -133,3 +134,18 @@ def fields() -> st.SearchStrategy[Field]:
     """Fields with coefficients of order one."""
     one = floats(-1.0, 1.0)
     return st.tuples(one, one, one, one).map(Field)
+
+
+@st.composite
+def protocols(draw: Any, /, **fixed: Any) -> Protocol:
+    """A way to run a sampler; shrinks to the plain run, to few steps and a small state.
+
+    Args:
+        **fixed: fields of `dfbench.protocols.Protocol` that are not drawn, or tuples to draw from.
+
+    >>> protocols(generator="one").example()  # doctest: +SKIP
+    """
+    values = VALUES | {k: v if isinstance(v, tuple) else (v,) for k, v in fixed.items()}
+    if "steps" not in fixed:
+        values["steps"] = (*sorted(VALUES["steps"]), 13, 37, 61)
+    return Protocol(**{name: draw(st.sampled_from(of)) for name, of in values.items()})

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from dfbench.errors import NotAffine, SubjectError, Unsupported
 from dfbench.levels import Array
 from dfbench.outcome import Finding, deciding, inconclusive, judge, skip
-from dfbench.subjects.protocols import VALUES
+from dfbench.protocols import VALUES
 
 #: The step counts that people use, the fewest first.
 STEPS = (*sorted(VALUES["steps"]), 100)

@@ -10,9 +10,10 @@ from dfbench.draws import GaussianDraws, preserved_random_state
 from dfbench.errors import Undefined
 from dfbench.levels import Level
 from dfbench.outcome import Finding, claim, judge, skip
+from dfbench.protocols import PLAIN
 from dfbench.readout import Call, CalledModel
 from dfbench.subjects.contract import Sampler, Session
-from dfbench.subjects.protocols import PLAIN, inputs
+from dfbench.subjects.protocols import inputs
 from dfbench.subjects.reference import MethodSampler, MethodSession
 
 STEPS = (1, 3, 10)

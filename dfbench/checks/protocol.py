@@ -11,19 +11,13 @@ import torch
 
 from dfbench.errors import SubjectError, Unsupported
 from dfbench.outcome import Finding, claim, deciding, judge, skip
+from dfbench.protocols import PLAIN, VALUES, Protocol, covering, simpler
 from dfbench.subjects.contract import Sampler
-from dfbench.subjects.protocols import (
-    PLAIN,
-    VALUES,
-    Protocol,
-    covering,
-    plainly,
-    played,
-    simpler,
-)
+from dfbench.subjects.protocols import plainly, played
 from dfbench.subjects.reference import Defect, MethodSampler
 
 WAYS = ("generator", "returns", "time")  # that a sampler may refuse
+DRAWN = 200  # protocols, of a thorough certificate
 
 
 def _shares(size: float) -> Sampler:
@@ -94,9 +88,14 @@ def refuses(subject: Sampler, protocol: Protocol) -> bool:
     control_size=1e-3,
 )
 def protocol_check(subject: Sampler) -> Finding:
-    """Protocols in which every pair of values occurs; the simplest of those that fail."""
-    narrow = subject.reading(10).single
+    """Protocols in which every pair of values occurs; the simplest of those that fail.
+
+    Thorough: drawn ones besides.
+    """
+    narrow = subject.reading(subject.counts((10,))[0]).single
     found = deciding(_all(subject, narrow), skip("cannot be run under a protocol", "not asked"))
+    if found.verdict == "pass" and subject.depth == "thorough":
+        return _drawn(subject, narrow) or found
     if found.verdict != "fail":
         return found
     protocol = Protocol(**(found.counterexample or {}))
@@ -129,6 +128,40 @@ def _all(subject: Sampler, narrow: bool) -> Iterator[Finding]:
             yield _judged(protocol, *gap(subject, protocol), narrow)
 
 
+class _Fails(Exception):
+    """A protocol that fails, for Hypothesis to make simpler."""
+
+
+def _drawn(subject: Sampler, narrow: bool) -> Finding | None:
+    """The simplest protocol that fails, of many that are drawn; None: none does."""
+    import hypothesis
+
+    from dfbench.testing import protocols
+
+    known: list[Finding] = []
+
+    @hypothesis.seed(subject.seed)
+    @hypothesis.settings(
+        max_examples=DRAWN,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+        report_multiple_bugs=False,
+    )
+    @hypothesis.given(protocols(**taken(subject)))
+    def ask(protocol: Protocol) -> None:
+        with suppress(Unsupported):
+            finding = _judged(protocol, *gap(subject, protocol), narrow)
+            if finding.verdict == "fail":
+                known[:] = [finding]
+                raise _Fails
+
+    with suppress(_Fails):
+        ask()
+    return known[0] if known else None
+
+
 def taken(subject: Sampler) -> dict[str, tuple[Any, ...]]:
     """The values that the subject takes where all else is plain."""
 
@@ -140,7 +173,9 @@ def taken(subject: Sampler) -> dict[str, tuple[Any, ...]]:
         return True
 
     return {
-        name: values if name == "steps" else (values[0], *(v for v in values[1:] if takes(name, v)))
+        name: tuple(subject.counts(values))
+        if name == "steps"
+        else (values[0], *(v for v in values[1:] if takes(name, v)))
         for name, values in VALUES.items()
     }
 

@@ -6,11 +6,11 @@ import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from dfbench.errors import Unusable
 from dfbench.outcome.expected import Predicted
-from dfbench.subjects.contract import Sampler
+from dfbench.subjects.contract import Depth, Sampler
 from dfbench.subjects.library import Library, library, library_names
 
 ACCEPTED = "LIBRARY, LIBRARY:NAME, package.module:NAME or path/to/file.py:NAME"
@@ -73,7 +73,7 @@ class Asked:
     """How subjects are made, and what is asked of all of them; see `dfbench.certify`.
 
     Raises:
-        Unusable: a step count is not a positive whole number.
+        Unusable: a step count is not a positive whole number, or there is no such depth.
     """
 
     config: dict[str, Any] | None = None
@@ -82,8 +82,12 @@ class Asked:
     steps: Sequence[int] = ()
     declare: dict[str, Any] | None = None
     expected: Predicted = field(default_factory=dict)
+    depth: Depth = "quick"
 
     def __post_init__(self) -> None:
+        if self.depth not in get_args(Depth):
+            known = " or ".join(map(repr, get_args(Depth)))
+            raise Unusable(f"depth must be {known}, got {self.depth!r}")
         given = tuple(dict.fromkeys(self.steps))
         wrong = [n for n in given if not isinstance(n, int) or isinstance(n, bool) or n < 1]
         if wrong:
@@ -94,7 +98,8 @@ class Asked:
     def given(self) -> dict[str, Any]:
         """How subjects are made, as arguments of `dfbench.certify`."""
         names = ("config", "call", "steps", "declare")
-        return {name: value for name in names if (value := getattr(self, name))}
+        deep = {"depth": self.depth} if self.depth != "quick" else {}
+        return {name: value for name in names if (value := getattr(self, name))} | deep
 
     def samplers(self, subject: Any) -> list[Sampler]:
         """The samplers of one subject.
@@ -110,9 +115,10 @@ class Asked:
     def _asked(self, sampler: Sampler) -> Sampler:
         """The sampler with what is asked of it, which leaves one that was handed in as it is."""
         expected = {**self.expected.get("", {}), **self.expected.get(sampler.name, {})}
-        if not self.steps and not self.declare and not expected:
+        if not self.steps and not self.declare and not expected and self.depth == sampler.depth:
             return sampler
         made = copy.copy(sampler)
+        made.depth = self.depth
         if self.steps:
             made.steps = tuple(self.steps)
         if self.declare:
@@ -123,7 +129,8 @@ class Asked:
     @property
     def said(self) -> dict[str, Any]:
         """What a certificate says of it besides."""
-        return {"steps": list(self.steps)} if self.steps else {}
+        deep = {"depth": self.depth} if self.depth != "quick" else {}
+        return ({"steps": list(self.steps)} if self.steps else {}) | deep
 
 
 def _recognising(thing: Any) -> Library | None:

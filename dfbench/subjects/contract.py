@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 
@@ -19,15 +19,16 @@ from dfbench.clipping import Clipping
 from dfbench.errors import NotAffine, Unsupported, Unusable
 from dfbench.levels import Array, Grid, Level
 from dfbench.outcome import Expected, Finding
+from dfbench.protocols import PLAIN, Protocol
 from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
-from dfbench.subjects.protocols import PLAIN, Protocol
 from dfbench.table import Difference, Table
 
 if TYPE_CHECKING:
     from dfbench.schedules import Scale
     from dfbench.subjects.declared import Declared
 
+Depth = Literal["quick", "thorough"]
 DECLARED = "declared by its owner: "
 SAME = "its own times, given"  # of `Sampler.on_grids`: the run is the one without them
 Kept = TypeVar("Kept")
@@ -169,6 +170,7 @@ class Sampler(ABC):
         expected: claim id → the reason and the size of a failure that is by design.
         notes: what a reader has to know of how the subject was made.
         steps: the step counts that its user runs; empty: nobody says.
+        depth: "quick", or "thorough": what takes minutes is asked, too.
         declared: what its owner claims of it; None: nothing.
     """
 
@@ -184,6 +186,7 @@ class Sampler(ABC):
     most_steps: int | None = None
     ascending: bool = False
     steps: tuple[int, ...] = ()
+    depth: Depth = "quick"
     declared: Declared | None = None
 
     @property

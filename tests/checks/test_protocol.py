@@ -6,10 +6,14 @@ from itertools import combinations
 
 import pytest
 import torch
+from hypothesis import given
 
+import dfbench
 from dfbench.checks.protocol import protocol_check
+from dfbench.errors import Unusable
+from dfbench.protocols import PLAIN, VALUES, covering, simpler
 from dfbench.subjects import resolve
-from dfbench.subjects.protocols import PLAIN, VALUES, covering, simpler
+from dfbench.testing import protocols
 
 diffusers = pytest.importorskip("diffusers")
 DDIM, DDPM = diffusers.DDIMScheduler, diffusers.DDPMScheduler
@@ -188,3 +192,40 @@ def test_what_is_simpler_is_nearer_to_the_plain_run():
     for protocol in covering():
         assert all(easier != protocol for easier in simpler(protocol))
     assert all(each.steps < PLAIN.steps for each in simpler(PLAIN))
+
+
+class OnlyTogether(DDIM):
+    """Wrong for video, of a tuple, after a run of more steps: no two of them show it."""
+
+    def set_timesteps(self, n, *args, **options):
+        self.before, self.now = getattr(self, "now", 0), n
+        super().set_timesteps(n, *args, **options)
+
+    def step(self, model_output, timestep, sample, return_dict=True, **options):
+        if sample.ndim == 5 and self.before > self.now and not return_dict:
+            model_output = model_output * 1.01
+        return super().step(model_output, timestep, sample, return_dict=return_dict, **options)
+
+
+def test_what_only_three_things_together_show_is_found_by_drawing():
+    (subject,) = resolve(OnlyTogether)
+    if protocol_check(subject).verdict == "fail":
+        pytest.skip("a covering of pairs has the three by chance")
+    (report,) = dfbench.certify(OnlyTogether, select=["protocol"], depth="thorough").subjects
+    (finding,) = report.findings
+    assert finding.verdict == "fail"
+    simplest = {"shape": (2, 3, 2, 4, 5), "returns": "tuple", "before": "a longer run"}
+    different = {k: v for k, v in finding.counterexample.items() if v != getattr(PLAIN, k)}
+    assert {k: v for k, v in different.items() if k != "steps"} == simplest
+
+
+def test_a_depth_that_does_not_exist_is_refused():
+    with pytest.raises(Unusable, match="'quick' or 'thorough'"):
+        dfbench.certify(DDIM, depth="deep")
+
+
+@given(protocols(generator="one", steps=(2, 3)))
+def test_protocols_are_drawn_from_what_is_asked_for(protocol):
+    assert protocol.generator == "one"
+    assert protocol.steps in (2, 3)
+    assert protocol.shape in VALUES["shape"]

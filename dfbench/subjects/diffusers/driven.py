@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from dfbench.errors import SubjectError
-from dfbench.subjects.protocols import Protocol, previewed
+from dfbench.protocols import Protocol
+from dfbench.subjects.protocols import previewed
 
 #: What `step` calls the network's output, the time and the state: in this order, where they have
 #: other names.

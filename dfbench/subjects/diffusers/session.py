@@ -17,13 +17,14 @@ import torch
 from dfbench.draws import aside
 from dfbench.errors import SetupError, SubjectError, Unsupported
 from dfbench.levels import Array, Grid, Level, grid_of
+from dfbench.protocols import ANOTHER, COPY, ORIGINAL, Protocol
 from dfbench.readout import Call, CalledModel, TooManyInputs
 from dfbench.samplers import METHODS
 from dfbench.subjects.alike import duplicate
 from dfbench.subjects.contract import Companion, Reference, Session
 from dfbench.subjects.conventions import configuration
 from dfbench.subjects.diffusers.driven import Driven
-from dfbench.subjects.protocols import ANOTHER, COPY, ORIGINAL, Protocol, generators
+from dfbench.subjects.protocols import generators
 
 if TYPE_CHECKING:
     from dfbench.subjects.diffusers.sampler import SchedulerSampler
