@@ -88,6 +88,8 @@ def test_options_arrive(certify, tmp_path):
                 "2",
                 "--for",
                 "img2img",
+                "--depth",
+                "thorough",
                 "--expected-failures",
                 str(tmp_path / "known.toml"),
             ]
@@ -109,6 +111,7 @@ def test_options_arrive(certify, tmp_path):
         "expected_failures": {"law": {"reason": "as I know", "within": 0.5}},
         "configs": "all",
         "workers": 2,
+        "depth": "thorough",
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from dfbench._version import __version__
+from dfbench.errors import Unsupported
 from dfbench.levels import Grid, Level
 from dfbench.readout import Call, CalledModel
 from dfbench.samplers import METHODS, Method
@@ -51,6 +52,8 @@ class MethodSession(Session):
     def __call__(
         self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
+        if isinstance(generator, list):
+            raise Unsupported("a reference method takes one generator for all rows")
         calls = draws = 0
         path: Any = None
         each = self.evaluations
