@@ -101,7 +101,7 @@ class TorchMixture(torch.nn.Module):
         if not bool((alpha**2 * self.spectra + sigma**2 > 0).all()):
             raise ValueError("at sigma = 0 a component without variance has no density")
         each = max(1, BLOCK // max(size, dim))
-        for block in z.split(each):
+        for block in torch.split(z, each):
             yield self._fields(block, alpha, sigma)
 
     def _fields(self, z: Tensor, alpha: float, sigma: float) -> tuple[Tensor, Tensor]:

@@ -54,7 +54,7 @@ def test_it_is_the_oracle(
     z = torch.as_tensor(states(mixture, alpha, sigma), dtype=dtype, device=device)
     at = z.double().cpu().numpy()
     size = float(np.abs(at).max() + np.abs(mixture.means).max())
-    # a logit is off by 4 u (|z|² + α²|μ|²)/v in double precision; a mean, by that share of the means
+    # a logit is off by 4 u (|z|² + α²|μ|²)/v, in double precision; a mean by that share of them
     least = (alpha**2 * mixture.spectra + sigma**2).min()
     logit = 16 * U[torch.float64] * mixture.dim * size**2 / least
     x = made.posterior_mean(z, alpha, sigma).double().cpu().numpy()
@@ -85,7 +85,11 @@ def test_a_wrong_mixture_is_not_the_oracle() -> None:
         mixture.weights, mixture.means + 1e-4, mixture.spectra, mixture.bases
     )
     z = states(mixture, 0.7, 0.7)
-    x = TorchMixture(moved, dtype=torch.float64).posterior_mean(torch.as_tensor(z), 0.7, 0.7).numpy()
+    x = (
+        TorchMixture(moved, dtype=torch.float64)
+        .posterior_mean(torch.as_tensor(z), 0.7, 0.7)
+        .numpy()
+    )
     assert np.abs(x - mixture.posterior_mean(z, 0.7, 0.7)).max() > 1e-6
 
 

@@ -153,6 +153,7 @@ def dtype_check(subject: Sampler) -> Finding:
         Not where prescribed outputs are clipped, nor from clean to noise, where steps magnify.
         """
         other = subject.ascending or subject.reading(STEPS).violated_at is not None
+        other = other or subject.channels is not None  # which are copies of the first
         return None if other or dtype == torch.float32 else steps_hold(subject, table, dtype)
 
     found = map(held, (torch.float32, torch.bfloat16, torch.float16))

@@ -112,6 +112,7 @@ class DPMSolverSDE(NoSample, OwnTimes):
         if self.settings.get("noise_sampler_seed") is not None:
             fixed = "noise_sampler_seed fixes the noise of every run, as documented"
             known["noise"] = Expected(fixed, within=1.0, unit="problems")
+            known["fresh-noise"] = Expected(fixed, within=12.0, unit="problems")  # two a step
         return known
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:

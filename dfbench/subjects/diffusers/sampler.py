@@ -383,7 +383,7 @@ class SchedulerSampler(Sampler):
 
     @property
     def scales(self) -> dict[str, Sampler]:
-        if not self.two_scales or self.settings.get("shift_terminal"):
+        if not self.two_scales or self.settings.get("shift_terminal") or self.call.get("mu"):
             return {self.scale: self}
         other = {scale: {"use_flow_sigmas": scale == "flow"} for scale in ("vp", "flow")}
         return {

@@ -127,7 +127,10 @@ class SchedulerSession(Session):
         if not self.subject.begin:
             return 0
         step = round(BEGIN * self.n)
-        calls = self.levels.calls()
+        try:
+            calls = self.levels.calls()
+        except (ValueError, IndexError) as error:
+            raise SetupError(f"set_timesteps({self.n}) leaves unusable levels: {error}") from error
         first = next((i for i, call in enumerate(calls) if call.step >= step), 0)
         if not first > 0:
             raise Unsupported("no step can be left out")

@@ -159,13 +159,14 @@ class DEIS(LogSNRSolver):
         }
 
 
-def unipc(settings: dict[str, Any]) -> Published:
-    """UniPC under the options of a scheduler."""
+def unipc(settings: dict[str, Any], first: int = 0) -> Published:
+    """UniPC under the options of a scheduler, whose run begins at a step of the whole one."""
+    disabled = [step - first for step in settings["disable_corrector"] or () if step >= first]
     return "unipc", {
         "order": settings["solver_order"],
         "variant": settings["solver_type"],
         "predict_x0": settings["predict_x0"],
-        "disable_corrector": tuple(settings["disable_corrector"] or ()),
+        "disable_corrector": tuple(disabled),
         "lower_order_final": settings["lower_order_final"],
     }
 
@@ -176,7 +177,7 @@ class UniPC(LogSNRSolver):
         return asked.solver(settings, n, noise=True)
 
     def method(self, settings: dict[str, Any], session: SchedulerSession | None) -> Published:
-        return unipc(settings)
+        return unipc(settings, session.first if session else 0)
 
 
 @register("SASolverScheduler")
