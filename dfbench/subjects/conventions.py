@@ -10,7 +10,7 @@ decides between conventions that keep the books alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,7 +113,6 @@ TABLES: dict[str, Levels] = {
     "sigmas": _entry("sigmas", False),
 }
 LEVELS = TIMES | TABLES | {"nothing": _formula(lambda t, T: (1.0, 1.0))}
-FLOW = ("flow-down", "flow-up", "flow-down × T", "flow-up × T", "scale_noise", "sigmas of flow")
 
 #: What a network may return: a kind of `dfbench.predictions`, or its negative.
 RETURNS = ("eps", "v", "u", "-u", "x", "score", "-v")
@@ -129,6 +128,8 @@ class Convention:
         returns: one of `RETURNS`.
         final: where the sample lands: "clean", "final_alpha_cumprod" or "table".
         scaled: the network sees the state at unit variance, although it is x + σ ε.
+        rounded: times are those of the levels, rounded to whole training steps.
+        scale: of the levels that the network sees.
     """
 
     levels: str
@@ -136,19 +137,13 @@ class Convention:
     returns: str
     final: str = "clean"
     scaled: bool = False
+    rounded: bool = False
+    scale: Scale = "vp"
 
     @property
     def prediction(self) -> str:
         """The kind, without its sign."""
         return self.returns.lstrip("-")
-
-    @property
-    def scale(self) -> Scale:
-        """Of the levels that the network sees."""
-        if self.levels in FLOW:
-            return "flow"
-        exploding = self.levels in ("sigmas", "sigma", "log-sigma", "log-sigma/4")
-        return "ve" if exploding and not self.scaled else "vp"
 
     def level(self, name: str, scheduler: Any, time: float, i: int) -> Level:
         """The level of a call by one of the maps, as the network sees it."""
@@ -162,7 +157,7 @@ class Convention:
             return Level(1.0, 0.0)
         if self.final == "table":
             sigma = float(scheduler.sigmas[len(scheduler.timesteps)])
-            return Level(1 - sigma, sigma) if self.levels in FLOW else Level(1.0, sigma)
+            return Level(1 - sigma, sigma) if self.levels == "sigmas of flow" else Level(1.0, sigma)
         kept = float(getattr(scheduler, self.final))
         return Level(math.sqrt(kept), math.sqrt(1 - kept))
 
@@ -200,6 +195,11 @@ class Fit:
         """Every state has the level it should have, to what tables in float32 allow."""
         return bool((self.error < 1e-4).all())
 
+    @property
+    def within_half_a_step(self) -> bool:
+        """No state is further off than times that are rounded to a thousand steps explain."""
+        return not self.keeps and bool((self.error < 1.5 * 0.5e-3 * 2**0.5).all())
+
 
 def fits(scheduler: Any, table: Table, scaled: bool, wanted: Mapping[str, str]) -> list[Fit]:
     """The conventions that can be tried on a run, the best first.
@@ -226,8 +226,15 @@ def fits(scheduler: Any, table: Table, scaled: bool, wanted: Mapping[str, str]) 
             )
         except Exception:  # this map is not that of its times
             continue
-        found.append(Fit(convention, error))
+        found.append(Fit(replace(convention, scale=_scale(at)), error))
     return sorted(found, key=lambda fit: round(fit.score / 0.2))  # stable: what is believed first
+
+
+def _scale(levels: Sequence[Level]) -> Scale:
+    """Of some levels: x + σ ε, (1 − σ) x + σ ε, or another, of unit variance."""
+    if all(abs(level.alpha - 1) < 1e-9 for level in levels):
+        return "ve"
+    return "flow" if all(abs(sum(level) - 1) < 1e-6 for level in levels) else "vp"
 
 
 def _conventions(scaled: bool, wanted: Mapping[str, str]) -> Iterator[Convention]:

@@ -100,12 +100,15 @@ def nearest(table: Table, grid: Grid, *, options: dict[str, Any] | None = None) 
         own = dict(given)
         try:
             reference = Reference(METHODS[name], grid, table.prediction, table.sigma_data, own)
-            expected = reference.table.normal_draws(NEGLIGIBLE)
-            if (expected.nfe, expected.n_draws) != (read.nfe, read.n_draws):
-                continue
-            distance = float(np.nanmax(read.gaps(expected)))
+            with np.errstate(all="ignore"):  # what exists on no such levels is no candidate
+                expected = reference.table.normal_draws(NEGLIGIBLE)
+                if (expected.nfe, expected.n_draws) != (read.nfe, read.n_draws):
+                    continue
+                distance = float(np.max(read.gaps(expected)))
         except (ValueError, ZeroDivisionError, ArithmeticError, Unsupported):
             continue  # it does not exist on these levels, or with this prediction
+        if not np.isfinite(distance):
+            continue
         if best is None or distance < best.distance * (1 - 1e-3) - 1e-12:
             best = Nearest(name, own, distance)
     return best

@@ -22,6 +22,17 @@ NOTICED = {
     "options/OrderIgnored": "options",
     "companions/VelocitySign": "companions",
     "formulas/HalfForgotten": "identity",
+    "steps/LastStepTwice": "bookkeeping",
+    "history/SharedByTheClass": "protocol",
+    "shapes/LargeImagesTiled": "protocol",
+    "noise/DrawnInHalf": "fresh-noise",
+    "noise/GeneratorsBackwards": "fresh-noise",
+    "dtypes/HistoryInHalf": "dtype",
+    "explicit/StepsOfAnEvenGrid": "bookkeeping",
+    "explicit/GivenSigmasUnshifted": "levels",
+    "clipping/NotDivided": "clipping",
+    "companions/BeginIndexForgotten": "noising",
+    "returns/PreviewIsEpsilon": "preview",
 }
 
 

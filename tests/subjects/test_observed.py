@@ -132,6 +132,44 @@ class Raises(FlowEuler):
         return super().step(output, t, sample)
 
 
+class DDIMScheduler(HandDDIM):
+    """Of another library than the class that has this name: no configuration, lists for tables."""
+
+    def add_noise(self, x: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        self.alphas_cumprod = self.alphas_cumprod.to(x.dtype)  # as they do
+        return super().add_noise(x, noise, t)
+
+
+class Rounded(FlowEuler):
+    """Levels of i/n, of which the network is told the nearest of a thousand training steps."""
+
+    def set_timesteps(self, n: int) -> None:
+        super().set_timesteps(n)
+        self.timesteps = (1000 * self.sigmas[:-1]).round().long()
+
+    def scale_noise(self, x: torch.Tensor, t: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return super().scale_noise(x, t / 1000, noise)
+
+
+def test_a_name_alone_makes_no_diffusers_scheduler() -> None:
+    (report,) = dfbench.certify(DDIMScheduler, select=list(CORE)).subjects
+    assert {f.verdict for f in report.findings} == {"pass"}, report.findings
+    assert any("read from what it does" in note for note in report.notes)
+
+
+def test_times_that_are_rounded_are_not_the_levels() -> None:
+    (report,) = dfbench.certify(Rounded, select=list(CORE)).subjects
+    assert {f.verdict for f in report.findings} == {"pass"}, report.findings
+    assert any("rounded to whole training steps" in note for note in report.notes)
+
+    class Longer(Rounded):
+        def step(self, output: torch.Tensor, t: Any, sample: torch.Tensor) -> Stepped:
+            return super().step(1.01 * output if self.i == 3 else output, t, sample)
+
+    (report,) = dfbench.certify(Longer, select=["bookkeeping"]).subjects
+    assert report.findings[0].verdict == "fail"
+
+
 @pytest.mark.parametrize("cls", [LastLevelKept, OneWrongStep])
 def test_a_defect_does_not_make_another_convention(cls: type) -> None:
     (report,) = dfbench.certify(cls, select=["bookkeeping"]).subjects

@@ -63,7 +63,8 @@ def companions(session: SchedulerSession) -> dict[str, Companion]:
     found: dict[str, Companion] = {f.__name__: f for f in made}
     found |= {f"{f.__name__} with a time a row": of_rows(f) for f in made}
     found |= _in_a_run(session, {f.__name__: f for f in made if f is not get_velocity})
-    if "add_noise" in found and getattr(scheduler, "alphas_cumprod", None) is not None:
+    table = getattr(scheduler, "alphas_cumprod", None)
+    if "add_noise" in found and isinstance(table, torch.Tensor):
         with contextlib.suppress(Unsupported):
             found |= _in_training(session)
     return found

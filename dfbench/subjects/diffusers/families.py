@@ -1,6 +1,7 @@
 """Which family a scheduler class belongs to.
 
-A class is found by its own name or that of a base, and if neither is known (a renamed copy) by
+A class that keeps its configuration as diffusers' do is found by its own name or that of a base,
+and if neither is known (a renamed copy) by
 the arguments of its constructor and of `step`, which the families do not share; if those are not
 known either, it is read from what it does.
 """
@@ -19,7 +20,9 @@ FILES = ("discrete", "solvers", "exploding", "flow", "consistency")
 
 def family_of(cls: type) -> type[SchedulerSampler]:
     """By name, by signature, or `Observed`."""
-    for base in cls.__mro__:
+    # other libraries have a DDIMScheduler, too, which keeps no configuration of this kind
+    named = cls.__mro__ if hasattr(cls, "register_to_config") else ()
+    for base in named:
         if found := _named(base.__name__):
             return found
     import diffusers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,11 @@ from torch import Tensor
 
 from dfbench.errors import NotAffine, SubjectError, Unsupported
 from dfbench.levels import Level
-from dfbench.readout import Reading
+from dfbench.readout import Call, Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
-from dfbench.subjects.conventions import TIMES, Convention, Fit, fits
+from dfbench.subjects.alike import duplicate
+from dfbench.subjects.conventions import TIMES, Convention, Fit, fits, training_steps
 from dfbench.subjects.diffusers.driven import given_by_role, places
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler
 from dfbench.subjects.diffusers.scheduler_levels import SchedulerLevels, angle_gap
@@ -27,8 +28,10 @@ from dfbench.subjects.nearest import Nearest, nearest
 from dfbench.subjects.protocols import previewed, stepped
 
 PROBED = (10, 20, 4, 2, 1)  # step counts of the run on which conventions are tried
+AWKWARD = (7, 3)  # the same, which divide no number of training steps
 UNREAD = Convention("nothing", "nothing", "eps")  # of the run on which conventions are tried
 SAME = 1e-4  # of the state: tables in float32
+FLOAT32 = 2.0**-24
 ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
 
 
@@ -47,11 +50,12 @@ class ObservedLevels(SchedulerLevels):
     def time_tolerance(self) -> float:  # type: ignore[override]
         return self._half_a_step if self.convention.told and self._whole else 1e-6
 
-    def calls(self) -> tuple[Any, ...]:
+    def calls(self) -> tuple[Call, ...]:
         pairs = len(self.times) > self._steps
+        twin = type(self)(duplicate(self.s))  # `add_noise` may change what it belongs to
         return tuple(
-            replace(call, told=self._told(i, call.time), step=i // 2 if pairs else i)
-            for i, call in enumerate(super().calls())
+            Call(time, twin._told(i, time), twin.own(i, time), i // 2 if pairs else i)
+            for i, time in enumerate(map(float, self.times))
         )
 
     @property
@@ -89,7 +93,10 @@ class ObservedLevels(SchedulerLevels):
         return math.inf
 
     def precision(self, level: Level) -> tuple[float, float]:
-        """1 − σ, 1 − ᾱ, or λ in float32."""
+        """1 − σ, 1 − ᾱ, or λ in float32; or what lies in half a training step."""
+        if self.convention.rounded:
+            half = 0.5 / training_steps(self.s) / FLOAT32
+            return half / max(level.alpha, 1e-9), half / max(level.sigma, 1e-9)
         if self.scale == "flow":
             return 1 / max(level.alpha, 1e-9), 1 / max(level.sigma, 1e-9)
         if self.scale == "ve" or level.sigma == 0:
@@ -107,10 +114,11 @@ class ObservedLevels(SchedulerLevels):
     def _half_a_step(self) -> float:
         """Half the largest angle between the levels of a time and the next whole one."""
         found = [1e-6]
+        twin = type(self)(duplicate(self.s))
         for i, t in enumerate(map(float, self.times)):
             with contextlib.suppress(Exception):
-                here = self._told(i, t)
-                found += [angle_gap(here, self._told(i, t + d)) / 2 for d in (-1, 1)]
+                here = twin._told(i, t)
+                found += [angle_gap(here, twin._told(i, t + d)) / 2 for d in (-1, 1)]
         return max(found)
 
 
@@ -158,6 +166,12 @@ class Observed(SchedulerSampler):
         found = self._tried(wanted)
         best = found[0] if found else Fit(_as_wanted(wanted), np.ones(1))
         chosen = best.convention
+        # of a few steps times are often whole as they are
+        again = self._tried(wanted, AWKWARD)
+        other = next((fit for fit in again if fit.convention == chosen), best)
+        between = bool(found) and chosen.scale == "flow" and other.within_half_a_step
+        if between:
+            chosen = replace(chosen, rounded=True)
         alike = [fit.convention for fit in found if fit.score < best.score + ALIKE]
         told = [c.told for c in alike if c.told and c.returns == chosen.returns]
         if not chosen.told and told:
@@ -167,7 +181,9 @@ class Observed(SchedulerSampler):
         self.predictions, self.scale = (chosen.prediction,), chosen.scale
         others = {c.returns: c for c in alike if best.keeps and c.returns != chosen.returns}
         said = f"{ASSUMED}{chosen}"
-        if not best.keeps:
+        if between:
+            said += "; its times are rounded to whole training steps, and states lie between them"
+        elif not best.keeps:
             said += ", which keeps the books of no run; no other does, and this comes nearest"
         elif others:
             said += f"; as well it might be that the network returns {', '.join(others)}"
@@ -202,9 +218,11 @@ class Observed(SchedulerSampler):
     ) -> Published | None:
         return (self.published, self.options) if self.published else None
 
-    def _tried(self, wanted: Mapping[str, str]) -> list[Fit]:
+    def _tried(self, wanted: Mapping[str, str], counts: Sequence[int] = PROBED) -> list[Fit]:
         """The conventions, the best first; none where no run can be read."""
-        for n in self.counts(PROBED):
+        self.convention, self.level_class = UNREAD, ObservedLevels
+        self.forget()
+        for n in self.counts(counts):
             try:
                 session = self.session(n)
                 scaled = abs(session._enter - 1) > 1e-6
