@@ -40,7 +40,7 @@ NOTICED = {
 def test_it_is_noticed(name: str, question: str) -> None:
     """The question fails for the defect, and not for the right thing beside it."""
     defect = defects()[name]
-    call = getattr(defect.when, "call", {})
+    call = {**getattr(defect.when, "call", {}), **getattr(defect.when, "grid", {})}
     mine, other = (
         findings(m, defect.config, call, [question]) for m in (defect.wrong, defect.right)
     )
