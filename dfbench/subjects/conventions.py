@@ -126,7 +126,8 @@ class Convention:
         levels: where the state is: a name of `LEVELS`.
         told: what the network is told: a name of `TIMES`; empty: nobody knows.
         returns: one of `RETURNS`.
-        final: where the sample lands: "clean", "final_alpha_cumprod" or "table".
+        final: where the sample lands: "clean", "final_alpha_cumprod", the "first" training step,
+            or the last of the "table".
         scaled: the network sees the state at unit variance, although it is x + σ ε.
         rounded: times are those of the levels, rounded to whole training steps.
         scale: of the levels that the network sees.
@@ -158,7 +159,8 @@ class Convention:
         if self.final == "table":
             sigma = float(scheduler.sigmas[len(scheduler.timesteps)])
             return Level(1 - sigma, sigma) if self.levels == "sigmas of flow" else Level(1.0, sigma)
-        kept = float(getattr(scheduler, self.final))
+        first = self.final == "first"
+        kept = float(scheduler.alphas_cumprod[0] if first else getattr(scheduler, self.final))
         return Level(math.sqrt(kept), math.sqrt(1 - kept))
 
     def __str__(self) -> str:
@@ -243,7 +245,7 @@ def _conventions(scaled: bool, wanted: Mapping[str, str]) -> Iterator[Convention
     returns = [wanted["predicts"]] if "predicts" in wanted else list(RETURNS)
     for name in names:
         for returned in returns:
-            for final in ("clean", "table", "final_alpha_cumprod"):
+            for final in ("clean", "table", "final_alpha_cumprod", "first"):
                 told = name if name in TIMES else ""
                 yield Convention(name, told, returned, final, scaled)
 

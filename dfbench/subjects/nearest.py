@@ -83,13 +83,16 @@ def candidates(stochastic: bool) -> tuple[tuple[str, tuple[tuple[str, Any], ...]
     return tuple((name, tuple(options.items())) for name, options in made())
 
 
-def nearest(table: Table, grid: Grid, *, options: dict[str, Any] | None = None) -> Nearest | None:
+def nearest(
+    table: Table, grid: Grid, *, options: dict[str, Any] | None = None, method: str = ""
+) -> Nearest | None:
     """The nearest of the published methods on the same levels; None: none is at all alike.
 
     Args:
         table: as it was read, its levels those of its evaluations.
         grid: of the steps.
         options: of the sampling call, whose η is tried too.
+        method: only this one, in all its forms; empty: any.
     """
     read = table.normal_draws(NEGLIGIBLE)
     best: Nearest | None = None
@@ -97,6 +100,8 @@ def nearest(table: Table, grid: Grid, *, options: dict[str, Any] | None = None) 
     if (eta := (options or {}).get("eta")) is not None and eta not in ETAS:
         tried.insert(0, ("ddim", (("eta", eta),)))
     for name, given in tried:
+        if method and name != method:
+            continue
         own = dict(given)
         try:
             reference = Reference(METHODS[name], grid, table.prediction, table.sigma_data, own)

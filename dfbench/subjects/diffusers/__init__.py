@@ -45,7 +45,10 @@ class Diffusers(Library):
         return _sampler(_classes()[name], f"{self.name}:{name}", config, call)
 
     def recognises(self, thing: Any) -> bool:
-        return all(callable(getattr(thing, name, None)) for name in ("set_timesteps", "step"))
+        try:
+            return all(callable(getattr(thing, name, None)) for name in ("set_timesteps", "step"))
+        except Exception:  # what stands in for a class whose library is missing raises when asked
+            return False
 
     def made_of(
         self, thing: Any, name: str, config: dict[str, Any], call: dict[str, Any]
@@ -95,11 +98,14 @@ def _classes() -> dict[str, type]:
 def _sampler(
     cls: type, name: str, config: dict[str, Any], call: dict[str, Any], instance: Any = None
 ) -> SchedulerSampler:
-    from dfbench.subjects.diffusers.families import family_of
+    from dfbench.subjects.diffusers.families import family_of, keeps_its_levels_so
+    from dfbench.subjects.diffusers.observed import Observed
 
     known = version(cls.__module__.partition(".")[0]) or ""
     given, notes = arguments(cls, config)
     made = family_of(cls)(cls, name, given, call, known, instance)
+    if not keeps_its_levels_so(made):  # of another release, or of another library
+        made = Observed(cls, name, given, call, known, instance)
     made.notes += notes
     return made
 

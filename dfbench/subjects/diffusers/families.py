@@ -34,6 +34,19 @@ def family_of(cls: type) -> type[SchedulerSampler]:
     return Observed
 
 
+def keeps_its_levels_so(subject: SchedulerSampler) -> bool:
+    """Whether the tables are there that its family reads, in a run of a few steps."""
+    for n in subject.counts((10, 4, 2)):
+        try:
+            subject.session(n)
+        except (AttributeError, KeyError, TypeError):
+            return False
+        except Exception:  # which is for the checks to tell
+            continue
+        return True
+    return True
+
+
 def _named(name: str) -> type[SchedulerSampler] | None:
     """The family of a name, looked for in one file after another."""
     for file in FILES:

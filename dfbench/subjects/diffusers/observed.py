@@ -86,7 +86,8 @@ class ObservedLevels(SchedulerLevels):
     @property
     def cleanest(self) -> float:
         """That of the first training step, where the sample is said to land there."""
-        return self.final.ratio if self.convention.final == "final_alpha_cumprod" else 0.0
+        trained = self.convention.final in ("final_alpha_cumprod", "first")
+        return self.final.ratio if trained else 0.0
 
     @property
     def noisiest(self) -> float:
@@ -216,7 +217,19 @@ class Observed(SchedulerSampler):
     def method(
         self, settings: dict[str, Any], session: SchedulerSession | None
     ) -> Published | None:
-        return (self.published, self.options) if self.published else None
+        if not self.published or session is None:
+            return (self.published, self.options) if self.published else None
+        return self.kept(("form", session.n, session.first), lambda: self._form(session))
+
+    def _form(self, session: SchedulerSession) -> Published:
+        """The published method in the form that this number of steps has: last steps may differ."""
+        with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
+            table = self.affine_reading(session.n).table
+            found = nearest(table, session.grid, options=self.call, method=self.published)
+            if found:
+                asked = {k: v for k, v in self.call.items() if k in found.options}
+                return found.method, found.options | asked
+        return self.published, self.options
 
     def _tried(self, wanted: Mapping[str, str], counts: Sequence[int] = PROBED) -> list[Fit]:
         """The conventions, the best first; none where no run can be read."""

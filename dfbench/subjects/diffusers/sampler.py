@@ -385,6 +385,8 @@ class SchedulerSampler(Sampler):
     def scales(self) -> dict[str, Sampler]:
         if not self.two_scales or self.settings.get("shift_terminal") or self.call.get("mu"):
             return {self.scale: self}
+        if "use_flow_sigmas" not in _arguments(self.cls, "__init__"):
+            return {self.scale: self}
         other = {scale: {"use_flow_sigmas": scale == "flow"} for scale in ("vp", "flow")}
         return {
             scale: self if scale == self.scale else self._like(self.config | option, self.call)
