@@ -35,7 +35,14 @@ def family_of(cls: type) -> type[SchedulerSampler]:
 
 
 def keeps_its_levels_so(subject: SchedulerSampler) -> bool:
-    """Whether the tables are there that its family reads, in a run of a few steps."""
+    """Whether the tables are there that its family reads, in a run of a few steps.
+
+    Those of the installed release, and what is derived of them, do.
+    """
+    import diffusers
+
+    if any(base is getattr(diffusers, base.__name__, None) for base in subject.cls.__mro__):
+        return True
     for n in subject.counts((10, 4, 2)):
         try:
             subject.session(n)
