@@ -171,6 +171,7 @@ class Observed(SchedulerSampler):
         again = self._tried(wanted, AWKWARD)
         other = next((fit for fit in again if fit.convention == chosen), best)
         between = bool(found) and chosen.scale == "flow" and other.within_half_a_step
+        between = between and self._whole_times()
         if between:
             chosen = replace(chosen, rounded=True)
         alike = [fit.convention for fit in found if fit.score < best.score + ALIKE]
@@ -230,6 +231,13 @@ class Observed(SchedulerSampler):
                 asked = {k: v for k, v in self.call.items() if k in found.options}
                 return found.method, found.options | asked
         return self.published, self.options
+
+    def _whole_times(self) -> bool:
+        """Whether times are whole training steps, and not 0 and 1."""
+        with contextlib.suppress(SubjectError, Unsupported, ValueError):
+            times = [float(t) for t in self.session(self.counts(AWKWARD)[0]).levels.times]
+            return all(t == int(t) for t in times) and max(times) > 1
+        return False
 
     def _tried(self, wanted: Mapping[str, str], counts: Sequence[int] = PROBED) -> list[Fit]:
         """The conventions, the best first; none where no run can be read."""
