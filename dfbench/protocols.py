@@ -93,6 +93,7 @@ def covering(values: dict[str, tuple[Any, ...]] = VALUES) -> list[Protocol]:
         ((a, x), (b, y)) for a, b in combinations(names, 2) for x in values[a] for y in values[b]
     }
     found: list[Protocol] = []
+    few = tuple(n for n in FEW if n in values["steps"]) or values["steps"]
     while missing or len(found) < len(values["steps"]):
         chosen = dict(min(missing, key=repr)) if missing else {}
         for name in names:
@@ -100,7 +101,7 @@ def covering(values: dict[str, tuple[Any, ...]] = VALUES) -> list[Protocol]:
                 known = set(chosen.items())
                 chosen[name] = max(values[name], key=partial(_new, name, known, missing))
         missing -= {((a, chosen[a]), (b, chosen[b])) for a, b in combinations(names, 2)}
-        counts = values["steps"] if len(found) < len(values["steps"]) else FEW
+        counts = values["steps"] if len(found) < len(values["steps"]) else few
         steps = counts[len(found) % len(counts)]
         found.append(Protocol(steps=steps, **chosen))
     return found

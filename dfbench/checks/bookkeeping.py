@@ -123,6 +123,8 @@ def told_level(subject: Sampler, counts: Sequence[int]) -> Finding:
 
     def at(n: int) -> Finding:
         session = subject.session(n)
+        if not session.times_known:
+            return skip("nobody says what its times mean: declare `level`", "not asked")
         reading = subject.affine_reading(n)
         calls = reading.calls
         gaps = [session.time_gap(call) for call in calls]

@@ -83,6 +83,8 @@ class Session(ABC):
         grid: the N + 1 levels of the steps, on the scale that the network sees; the last is the
             level that the sampler declares to land at, on the scale of the sample.
         clipping: how it clips the clean sample that is predicted; None: not, or nobody knows.
+        times_known: whether it is known what the times mean to the network; else what a call is
+            told stands for what nobody knows.
         preview: what the last step said of the clean sample, if anything.
         cleanest, noisiest: σ/α of the ends of what the model is trained at; 0 is data without
             noise, ∞ noise without data.
@@ -94,6 +96,7 @@ class Session(ABC):
     grid: Grid
     sigma_data: float | None = None
     clipping: Clipping | None = None
+    times_known: bool = True
     preview: torch.Tensor | None = None
     cleanest: float = 0.0
     noisiest: float = math.inf
@@ -240,10 +243,10 @@ class Sampler(ABC):
     def counts(self, usual: Sequence[int]) -> Sequence[int]:
         """The step counts that a check asks: those that the user runs, else the usual ones.
 
-        Those that make sense, that is: no more than `most_steps`.
+        Those that make sense, that is: no more than `most_steps`; that many if none does.
         """
         most = self.most_steps
-        return self.steps or [n for n in usual if most is None or n <= most]
+        return self.steps or [n for n in usual if most is None or n <= most] or [most or 1]
 
     def begun(self, by: str) -> Sampler:
         """The same with runs that start in the middle, as image to image does.

@@ -188,3 +188,21 @@ def test_a_convention_that_does_not_exist_is_refused() -> None:
     for claims in ({"predicts": "noise"}, {"level": "up"}):
         with pytest.raises(Unusable, match="declared"):
             subject.declare(claims)
+
+
+class Unnamed(FlowEuler):
+    """Times of no meaning, and a table of σ: what the network is told nobody can know."""
+
+    scale_noise = None
+
+    def set_timesteps(self, n: int) -> None:
+        super().set_timesteps(n)
+        self.timesteps = torch.arange(n) * 7 + 3
+
+
+def test_what_times_mean_is_not_passed_where_nobody_knows() -> None:
+    (report,) = dfbench.certify(Unnamed, select=["bookkeeping", "told-level"]).subjects
+    found = {f.claim: f for f in report.findings}
+    assert found["bookkeeping"].verdict == "pass"
+    assert found["told-level"].verdict == "inconclusive"
+    assert "nobody says what its times mean" in (found["told-level"].why or "")

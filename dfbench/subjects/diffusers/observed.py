@@ -45,6 +45,7 @@ class ObservedLevels(SchedulerLevels):
         super().__init__(scheduler)
         self.scale = self.convention.scale
         self.landed_scale = "ve" if self.convention.scaled else self.scale
+        self.times_known = bool(self.convention.told)
 
     @property
     def time_tolerance(self) -> float:  # type: ignore[override]
@@ -159,11 +160,13 @@ class Observed(SchedulerSampler):
         wanted = {k: v for k in ("predicts", "level") if (v := getattr(self.declared, k))}
         if wanted:
             self._assume(wanted)
+        if self.declared.reference:  # which is held to in place of what was read
+            self.notes = [note for note in self.notes if not note.startswith((NEAREST, ITS))]
 
     def _assume(self, wanted: Mapping[str, str]) -> None:
         """The convention that keeps the books best, among those that are declared."""
         self.forget()
-        self.notes = [note for note in self.notes if not note.startswith((ASSUMED, NEAREST))]
+        self.notes = [note for note in self.notes if not note.startswith((ASSUMED, NEAREST, ITS))]
         found = self._tried(wanted)
         best = found[0] if found else Fit(_as_wanted(wanted), np.ones(1))
         chosen = best.convention
@@ -209,6 +212,7 @@ class Observed(SchedulerSampler):
                     asked = {k: v for k, v in self.call.items() if k in found.options}
                     self.options = found.options | asked
                     self._claimed = METHODS[self.published].traits_of(**self.options)
+                    self.notes.append(f"{ITS}{found}, by its coefficients in {n} steps")
                 elif found:
                     self.notes.append(
                         f"{NEAREST}{found}, off by {found.distance:.2g} of the state in {n} steps"
@@ -295,6 +299,7 @@ class Observed(SchedulerSampler):
         return stepped(out)
 
 
+ITS = "nobody says which method it is; it is held to "
 NEAREST = "it is no published method that is known; the nearest is "
 ASSUMED = "read from what it does: "
 

@@ -44,6 +44,7 @@ class SchedulerLevels(ABC):
     Attributes:
         scale: of the levels that the network sees.
         landed_scale: "ve" if the sample is x + σ ε although the network sees α x + σ ε.
+        times_known: as of a `Session`.
         extra_steps: to set beyond those that a grid of one's own has.
         extra_calls: at the end, which are not made then.
         time_tolerance, time_derivation: as of a `Session`.
@@ -51,6 +52,7 @@ class SchedulerLevels(ABC):
 
     scale: Scale = "vp"
     landed_scale: Scale = "vp"
+    times_known = True
     extra_steps = 0
     extra_calls = 0
     time_tolerance = 0.5

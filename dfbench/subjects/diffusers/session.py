@@ -108,6 +108,7 @@ class SchedulerSession(Session):
             self.sigma_data = float(self.settings["sigma_data"])
         self.clipping = subject.clipping(self.settings)
         self.cleanest, self.noisiest = self.levels.cleanest, self.levels.noisiest
+        self.times_known = self.levels.times_known
         self.time_tolerance = self.levels.time_tolerance
         self.time_derivation = self.levels.time_derivation
 
