@@ -16,12 +16,11 @@ from dfbench.apart import Apart
 from dfbench.checks import CLAIMS, selected
 from dfbench.errors import Unusable
 from dfbench.examination import examine
-from dfbench.loading import of_a_file
 from dfbench.outcome import Certificate, Purpose, SubjectReport
 from dfbench.outcome.coverage import known_purpose
 from dfbench.outcome.expected import predictions
 from dfbench.progress import Progress, quiet
-from dfbench.subjects import Asked, excluded
+from dfbench.subjects import Asked, excluded, of_users
 from dfbench.subjects.contract import Depth, Sampler
 
 PER_WORKER = 40  # subjects that make another process worth its start
@@ -57,7 +56,7 @@ def certify(
         configs: "default", or "all" configurations of a library's classes.
         progress: called as (name, done, total) after each subject.
         workers: processes; by default one for every 40 subjects, at most one per processor.
-        isolate: a process of its own for every subject, as those of files have.
+        isolate: a process of its own for every subject, as code of your own has, given by name.
         purpose: what the verdict is about: "samples" of this configuration, "img2img" (these, and
             runs that start in the middle), "training" (what noise and targets are made with), or
             "all". The findings are the same.
@@ -106,12 +105,12 @@ def certify(
 
 
 Place = tuple[Any, int, Sampler | None]
-"""(one, i, sampler): the i-th that one subject of a call stands for; None: of a user's file."""
+"""(one, i, sampler): the i-th that one subject of a call stands for; None: of a user's code."""
 
 
 def _places(one: Any, asked: Asked) -> Sequence[Sampler | None]:
-    """What a subject stands for; code in a user's file is not run here to find out."""
-    return [None] if isinstance(one, str) and of_a_file(one) else asked.samplers(one)
+    """What a subject stands for; a user's code is not run here to find out."""
+    return [None] if isinstance(one, str) and of_users(one) else asked.samplers(one)
 
 
 def _examined(
@@ -121,7 +120,7 @@ def _examined(
     here = [(one, i, each) for one, i, each in places if each is not None and not isolate]
     local: Iterator[SubjectReport] = (examine(each, claims, seed) for *_, each in here)
     apart = [(each.name if each else one, one, i) for one, i, each in places if isolate or not each]
-    own = [k for k, (_, one, _) in enumerate(apart) if of_a_file(one)]
+    own = [k for k, (_, one, _) in enumerate(apart) if of_users(one)]
     started: dict[int, Apart] = {}
 
     def start(k: int) -> Apart:

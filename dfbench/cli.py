@@ -274,7 +274,7 @@ def certify(
     isolate: Annotated[
         bool,
         typer.Option(
-            "--isolate", help="A process for every subject; what is in a file always has one."
+            "--isolate", help="A process for every subject; code of your own always has one."
         ),
     ] = False,
     declare: Annotated[

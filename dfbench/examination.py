@@ -27,6 +27,7 @@ from dfbench.outcome import (
 )
 from dfbench.outcome.claim import REASONS
 from dfbench.subjects.contract import Sampler
+from dfbench.subjects.nearest import identified
 from dfbench.surroundings import Defaults
 
 PATIENCE = 30.0  # seconds of a processor that one check of one subject may take
@@ -61,8 +62,10 @@ def examine(
             changed |= dict.fromkeys(standing.put_back())
         findings.append(finding)
         tell(finding)
-    with contextlib.suppress(TimedOut, SystemExit), deadline(PATIENCE):
+    nearest: dict[str, Any] = {}
+    with contextlib.suppress(Exception, SystemExit), deadline(PATIENCE):
         _ = sampler.traits  # which may take a run
+        nearest = identified(sampler) if claims is None or "identity" in claims else {}
     sampler.forget()
     return SubjectReport(
         name=sampler.name,
@@ -75,6 +78,7 @@ def examine(
         seconds=time.perf_counter() - start,
         notes=(*sampler.notes, *(f"changes {name} in a run" for name in changed)),
         steps=sampler.steps,
+        nearest=nearest,
     )
 
 

@@ -29,11 +29,6 @@ def modules_of(package: str, first: Sequence[str] = ()) -> Iterator[ModuleType]:
         yield importlib.import_module(f"{package}.{name}")
 
 
-def of_a_file(name: str) -> bool:
-    """Whether a name is that of something in a Python file."""
-    return name.rpartition(":")[0].endswith(".py")
-
-
 def load_module(where: str) -> Any:
     """The module `package.module`, or the one that `path/to/file.py` is.
 

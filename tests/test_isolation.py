@@ -91,6 +91,15 @@ def test_what_a_step_may_do(
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_a_module_has_a_process_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("diffusers")
+    written(tmp_path, "os._exit(0)", name="mine_that_ends.py")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = certified("mine_that_ends:Mine", "affine")["affine"]
+    assert "the process ended (exit code 0)" in str(found.why)
+    assert "mine_that_ends" not in sys.modules
+
+
 def test_an_end_in_the_middle_keeps_what_was_found(tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
     step = "len(m) == 16 and os._exit(4)"  # as many rows as the claim on noise has

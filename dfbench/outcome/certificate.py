@@ -13,6 +13,9 @@ from dfbench.outcome.coverage import DECISIVE, HARMS, Coverage, Purpose, coverag
 from dfbench.outcome.finding import Finding, Harm, Verdict, worst
 
 
+IS_IT = 1e-3  # of the state: a method that is nearer than that is called the one it is
+
+
 @dataclass(frozen=True)
 class SubjectReport:
     """All findings on one subject.
@@ -21,6 +24,8 @@ class SubjectReport:
         notes: what a reader has to know of how the subject was made.
         purpose: what the verdict is about.
         steps: the step counts that its user runs, where only these were asked.
+        nearest: the published "method" that it is nearest to, the "distance" of their coefficients
+            (of the state's size), and in how many "steps"; empty: none is alike, or nobody looked.
     """
 
     name: str
@@ -34,10 +39,11 @@ class SubjectReport:
     notes: tuple[str, ...] = ()
     purpose: Purpose = "all"
     steps: tuple[int, ...] = ()
+    nearest: dict[str, Any] = field(default_factory=dict)
 
     JSON = (
         "name kind library version config traits verdict findings seconds notes purpose steps "
-        "headline coverage"
+        "nearest headline coverage"
     )
 
     def decides(self, finding: Finding) -> bool:
@@ -53,6 +59,17 @@ class SubjectReport:
     def coverage(self) -> Coverage:
         """Which questions were decided, out of which."""
         return coverage(self.findings)
+
+    @property
+    def identity(self) -> str:
+        """Which published method it is, or is nearest to, in words; empty: nobody knows."""
+        if not self.nearest:
+            return ""
+        method, off = self.nearest["method"], self.nearest["distance"]
+        steps = f"of the state in {self.nearest['steps']} steps"
+        if off < IS_IT:
+            return f"coefficients of {method} to {off:.1g} {steps}"
+        return f"nearest published method: {method}, off by {off:.2g} {steps}"
 
     @property
     def headline(self) -> str:

@@ -92,7 +92,7 @@ def summary(certificate: Certificate, console: Console) -> None:
         console.print(Padding(Text(f"right: {', '.join(known)}"), (0, 0, 0, 2), expand=False))
     if total == 1:
         (report,) = certificate.subjects
-        for line in filter(None, (report.headline, str(report.coverage))):
+        for line in filter(None, (report.headline, report.identity, str(report.coverage))):
             console.print(Padding(Text(clean(line)), (0, 0, 0, 2), expand=False))
 
 

@@ -27,6 +27,12 @@ def excluded(name: str) -> dict[str, str]:
     return library(name).excluded() if name in library_names() else {}
 
 
+def of_users(name: str) -> bool:
+    """Whether a name is that of somebody's own code: in a file, or in a module of no library."""
+    where, colon, _ = name.rpartition(":")
+    return bool(colon) and where not in library_names()
+
+
 def resolve(
     subject: Any,
     config: dict[str, Any] | None = None,
@@ -174,4 +180,4 @@ def _made_by(function: Any, name: str, config: dict[str, Any]) -> Any:
         ) from error
 
 
-__all__ = ["ACCEPTED", "Asked", "excluded", "libraries", "resolve"]
+__all__ = ["ACCEPTED", "Asked", "excluded", "libraries", "of_users", "resolve"]

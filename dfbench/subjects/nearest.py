@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from dfbench.errors import Unsupported
+from dfbench.errors import NotAffine, SubjectError, Unsupported
 from dfbench.levels import Grid
 from dfbench.samplers import METHODS
-from dfbench.subjects.contract import Reference
+from dfbench.subjects.contract import Reference, Sampler
 from dfbench.table import Table
 
 NEGLIGIBLE = 4e-6  # a draw of less weight is none: tables in float32
 ETAS = (0.5, 1.0)
+ALIKE = 1e-4  # methods that differ by less from what is kept in float32 are told apart by no one
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,13 @@ class Nearest:
     distance: float
 
     def __str__(self) -> str:
-        options = ", ".join(f"{key}={value!r}" for key, value in self.options.items())
+        options = ", ".join(f"{key}={_short(value)}" for key, value in self.options.items())
         return f"{self.method}({options})"
+
+
+def _short(value: Any) -> str:
+    """As code, where it fits a line."""
+    return "[…]" if isinstance(value, list | tuple) and len(value) > 3 else repr(value)
 
 
 @cache
@@ -117,3 +123,34 @@ def nearest(
         if best is None or distance < best.distance * (1 - 1e-3) - 1e-12:
             best = Nearest(name, own, distance)
     return best
+
+
+def identified(subject: Sampler) -> dict[str, Any]:
+    """The published method that a run's coefficients are nearest to, and how far; nothing: none.
+
+    Of methods alike it is the one that the subject is held to. With keys "method", "distance" (of
+    the state's size) and "steps".
+    """
+    steps = subject.counts((10,))[0]
+    try:
+        table, session = subject.affine_reading(steps).table, subject.session(steps)
+        found = nearest(table, session.grid, options=subject.call)
+        held = _distance(table, session.reference())
+    except (SubjectError, Unsupported, NotAffine, ArithmeticError, ValueError):
+        return {}
+    if held is not None and (found is None or held.distance <= max(found.distance, ALIKE)):
+        found = held
+    if found is None:
+        return {}
+    return {"method": str(found), "distance": found.distance, "steps": steps}
+
+
+def _distance(table: Table, reference: Reference | None) -> Nearest | None:
+    """How far a table is from that of the method it is held to; None: they are of other shapes."""
+    if reference is None:
+        return None
+    read, expected = table.normal_draws(NEGLIGIBLE), reference.table.normal_draws(NEGLIGIBLE)
+    if (expected.nfe, expected.n_draws) != (read.nfe, read.n_draws):
+        return None
+    distance = float(np.max(read.gaps(expected)))
+    return Nearest(reference.method.name, reference.options, distance)

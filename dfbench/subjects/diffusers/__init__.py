@@ -92,7 +92,16 @@ def _classes() -> dict[str, type]:
     names = [name for name in dir(schedulers) if name.endswith("Scheduler")]
     # without transformers, a name is listed (ScoreSdeVpScheduler, in 0.42) that is not there
     found = {name: getattr(schedulers, name, None) for name in names}
-    return {name: cls for name, cls in found.items() if isinstance(cls, type)}
+    return {name: cls for name, cls in found.items() if isinstance(cls, type) and _there(cls)}
+
+
+def _there(cls: type) -> bool:
+    """Whether it is a class, and not what stands in for one that needs another package."""
+    try:
+        hasattr(cls, "step")
+    except ImportError:
+        return False
+    return True
 
 
 def _sampler(
