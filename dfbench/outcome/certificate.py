@@ -12,7 +12,6 @@ from dfbench.errors import Unusable
 from dfbench.outcome.coverage import DECISIVE, HARMS, Coverage, Purpose, coverage, headline
 from dfbench.outcome.finding import Finding, Harm, Verdict, worst
 
-
 IS_IT = 1e-3  # of the state: a method that is nearer than that is called the one it is
 
 
