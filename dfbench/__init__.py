@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dfbench.outcome import Certificate as Certificate
     from dfbench.outcome import Finding as Finding
     from dfbench.pytest_plugin import parametrize_with_checks as parametrize_with_checks
+    from dfbench.subjects.declared import sampler as sampler
     from dfbench.sweep.run import bench as bench
     from dfbench.table import Table as Table
 
@@ -29,6 +30,7 @@ _HOMES = {
     "bench": "dfbench.sweep.run",
     "certify": "dfbench.certification",
     "parametrize_with_checks": "dfbench.pytest_plugin",
+    "sampler": "dfbench.subjects.declared",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "bench",
     "certify",
     "parametrize_with_checks",
+    "sampler",
 ]
 
 

@@ -29,7 +29,7 @@ _RANDOM = (
     "random_",
     "multinomial",
 )
-_WATCHED = {getattr(torch.ops.aten, name): name for name in (*_GAUSSIAN, *_RANDOM, "_to_copy")}
+WATCHED = {getattr(torch.ops.aten, name): name for name in (*_GAUSSIAN, *_RANDOM, "_to_copy")}
 
 
 class GaussianDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ class GaussianDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = _WATCHED.get(func.overloadpacket)
+        name = WATCHED.get(func.overloadpacket)
         if name is None:
             return func(*args, **kwargs)
         if self.widen and name == "_to_copy" and kwargs.get("dtype") == torch.float32:

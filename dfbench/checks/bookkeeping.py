@@ -125,6 +125,10 @@ def told_level(subject: Sampler, counts: Sequence[int]) -> Finding:
         session = subject.session(n)
         if not session.times_known:
             return skip("nobody says what its times mean: declare `level`", "not asked")
+        if not session.keeps_levels:
+            return skip(
+                "it keeps no levels beside what the network is told: `bookkeeping` asks both"
+            )
         reading = subject.affine_reading(n)
         calls = reading.calls
         gaps = [session.time_gap(call) for call in calls]

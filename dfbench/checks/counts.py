@@ -54,13 +54,15 @@ def counts_check(subject: Sampler) -> Finding:
             problems += [(n, p) for p in _repeated(session)]
         else:
             problems += [(n, p) for p in _run(subject, session, n)]
+    if subject.too_few:
+        problems.append((1, subject.too_few))
     if len(refused) == len(counts) and not problems:
         return _never_runs(subject, refused[0] if refused else "it takes no steps at all")
     n, first = next(iter(problems), (0, ""))
     where = "; ".join(f"{n} steps: {p}" for n, p in problems[:4])
     more = f" (and {len(problems) - 4} more)" if len(problems) > 4 else ""
     wrong = {n for n, _ in problems}
-    usual = wrong & {*STEPS, *subject.steps}
+    usual = wrong & {*STEPS, *subject.steps} - ({1} if subject.too_few else set())
     return judge(
         len(wrong),
         0,

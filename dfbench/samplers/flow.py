@@ -6,7 +6,7 @@ from typing import Any
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers.method import Model, Noise, method
-from dfbench.samplers.ode import Derivative, in_time, rule, solver_traits, times
+from dfbench.samplers.ode import STEPS, Derivative, in_time, rule, solver_traits, times
 
 
 def flow_time(level: Level) -> float:
@@ -28,15 +28,25 @@ def in_flow_time(model: Model, t: Level, s: Level) -> Derivative:
     "Lipman et al. 2022, arXiv 2210.02747; Liu et al. 2022, arXiv 2209.03003",
     solver_traits(),
 )
-def flow_matching(model: Model, z: Any, grid: Grid, noise: Noise, *, solver: str = "euler") -> Any:
-    """dz/dt = û for α = 1 − t, σ = t, by "euler", "midpoint", "heun" or "rk4".
+def flow_matching(
+    model: Model,
+    z: Any,
+    grid: Grid,
+    noise: Noise,
+    *,
+    solver: str = "euler",
+    to_the_end: bool = False,
+) -> Any:
+    """dz/dt = û for α = 1 − t, σ = t, by one of `ode.STEPS`.
 
-    On other levels it works on z/(α+σ), which has the flow schedule (GAO). "heun" and "rk4"
-    fall back to Euler onto σ = 0.
+    On other levels it works on z/(α+σ), which has the flow schedule (GAO). Solvers that look at the
+    end of a step ("heun", "rk4", "three-eighths") fall back to Euler onto σ = 0, unless
+    `to_the_end`, which takes a network that returns û itself.
     """
     for t, s in grid.steps():
         y = 1 / (t.alpha + t.sigma) * z
-        y = rule(solver, s)(in_flow_time(model, t, s), y, flow_time(t), flow_time(s))
+        step = STEPS[solver] if to_the_end and solver in STEPS else rule(solver, s)
+        y = step(in_flow_time(model, t, s), y, flow_time(t), flow_time(s))
         z = (s.alpha + s.sigma) * y
     return z
 

@@ -36,14 +36,40 @@ def rk4_step(f: Derivative, y: Any, a: float, b: float) -> Any:
     return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-STEPS = {"euler": euler_step, "midpoint": midpoint_step, "heun": heun_step, "rk4": rk4_step}
-STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
-ORDERS = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
+def heun3_step(f: Derivative, y: Any, a: float, b: float) -> Any:
+    h = b - a
+    k1 = f(y, a)
+    k2 = f(y + h / 3 * k1, a + h / 3)
+    return y + h / 4 * (k1 + 3 * f(y + 2 * h / 3 * k2, a + 2 * h / 3))
 
 
-def solver_traits(**known: Any) -> Callable[[str], Traits]:
+def three_eighths_step(f: Derivative, y: Any, a: float, b: float) -> Any:
+    h = b - a
+    k1 = f(y, a)
+    k2 = f(y + h / 3 * k1, a + h / 3)
+    k3 = f(y + h * (k2 - 1 / 3 * k1), a + 2 * h / 3)
+    k4 = f(y + h * (k1 - k2 + k3), b)
+    return y + h / 8 * (k1 + 3 * k2 + 3 * k3 + k4)
+
+
+STEPS = {
+    "euler": euler_step,
+    "midpoint": midpoint_step,
+    "heun": heun_step,
+    "heun3": heun3_step,
+    "rk4": rk4_step,
+    "three-eighths": three_eighths_step,
+}
+STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "heun3": 3, "rk4": 4, "three-eighths": 4}
+ORDERS = {"euler": 1, "midpoint": 2, "heun": 2, "heun3": 3, "rk4": 4, "three-eighths": 4}
+AT_THE_END = ("heun", "rk4", "three-eighths")  # look at the end of the step
+
+
+def solver_traits(**known: Any) -> Callable[..., Traits]:
     """The traits of a method whose option `solver` is one of `STEPS`, from what is known of all."""
-    return lambda solver: Traits(order=ORDERS.get(solver), evaluations=STAGES.get(solver), **known)
+    return lambda solver, **_: Traits(
+        order=ORDERS.get(solver), evaluations=STAGES.get(solver), **known
+    )
 
 
 def rule(solver: str, to: Level) -> Callable[[Derivative, Any, float, float], Any]:
@@ -54,7 +80,7 @@ def rule(solver: str, to: Level) -> Callable[[Derivative, Any, float, float], An
     """
     if solver not in STEPS:
         raise ValueError(f"solver must be one of {', '.join(STEPS)}, got {solver!r}")
-    return euler_step if to.sigma == 0 and solver in ("heun", "rk4") else STEPS[solver]
+    return euler_step if to.sigma == 0 and solver in AT_THE_END else STEPS[solver]
 
 
 def times(grid: Grid) -> tuple[list[float], Any]:

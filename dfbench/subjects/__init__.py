@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from dfbench.errors import Unusable
 from dfbench.outcome.expected import Predicted
+from dfbench.subjects import loop
 from dfbench.subjects.contract import Depth, Sampler
 from dfbench.subjects.library import Library, library, library_names
 
@@ -148,17 +149,29 @@ def _made_of(thing: Any, name: str | None, config: dict[str, Any], call: dict[st
     if isinstance(thing, Sampler):
         return thing
     name = name or _name(thing)
+    claims = _declared(thing)
+    if "profile" in claims or (_recognising(thing) is None and loop.recognises(thing, claims)):
+        return loop.LoopSampler(thing, name, config, call, claims)
     kind = _recognising(thing)
     if kind is None and callable(thing) and not inspect.isclass(thing):
         thing, config = _made_by(thing, name, config), {}
         kind = _recognising(thing)
     if kind is None:
-        shapes = " nor ".join(library(each).shape for each in library_names())
-        raise Unusable(f"{name} is not something that can be certified: it is neither {shapes}")
+        shapes = " nor ".join(filter(None, (library(each).shape for each in library_names())))
+        raise Unusable(
+            f"{name} is not something that can be certified: it is neither {shapes}, nor a sampler "
+            f"that is called with a network and a state ({loop.why_not(thing, claims)})"
+        )
     made = kind.made_of(thing, name, config, call)
-    if claims := getattr(thing, "dfbench", None):
+    if claims := _declared(thing):
         made.declare(claims)
     return made
+
+
+def _declared(thing: Any) -> dict[str, Any]:
+    """What its owner declares of it, where it stands."""
+    found = getattr(thing, "dfbench", None)
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _name(thing: Any) -> str:
@@ -176,7 +189,7 @@ def _made_by(function: Any, name: str, config: dict[str, Any]) -> Any:
     except Exception as error:
         raise Unusable(
             f"{name} is not something that can be certified, and makes nothing that can: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}; nor is it a sampler: {loop.why_not(function, {})}"
         ) from error
 
 

@@ -85,6 +85,7 @@ class Session(ABC):
         clipping: how it clips the clean sample that is predicted; None: not, or nobody knows.
         times_known: whether it is known what the times mean to the network; else what a call is
             told stands for what nobody knows.
+        keeps_levels: it keeps levels of its own, beside what the network is told.
         preview: what the last step said of the clean sample, if anything.
         cleanest, noisiest: σ/α of the ends of what the model is trained at; 0 is data without
             noise, ∞ noise without data.
@@ -97,6 +98,7 @@ class Session(ABC):
     sigma_data: float | None = None
     clipping: Clipping | None = None
     times_known: bool = True
+    keeps_levels: bool = True
     preview: torch.Tensor | None = None
     cleanest: float = 0.0
     noisiest: float = math.inf
@@ -169,6 +171,7 @@ class Sampler(ABC):
         scale: "vp", "ve" or "flow": of the levels it can be made to visit.
         takes_generator: accepts a generator; otherwise its noise follows the global seed.
         most_steps: that make sense, the number of training steps for instance.
+        too_few: how it breaks in fewer steps than the checks ask; empty: it does not.
         ascending: visits the levels from clean to noise.
         expected: claim id → the reason and the size of a failure that is by design.
         notes: what a reader has to know of how the subject was made.
@@ -187,6 +190,7 @@ class Sampler(ABC):
     seed: int = 0
     takes_generator: bool = True
     most_steps: int | None = None
+    too_few: str = ""
     ascending: bool = False
     steps: tuple[int, ...] = ()
     depth: Depth = "quick"

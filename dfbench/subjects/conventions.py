@@ -19,6 +19,7 @@ import torch
 
 from dfbench.levels import Array, Level, grid_of
 from dfbench.schedules import Scale
+from dfbench.subjects import times
 from dfbench.table import Table
 
 Levels = Callable[[Any, float, int], tuple[float, float]]
@@ -84,9 +85,9 @@ def _entry(name: str, flow: bool) -> Levels:
     return levels
 
 
-def _formula(of: Callable[[float, float], tuple[float, float]]) -> Levels:
+def _formula(known: times.TimeMap) -> Levels:
     """A function of the time and of T."""
-    return lambda scheduler, time, i: of(time, training_steps(scheduler))
+    return lambda scheduler, time, i: known.at(time, training_steps(scheduler))
 
 
 #: What a time may mean, in the order in which it is believed where several fit.
@@ -96,15 +97,7 @@ TIMES: dict[str, Levels] = {
     "alphas_cumprod": _cumprod("alphas_cumprod"),
     "alpha_bars": _cumprod("alpha_bars"),
     "alpha_bar": _cumprod("alpha_bar"),
-    "flow-down": _formula(lambda t, T: (1 - t, t)),
-    "flow-up": _formula(lambda t, T: (t, 1 - t)),
-    "flow-down × T": _formula(lambda t, T: (1 - t / T, t / T)),
-    "flow-up × T": _formula(lambda t, T: (t / T, 1 - t / T)),
-    "log-sigma/4": _formula(lambda t, T: (1.0, math.exp(min(4 * t, 300.0)))),
-    "log-sigma": _formula(lambda t, T: (1.0, math.exp(min(t, 300.0)))),
-    "sigma": _formula(lambda t, T: (1.0, t)),
-    "cosine": _formula(lambda t, T: (math.cos(t * math.pi / 2), math.sin(t * math.pi / 2))),
-    "angle": _formula(lambda t, T: (math.cos(t), math.sin(t))),
+    **{name: _formula(known) for name, known in times.TIMES.items()},
 }
 
 #: Tables that say at which level the state is at each call, whatever the network is told.
@@ -112,7 +105,7 @@ TABLES: dict[str, Levels] = {
     "sigmas of flow": _entry("sigmas", True),
     "sigmas": _entry("sigmas", False),
 }
-LEVELS = TIMES | TABLES | {"nothing": _formula(lambda t, T: (1.0, 1.0))}
+LEVELS = TIMES | TABLES | {"nothing": lambda scheduler, time, i: (1.0, 1.0)}
 
 #: What a network may return: a kind of `dfbench.predictions`, or its negative.
 RETURNS = ("eps", "v", "u", "-u", "x", "score", "-v")
@@ -127,7 +120,7 @@ class Convention:
         told: what the network is told: a name of `TIMES`; empty: nobody knows.
         returns: one of `RETURNS`.
         final: where the sample lands: "clean", "final_alpha_cumprod", the "first" training step,
-            or the last of the "table".
+            the last of the "table", or the "end" of the times.
         scaled: the network sees the state at unit variance, although it is x + σ ε.
         rounded: times are those of the levels, rounded to whole training steps.
         scale: of the levels that the network sees.
@@ -156,6 +149,8 @@ class Convention:
         """The level of the sample."""
         if self.final == "clean":
             return Level(1.0, 0.0)
+        if self.final == "end":
+            return self.level(self.levels, scheduler, float(scheduler.end), -1)
         if self.final == "table":
             sigma = float(scheduler.sigmas[len(scheduler.timesteps)])
             return Level(1 - sigma, sigma) if self.levels == "sigmas of flow" else Level(1.0, sigma)
@@ -212,11 +207,13 @@ def fits(scheduler: Any, table: Table, scaled: bool, wanted: Mapping[str, str]) 
         scaled: as of a convention.
         wanted: what is declared: "predicts", "level".
     """
-    times = [float(t) for t in scheduler.timesteps]
+    at_times = [float(t) for t in scheduler.timesteps]
     found = []
     for convention in _conventions(scaled, wanted):
         try:
-            at = [convention.level(convention.levels, scheduler, t, i) for i, t in enumerate(times)]
+            at = [
+                convention.level(convention.levels, scheduler, t, i) for i, t in enumerate(at_times)
+            ]
             levels = grid_of([*at, convention.landed(scheduler)])
             rows = np.array(table.rows)
             if convention.returns.startswith("-"):
@@ -245,7 +242,7 @@ def _conventions(scaled: bool, wanted: Mapping[str, str]) -> Iterator[Convention
     returns = [wanted["predicts"]] if "predicts" in wanted else list(RETURNS)
     for name in names:
         for returned in returns:
-            for final in ("clean", "table", "final_alpha_cumprod", "first"):
+            for final in ("clean", "end", "table", "final_alpha_cumprod", "first"):
                 told = name if name in TIMES else ""
                 yield Convention(name, told, returned, final, scaled)
 

@@ -8,19 +8,30 @@ or `--declare`, or `dfbench.certify(Mine, declare={...})`, which go before the c
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from dfbench.errors import Unusable
+from dfbench.loading import load_module
 from dfbench.outcome import Expected
 from dfbench.reading import Positive, Section, Wrong, at, one_of
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 from dfbench.subjects.conventions import LEVELS, RETURNS
+from dfbench.subjects.roles import NAMES
+
+Thing = TypeVar("Thing")
 
 PUBLISHED = ("reference", "options")
 CONVENTION = ("predicts", "level")
-NO_TRAITS = (*PUBLISHED, *CONVENTION, "expected")
+LOOP = ("T", "start", "lands", "ends", "output", "least", "dims", "roles", "arrays")
+NO_TRAITS = (*PUBLISHED, *CONVENTION, *LOOP, "expected")
+
+
+def _pair(value: Any) -> Any:
+    return tuple(map(float, value)) if isinstance(value, list | tuple) else value
 
 
 class Declared(Section):
@@ -30,8 +41,11 @@ class Declared(Section):
         reference, options: the method of `dfbench.samplers` whose coefficients it is to have; its
             traits hold where no others are declared.
         predicts: what the network returns: a kind of `dfbench.predictions`, or "-" and the kind
-            for its negative.
-        level: what the times mean, as the certificate of an unknown scheduler says it.
+            for its negative; "velocity" is that of the flow along its time.
+        level: what the times mean, as the certificate of an unknown sampler says it; or a function
+            (or its name, `file.py:NAME`) of the time that gives (α, σ).
+        T, start, lands, ends, output, least, roles: of a loop, see `dfbench.subjects.facts`.
+        arrays: what a loop computes with.
         expected: claim id → reason, or reason and size, of failures that are by design.
     """
 
@@ -44,17 +58,32 @@ class Declared(Section):
     reference: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     predicts: str | None = None
-    level: str | None = None
+    level: Any = None
+    T: float | None = Field(None, gt=0)
+    start: Literal["level", "noise", "drawn"] | None = None
+    lands: float | None = None
+    ends: bool | None = None
+    output: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
+    least: Positive | None = None
+    dims: Positive | None = None
+    roles: dict[str, str] | None = None
+    arrays: Literal["torch", "numpy"] | None = None
     expected: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, context: Any) -> None:
         with at("expected"):
             for claim, said in self.expected.items():
                 Expected.of(said, claim)
-        for name, known in (("predicts", RETURNS), ("level", LEVELS)):
-            if (given := getattr(self, name)) is not None:
-                with at(name):
-                    one_of(given, known, "convention")
+        if self.predicts is not None:
+            with at("predicts"):
+                one_of(_kind(self.predicts, self.level), (*RETURNS, *KINDS), "convention")
+        if self.level is not None:
+            with at("level"):
+                level_of(self.level)
+        if self.roles is not None:
+            with at("roles"):
+                for role in self.roles:
+                    one_of(role, NAMES, "role")
         if self.reference is None:
             if self.options:
                 raise Wrong("has no reference beside it", "options")
@@ -70,6 +99,21 @@ class Declared(Section):
         return {claim: Expected.of(said, claim) for claim, said in self.expected.items()}
 
     @property
+    def conventions(self) -> dict[str, Any]:
+        """What the network returns and what times mean, as far as they are declared."""
+        found: dict[str, Any] = {}
+        if self.level is not None:
+            found["level"] = level_of(self.level)
+        if self.predicts is not None:
+            found["predicts"] = _kind(self.predicts, found.get("level"))
+        return found
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The other conventions of a loop that are declared."""
+        return {k: v for k in LOOP if (v := getattr(self, k)) is not None and k != "arrays"}
+
+    @property
     def given(self) -> dict[str, Any]:
         """What was declared, as it was."""
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
@@ -77,7 +121,61 @@ class Declared(Section):
     def traits(self, known: Traits) -> dict[str, Any]:
         """The traits that are declared, and those that follow, in place of the known ones."""
         method = METHODS[self.reference].traits_of(**self.options) if self.reference else known
-        own = {
-            k: v for k, v in self.given.items() if k not in (*PUBLISHED, *CONVENTION, "expected")
-        }
+        own = {k: v for k, v in self.given.items() if k not in NO_TRAITS}
         return {**vars(method), **own}
+
+
+#: What people call it → the kind; a velocity is dx/dt of flow, by the direction of its time.
+KINDS: dict[str, str] = {
+    **dict.fromkeys(("epsilon", "noise", "eps_theta"), "eps"),
+    **dict.fromkeys(("sample", "x0", "denoised", "denoiser", "data", "x_start"), "x"),
+    **dict.fromkeys(("v_prediction", "v-prediction"), "v"),
+}
+
+
+def _kind(name: Any, level: Any) -> Any:
+    """The kind of a name, its sign included."""
+    if name == "velocity":
+        return "-u" if isinstance(level, str) and level.startswith("flow-up") else "u"
+    return KINDS.get(name, name) if isinstance(name, str) else name
+
+
+def level_of(name: Any) -> Any:
+    """A map of levels by its name, or code that is one: `path/to/file.py:NAME`, `module:NAME`.
+
+    Raises:
+        Unusable: there is none.
+    """
+    if callable(name):
+        return name
+    if isinstance(name, str) and ":" in name:
+        where, _, attribute = name.rpartition(":")
+        found = getattr(load_module(where), attribute, None)
+        if not callable(found):
+            raise Unusable(f"{where} has no function {attribute}")
+        return found
+    return one_of(str(name).replace(" x T", " × T").replace("*T", " × T"), LEVELS, "convention")
+
+
+def sampler(**claims: Any) -> Callable[[Thing], Thing]:
+    """A decorator that declares what is known of a sampler, so that it can be certified.
+
+    >>> @sampler(predicts="velocity", level="flow-up", order=1)
+    ... def sample(model, x, steps):
+    ...     for i in range(steps):
+    ...         x = x + model(x, i / steps) / steps
+    ...     return x
+
+    Args:
+        **claims: fields of `Declared`.
+
+    Raises:
+        Wrong: there is no such field, or not of this value.
+    """
+    given = Declared.of(claims).given
+
+    def declaring(thing: Thing) -> Thing:
+        thing.dfbench = given  # type: ignore[attr-defined]
+        return thing
+
+    return declaring

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from dfbench.subjects.diffusers.observed import Observed
 from dfbench.subjects.diffusers.sampler import REGISTERED, SchedulerSampler
 
+SINCE = (0, 30)  # the release of diffusers from which on the families are as they are here
 FILES = ("discrete", "solvers", "exploding", "flow", "consistency")
 
 
@@ -46,7 +50,7 @@ def keeps_its_levels_so(subject: SchedulerSampler) -> bool:
     for base in subject.cls.__mro__:
         if base is getattr(diffusers, base.__name__, None):
             return _released_keeps_so(base)
-    return _has_its_tables(subject)
+    return _has_its_tables(subject) and _keeps_its_books(subject)
 
 
 @cache
@@ -55,7 +59,35 @@ def _released_keeps_so(cls: type) -> bool:
         subject = family_of(cls)(cls, cls.__name__, {}, {}, "", None)
     except Exception:  # it needs a configuration
         return True
-    return _has_its_tables(subject)
+    return _has_its_tables(subject) and (_of_now() or _keeps_its_books(subject))
+
+
+def _of_now() -> bool:
+    """Whether the installed release is one that the families were written for."""
+    import diffusers
+
+    numbers = re.findall(r"\d+", diffusers.__version__)
+    return tuple(map(int, numbers[:2])) >= SINCE
+
+
+def _keeps_its_books(subject: SchedulerSampler) -> bool:
+    """Whether a run has the levels of the tables, or those of no convention.
+
+    A table of an old release may have the name of one, and not be it: `sigmas` once held all
+    training levels, clean first.
+    """
+    if not subject.traits.exact_on_points:
+        return True
+    n = subject.counts((10, 4, 2))[0]
+    try:
+        mean, variance = (table := subject.affine_reading(n).table).point_response()
+    except Exception:  # which is for the checks to tell
+        return True
+    off = np.abs(mean - table.levels.alpha) + np.abs(np.sqrt(variance) - table.levels.sigma)
+    if (off < 1e-2 * np.hypot(table.levels.alpha, table.levels.sigma)).all():
+        return True
+    other = Observed(subject.cls, subject.name, subject.config, subject.call, "", subject.instance)
+    return not other.keeps
 
 
 def _has_its_tables(subject: SchedulerSampler) -> bool:

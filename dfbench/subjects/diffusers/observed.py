@@ -133,8 +133,10 @@ class Observed(SchedulerSampler):
     Attributes:
         convention: the one that is assumed, and said.
         nearest: the published method that comes nearest; where it is the same, `published`.
+        keeps: the convention keeps the books of a run.
     """
 
+    keeps = False
     level_class: type[SchedulerLevels] = ObservedLevels
     convention = UNREAD
     fixed = "no way is known to give it levels of one's own"
@@ -157,8 +159,7 @@ class Observed(SchedulerSampler):
             self._draws = False
         super().declare(claims)
         assert self.declared is not None
-        wanted = {k: v for k in ("predicts", "level") if (v := getattr(self.declared, k))}
-        if wanted:
+        if wanted := self.declared.conventions:
             self._assume(wanted)
         if self.declared.reference:  # which is held to in place of what was read
             self.notes = [note for note in self.notes if not note.startswith((NEAREST, ITS))]
@@ -169,7 +170,7 @@ class Observed(SchedulerSampler):
         self.notes = [note for note in self.notes if not note.startswith((ASSUMED, NEAREST, ITS))]
         found = self._tried(wanted)
         best = found[0] if found else Fit(_as_wanted(wanted), np.ones(1))
-        chosen = best.convention
+        chosen, self.keeps = best.convention, bool(found) and best.keeps
         # of a few steps times are often whole as they are
         again = self._tried(wanted, AWKWARD)
         other = next((fit for fit in again if fit.convention == chosen), best)

@@ -18,9 +18,10 @@ from dfbench.draws import aside
 from dfbench.errors import SetupError, SubjectError, Unsupported
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.protocols import ANOTHER, COPY, ORIGINAL, Protocol
-from dfbench.readout import Call, CalledModel, TooManyInputs
+from dfbench.readout import Call, CalledModel
 from dfbench.samplers import METHODS
 from dfbench.subjects.alike import duplicate
+from dfbench.subjects.blamed import Aborted, blamed
 from dfbench.subjects.contract import Companion, Reference, Session
 from dfbench.subjects.conventions import configuration
 from dfbench.subjects.diffusers.driven import Driven
@@ -49,22 +50,7 @@ def quiet() -> Iterator[None]:
                 handler.setLevel(level)
 
 
-@contextlib.contextmanager
-def blamed(what: str) -> Iterator[None]:
-    """Turns what the subject's code raises into a finding about it."""
-    try:
-        yield
-    except (TooManyInputs, SubjectError):
-        raise
-    except Exception as error:
-        raise SubjectError(f"{what} raises {type(error).__name__}: {error}") from error
-
-
 BEGIN = 0.4  # of the steps that a run which starts in the middle leaves out
-
-
-class Aborted(Exception):
-    """A run is left in the middle."""
 
 
 class SchedulerSession(Session):

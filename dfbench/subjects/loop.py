@@ -1,0 +1,386 @@
+"""Somebody's sampler: a whole loop in a function, a class or an object, certified as it runs.
+
+What is not declared is read from a run (`conventions`): what keeps the books is proposed, said, and
+can be declared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import numpy as np
+
+from dfbench.errors import NotAffine, SubjectError, Unsupported, Unusable
+from dfbench.levels import Grid
+from dfbench.readout import Reading
+from dfbench.samplers import METHODS
+from dfbench.samplers.method import Traits
+from dfbench.subjects.contract import Sampler
+from dfbench.subjects.conventions import Convention, Fit, fits
+from dfbench.subjects.entry import Entry
+from dfbench.subjects.facts import Facts
+from dfbench.subjects.loop_session import LoopSession
+from dfbench.subjects.nearest import nearest
+from dfbench.subjects.times import TIMES
+
+PROBED = (10, 20, 4, 2, 1)
+SAME = 1e-4  # of the state: code that computes in float32
+NOISY = 3.0  # σ/α from which a run may start
+ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
+ITS = "nobody says which method it is; it is held to "
+NEAREST = "it is no published method that is known; the nearest is "
+ASSUMED = "read from what it does: "
+CONTRADICTED = "what is declared keeps the books of no run; "
+OWN = (ITS, NEAREST, ASSUMED, CONTRADICTED)
+
+
+class LoopSampler(Sampler):
+    """A loop as a subject.
+
+    Args:
+        thing: the function, class or object.
+        name: what it is called in reports.
+        config, call: arguments of the constructor and of the call, beside those with a role.
+        claims: what its owner declares.
+        library, version: where it comes from.
+
+    Raises:
+        Unusable: nobody says what an argument is, or it does not run at all.
+
+    Attributes:
+        entry: how it is called.
+        facts: its conventions.
+        arrays: "torch" or "numpy".
+        counted: it is told the number of steps, or the grid.
+    """
+
+    arrays: Literal["torch", "numpy"] = "torch"
+    gives_numpy = False
+
+    def __init__(
+        self,
+        thing: Any,
+        name: str,
+        config: dict[str, Any] | None = None,
+        call: dict[str, Any] | None = None,
+        claims: Mapping[str, Any] | None = None,
+        library: str = "",
+        version: str = "",
+    ) -> None:
+        super().__init__(config, call)
+        self.thing, self.name, self.library, self.version = thing, name, library, version
+        self._claimed = Traits(order=None, scale_invariant=False, evaluations=None)
+        self._draws: bool | None = None
+        self.published: tuple[str, dict[str, Any]] | None = None
+        self.facts = Facts()
+        self.entry = self._entered({})
+        self.declare(claims or {})
+
+    def _entered(self, roles: Mapping[str, str]) -> Entry:
+        return Entry(self.thing, self.name, roles, self.config, self.call)
+
+    @property
+    def counted(self) -> bool:
+        return bool({"steps", "sigmas", "times"} & self.entry.roles)
+
+    def declare(self, claims: Mapping[str, Any]) -> None:
+        self._draws = None
+        super().declare(claims)
+        declared = self.declared
+        assert declared is not None
+        if not declared.given:
+            self.notes = []
+        given = {**declared.facts, **declared.conventions}
+        self.facts = Facts(**given)
+        self.arrays = declared.arrays or self.arrays
+        self.entry = self._entered(self.facts.roles)
+        self._unsaid = "start" not in given
+        if self._unsaid and "state" not in self.entry.roles:
+            self.facts = replace(self.facts, start="drawn")
+        self.takes_generator = "generator" in self.entry.roles
+        wanted: dict[str, Any] = {k: given[k] for k in ("predicts", "level") if k in given}
+        self.notes = [note for note in self.notes if not note.startswith(OWN)]
+        if declared.arrays is None:
+            self._try_numpy()
+        if "least" not in given:
+            self._look_for_few_steps()
+        if "output" not in given:
+            self._look_at_the_output()
+        self._assume(wanted)
+        self._draws = None
+
+    # What is read from a run ---------------------------------------------------------------------
+
+    def _assume(self, wanted: Mapping[str, Any]) -> None:
+        """The convention that keeps the books best, among those that are declared."""
+        own = callable(wanted.get("level"))
+        found = [] if own and len(wanted) == 2 else self._tried(wanted)
+        if len(wanted) < 2 and found:
+            best = found[0]
+            self.facts = self._following(best.convention)
+            self.notes.append(self._said(best, found, wanted))
+        elif len(wanted) == 2 and not own and not (found and found[0].keeps):
+            others = self._tried({})
+            if others and others[0].keeps:
+                self.notes.append(
+                    f"{CONTRADICTED}what it does is: {_in_words(others[0].convention)}"
+                )
+        self.forget()
+        if self._unsaid and self.facts.start == "level" and abs(self._scaled() - 1) > 1e-3:
+            self.facts = replace(self.facts, start="noise")
+            self.notes.append(f'{ASSUMED}its start is unit noise (to declare it: start="noise")')
+        self.predictions = (self.facts.prediction,)
+        self.scale = self.facts.scale  # type: ignore[assignment]
+        self.forget()
+        self._is_published()
+
+    def _scaled(self) -> float:
+        """What the start has been multiplied by when the network is first asked."""
+        for n in self.counts(PROBED):
+            with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
+                return float(self.reading(n).table.rows[0, 0])
+        return 1.0
+
+    def _try_numpy(self) -> None:
+        """Where tensors of torch break it, and arrays of NumPy do not, it is for these.
+
+        So it is where arrays of NumPy come out, although tensors of torch were handed in.
+        """
+        self.arrays, self.gives_numpy = "torch", False
+        if self._runs() and not self.gives_numpy:
+            return
+        self.arrays = "numpy"
+        if self._runs():
+            self.notes.append(f"{ASSUMED}it computes with NumPy's arrays")
+        else:
+            self.arrays = "torch"
+
+    def _runs(self) -> bool:
+        self.forget()
+        with contextlib.suppress(SubjectError, Unsupported, ValueError):
+            LoopSession(self, self.counts(PROBED)[0], None)
+            return True
+        return False
+
+    def _look_for_few_steps(self) -> None:
+        """Where a run of one step breaks, the others are judged all the same."""
+        self.too_few = ""
+        if not self.counted or self.steps:
+            return
+        said = ""
+        for n in range(1, 5):
+            self.forget()
+            try:
+                LoopSession(self, n, None)
+            except (SubjectError, ValueError) as error:
+                said = said or str(error)
+            except Unsupported:
+                return
+            else:
+                self.facts = replace(self.facts, least=n)
+                self.too_few = said
+                return
+
+    def _look_at_the_output(self) -> None:
+        """Images are often returned in [0, 1], or [0, 255]."""
+        with contextlib.suppress(SubjectError, Unsupported, ValueError, TypeError):
+            offset = self.reading(self.counts(PROBED)[0], amplitude=1e-6).offset
+            for c, d in ((0.5, 0.5), (127.5, 127.5)):
+                if abs(offset - d * 1e6) < 1e3 * d:
+                    self.facts = replace(self.facts, output=(c, d))
+                    said = f"{c:g} x + {d:g} (to declare it: output=[{c:g}, {d:g}])"
+                    self.notes.append(f"{ASSUMED}it returns {said}")
+        self.forget()
+
+    def _following(self, convention: Convention) -> Facts:
+        return replace(self.facts, predicts=convention.returns, level=convention.levels)
+
+    def _said(self, best: Fit, found: Sequence[Fit], wanted: Mapping[str, Any]) -> str:
+        chosen = best.convention
+        said = f"{ASSUMED}{_in_words(chosen)}"
+        alike = [
+            fit.convention for fit in found[1:] if fit.score < best.score + ALIKE and fit.keeps
+        ]
+        others = dict.fromkeys(
+            _in_words(c) for c in alike if (c.returns, c.levels) != (chosen.returns, chosen.levels)
+        )
+        if not best.keeps:
+            said += ", which keeps the books of no run; no other does, and this comes nearest"
+        elif others:
+            said += f"; as well it might be: {'; or '.join(list(others)[:3])}"
+        return f'{said} (to declare it: predicts="{chosen.returns}", level="{chosen.levels}")'
+
+    def _tried(self, wanted: Mapping[str, Any]) -> list[Fit]:
+        """The conventions, the best first; none where no run can be read."""
+        before, found = self.facts, []
+        self._noisy: set[Convention] = set()
+        try:
+            for facts, names in self._grids(wanted):
+                self.facts = replace(facts, predicts="eps")
+                for fit in self._fitted(wanted):
+                    if fit.convention.levels in names:
+                        found.append(fit)
+        finally:
+            self.facts = before
+            self.forget()
+        # of what fits alike, what starts from noise
+        return sorted(found, key=lambda f: (round(f.score / 0.2), f.convention not in self._noisy))
+
+    def _grids(self, wanted: Mapping[str, Any]) -> Iterator[tuple[Facts, set[str]]]:
+        """The grids that it may be meant to be given, and the levels that go with each."""
+        takes = {"sigmas", "times"} & self.entry.roles
+        names = [wanted["level"]] if "level" in wanted else list(TIMES)
+        names = [name for name in names if isinstance(name, str)]
+        if not takes:
+            yield replace(self.facts, level="nothing"), set(names)
+            return
+        if takes == {"sigmas"}:
+            names.sort(key=lambda name: name != "sigma")
+        groups: dict[tuple[float, ...], list[str]] = {}
+        for name in names:
+            facts = replace(self.facts, level=name)
+            groups.setdefault(tuple(np.round(facts.times(10), 9)), []).append(name)
+        for group in groups.values():
+            yield replace(self.facts, level=group[0]), set(group)
+
+    def _fitted(self, wanted: Mapping[str, Any]) -> list[Fit]:
+        for n in self.counts(PROBED):
+            self.forget()
+            with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
+                reading = self.affine_reading(n)
+                table, session = reading.table, self.session(n)
+                scaled = float(table.rows[0, 0])
+                if self._unsaid and scaled:  # of unit noise, perhaps
+                    rows = table.rows.copy()
+                    rows[:, 0] /= scaled
+                    table = replace(table, rows=rows)
+                stub = SimpleNamespace(
+                    timesteps=[call.time for call in reading.calls],
+                    config={"num_train_timesteps": self.facts.T},
+                    end=self._end(session),
+                )
+                found = fits(stub, table, False, wanted)
+                first = reading.calls[0].time
+                found = [fit for fit in found if self._starts_so(scaled, fit.convention, first)]
+                self._noisy |= {
+                    fit.convention
+                    for fit in found
+                    if replace(self.facts, level=fit.convention.levels).at(first).ratio > NOISY
+                }
+                return found
+        return []
+
+    def _starts_so(self, scaled: float, convention: Convention, first: float) -> bool:
+        """Whether the start is brought from unit noise to the first level, if it is brought."""
+        if not self._unsaid or abs(scaled - 1) < 1e-6:
+            return True
+        level = replace(self.facts, level=convention.levels).at(first)
+        size = level.sigma if convention.scale != "vp" else 1.0
+        return abs(scaled - size) < 1e-3 * size
+
+    def _end(self, session: LoopSession) -> float | None:
+        """The time at which the sample lands, where it is given or declared."""
+        if session.times is not None and self.facts.ends:
+            return float(session.times[-1])
+        return self.facts.lands
+
+    def _is_published(self) -> None:
+        """The published method that it is, by its coefficients."""
+        self.published = None
+        assert self.declared is not None
+        if self.declared.reference:
+            self.published = self.declared.reference, dict(self.declared.options)
+            return
+        for n in self.counts(PROBED):
+            with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
+                table, session = self.affine_reading(n).table, self.session(n)
+                found = nearest(table, session.grid, options=self.call)
+                if found and found.distance < SAME:
+                    self.published = found.method, dict(found.options)
+                    said = {k: v for k, v in self.declared.given.items() if k in _TRAITS}
+                    own = METHODS[found.method].traits_of(**found.options)
+                    self._claimed = replace(own, **said)
+                    self.notes.append(f"{ITS}{found}, by its coefficients in {n} steps")
+                elif found:
+                    self.notes.append(
+                        f"{NEAREST}{found}, off by {found.distance:.2g} of the state in {n} steps"
+                    )
+                return
+
+    def is_said_to_be(self, session: LoopSession) -> tuple[str, dict[str, Any]] | None:
+        """The published method in the form that this number of steps has."""
+        if self.published is None or (self.declared and self.declared.reference):
+            return self.published
+        return self.kept(("form", session.n, session.grid), lambda: self._form(session))
+
+    def _form(self, session: LoopSession) -> tuple[str, dict[str, Any]] | None:
+        assert self.published is not None
+        with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
+            grid = session.grid if session.imposed else None
+            table = self.affine_reading(session.n, grid=grid).table
+            found = nearest(table, session.grid, options=self.call, method=self.published[0])
+            if found:
+                return found.method, dict(found.options)
+        return self.published
+
+    # The contract --------------------------------------------------------------------------------
+
+    @property
+    def traits(self) -> Traits:
+        if self._draws is None:
+            self._draws = False  # also where the run breaks, which is another claim's to tell
+            with contextlib.suppress(Exception):
+                reading: Reading = self.reading(self.counts((10,))[0])
+                self._draws = bool(np.abs(reading.table.C).max(initial=0.0) > 0)
+        return replace(self._claimed, stochastic=self._claimed.stochastic or self._draws)
+
+    @traits.setter
+    def traits(self, claimed: Traits) -> None:
+        self._claimed = claimed
+
+    def session(
+        self, n: int, grid: Grid | None = None, prediction: str | None = None
+    ) -> LoopSession:
+        if prediction not in (None, self.facts.prediction):
+            raise Unsupported(f"its network returns {self.facts.predicts}, and nothing else")
+        if n < self.facts.least:
+            raise Unsupported(f"takes {self.facts.least} steps at least")
+        return LoopSession(self, n, grid)
+
+    def counts(self, usual: Sequence[int]) -> Sequence[int]:
+        if not self.counted:
+            return (self.kept("its steps", self._own_steps),)
+        return [n for n in super().counts(usual) if n >= self.facts.least] or [self.facts.least]
+
+    def _own_steps(self) -> int:
+        """The number of steps that nobody tells it: of its evaluations."""
+        with contextlib.suppress(SubjectError, Unsupported):
+            return max(1, len(LoopSession(self, 1, None).calls))
+        return 1
+
+
+_TRAITS = {f.name for f in fields(Traits)}
+
+
+def _in_words(convention: Convention) -> str:
+    return f"the network returns {convention.returns}, told times {convention.levels!r}"
+
+
+def recognises(thing: Any, claims: Mapping[str, Any]) -> bool:
+    """Whether something can be a loop: its arguments tell, or what is declared of them."""
+    return callable(thing) and not why_not(thing, claims)
+
+
+def why_not(thing: Any, claims: Mapping[str, Any]) -> str:
+    """Why something is no loop; empty: it is one."""
+    try:
+        Entry(thing, "it", claims.get("roles", {}), {}, {})
+    except Unusable as error:
+        return str(error)
+    except Exception as error:  # what stands in for a class raises whatever it is asked
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -1,0 +1,399 @@
+"""One run of somebody's sampler, from a given state and with given draws."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dfbench.draws import WATCHED, aside
+from dfbench.errors import SetupError, SubjectError, Unsupported
+from dfbench.levels import Array, Grid, Level, grid_of
+from dfbench.protocols import ANOTHER, PLAIN, Protocol
+from dfbench.readout import Call, CalledModel
+from dfbench.samplers import METHODS
+from dfbench.subjects.blamed import Aborted, blamed
+from dfbench.subjects.contract import Reference, Session
+from dfbench.subjects.network import Network
+from dfbench.subjects.protocols import generators
+
+if TYPE_CHECKING:
+    from dfbench.subjects.loop import LoopSampler
+
+MOST = 100_000  # evaluations of a run: no sampler needs as many
+
+
+class LoopSession(Session):
+    """One run of a loop.
+
+    Attributes:
+        times: of the grid that it is given; None: it has its own.
+        imposed: the grid is one that a check wants.
+        calls: the evaluations that a run made, levels and steps among them.
+    """
+
+    keeps_levels = False
+
+    def __init__(self, subject: LoopSampler, n: int, grid: Grid | None) -> None:
+        self.subject, self.n, self.facts = subject, n, subject.facts
+        self.imposed = grid is not None
+        self.prediction = subject.facts.prediction
+        self.times = self._given(grid)
+        self.code = subject.entry.fresh()
+        self._meanwhile: tuple[int, Protocol] | None = None
+        self.calls, self.grid = subject.kept(("calls", n, grid), self._visited)
+        self.times_known = subject.facts.map is not None
+        self.cleanest = self.grid[-1].ratio if self.times is not None else self._own_cleanest()
+
+    def _given(self, grid: Grid | None) -> Array | None:
+        """The times of the grid that is handed over."""
+        takes = {"sigmas", "times"} & self.subject.entry.roles
+        if grid is not None:
+            if not takes:
+                raise Unsupported("it takes no grid")
+            return self.facts.times_of(grid)
+        return self.facts.times(self.n) if takes else None
+
+    def _own_cleanest(self) -> float:
+        """A sample that is said to land where noise is left lands where the network ends."""
+        return self.facts.final.ratio
+
+    def _visited(self) -> tuple[tuple[Call, ...], Grid]:
+        """The evaluations of a run, and the levels of its steps, from a run of its own."""
+        times: list[float] = []
+        rng = torch.Generator().manual_seed(3)
+
+        def ask(state: torch.Tensor, time: float) -> torch.Tensor:
+            times.append(time)
+            if len(times) > MOST:
+                raise SubjectError(f"asks the network more than {MOST} times")
+            return 0.1 * torch.randn(state.shape, generator=rng, dtype=torch.float64).to(
+                state.dtype
+            )
+
+        z = torch.randn((2, 1, 4, 4), generator=rng, dtype=torch.float64)
+        with torch.no_grad(), aside():
+            self._run(ask, z, torch.Generator().manual_seed(0))
+        if not times:
+            raise SetupError("never asks the network")
+        try:
+            levels = [self.facts.at(t) for t in times]
+            given = None if self.times is None else self.facts.levels(self.times)
+            if given is not None and not self.facts.ends:
+                given = grid_of([*list(given)[:-1], self.facts.final])
+            steps = _steps(levels, self.n, given)
+            calls = tuple(
+                Call(t, level, level, step)
+                for t, level, step in zip(times, levels, steps, strict=True)
+            )
+            if given is not None:
+                return calls, given
+            starts = [
+                c
+                for c, before in zip(calls, (None, *calls), strict=False)
+                if before is None or before.step != c.step
+            ]
+            return calls, grid_of([*(c.own for c in starts), self.facts.final])
+        except (ValueError, OverflowError) as error:
+            raise SetupError(
+                f"{self.n} steps: the network is told times that have no level: {error}"
+            ) from error
+
+    def __call__(
+        self, model: CalledModel, z: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        made = 0
+        middle = self._meanwhile
+
+        def ask(state: torch.Tensor, time: float) -> torch.Tensor:
+            nonlocal made
+            if middle is not None and made == middle[0]:
+                self._another(middle[1])
+            known = self.calls[min(made, len(self.calls) - 1)]
+            try:
+                level = known.told if known.time == time else self.facts.at(time)
+            except ValueError as error:
+                raise SubjectError(f"tells the network the time {time:g}: {error}") from error
+            made += 1
+            out = model(state, Call(time, level, level, known.step))
+            return self.facts.sign(out)  # type: ignore[no-any-return]
+
+        return self._run(ask, z, generator)
+
+    def _run(
+        self, ask: Any, z: torch.Tensor, generator: Any, entry: float | None = None
+    ) -> torch.Tensor:
+        """The sample of a run that asks a network; the start is divided by `entry`."""
+        if self.subject.arrays == "numpy" and z.dtype == torch.bfloat16:
+            raise Unsupported("NumPy has no bfloat16")
+        network = Network(ask, tuple(z.shape))
+        start = z / (self._entry if entry is None else entry)
+        values = {
+            "model": network,
+            "state": start,
+            "steps": self.n,
+            "generator": generator,
+            "noise": lambda like, **_: torch.randn(
+                like.shape, generator=generator, dtype=like.dtype
+            ),
+            "shape": tuple(z.shape),
+            "batch": len(z),
+        }
+        if self.times is not None:
+            # as users make it: in the type of the state, or in float32 where that holds few digits
+            wide = z.dtype if z.dtype in (torch.float32, torch.float64) else torch.float32
+            times = self.times if self.facts.ends else self.times[:-1]
+            given = torch.tensor(times, dtype=wide)
+            values["sigmas"] = values["times"] = given
+        if self.subject.arrays == "numpy":
+            values = _as_numpy(values) | {"generator": NumpyDraws(generator)}
+        drawn = _StartDrawn(start) if self.facts.start == "drawn" else contextlib.nullcontext()
+        with (
+            _silently(),
+            blamed("the sampler"),
+            _eagerly(),
+            _draws_of(self.subject.arrays, generator),
+            drawn,
+        ):
+            out = self.subject.entry(self.code, values)
+            sample = self._sample(out, z)
+        # the type of a start that it draws is the sampler's business, and what comes of a narrower
+        # state and the wider grid that it is given is torch's
+        wider = self.times is not None and sample.dtype == torch.promote_types(z.dtype, wide)
+        if self.facts.start == "drawn" or wider:
+            sample = sample.to(z.dtype)
+        c, d = self.facts.output
+        return sample if (c, d) == (1.0, 0.0) else (sample - d) / c
+
+    @property
+    def _entry(self) -> float:
+        """Size of the first state of unit noise; 1 where a state is given.
+
+        σ of the first level, or 1 on variance-preserving levels, whatever little of the data is
+        left there.
+        """
+        if self.facts.start == "level" or self.facts.scale == "vp":
+            return 1.0
+        if self.times is not None:
+            return self.facts.at(float(self.times[0])).sigma
+        key = ("entry", self.n, self.facts.start, self.facts.level)
+        return self.subject.kept(key, self._first_sigma)
+
+    @property
+    def start(self) -> float | None:
+        return None if self.facts.start == "level" else self._entry**2
+
+    def _first_sigma(self) -> float:
+        first: list[float] = []
+
+        def ask(state: torch.Tensor, time: float) -> torch.Tensor:
+            first.append(time)
+            raise Aborted
+
+        z = torch.ones((2, 1, 4, 4), dtype=torch.float64)
+        with torch.no_grad(), aside(), contextlib.suppress(Aborted):
+            self._run(ask, z, torch.Generator().manual_seed(0), entry=1.0)
+        return self.facts.at(first[0]).sigma if first else 1.0
+
+    def _sample(self, out: Any, z: torch.Tensor) -> torch.Tensor:
+        """The sample in what a sampler returns."""
+        if isinstance(out, Iterator):  # of the states
+            out = deque(out, maxlen=1).pop()
+        self.subject.gives_numpy |= isinstance(out, np.ndarray)
+        found = _last(out, tuple(z.shape))
+        if found is None:
+            what = f"shape {tuple(out.shape)}" if hasattr(out, "shape") else type(out).__name__
+            raise SubjectError(f"returns {what}, and no sample of shape {tuple(z.shape)}")
+        return found
+
+    def _another(self, protocol: Protocol) -> None:
+        """Another run in the middle of this one."""
+        rng = torch.Generator().manual_seed(2)
+        with aside():
+            self.subject.session(self.n)(
+                lambda z, call: torch.randn(z.shape, generator=rng, dtype=z.dtype),
+                torch.randn(protocol.shape, generator=rng, dtype=torch.float64),
+                generators(protocol),
+            )
+
+    def under(self, protocol: Protocol) -> LoopSession:
+        if protocol.returns != PLAIN.returns or protocol.time != PLAIN.time:
+            raise Unsupported("a loop knows no such way")
+        if self.facts.dims not in (None, len(protocol.shape)):
+            raise Unsupported(f"takes states of {self.facts.dims} dimensions")
+        if protocol.generator != "one" and "generator" not in self.subject.entry.roles:
+            raise Unsupported("takes no generator")
+        if protocol.generator == "one a row":
+            raise Unsupported("takes one generator")
+        if protocol.meanwhile == ANOTHER:
+            self._meanwhile = len(self.calls) // 2, protocol
+        elif protocol.meanwhile != PLAIN.meanwhile:
+            raise Unsupported("a loop has no copy")
+        self._use(protocol)
+        return self
+
+    def _use(self, protocol: Protocol) -> None:
+        """What the same object was used for before."""
+        if protocol.before == "nothing":
+            return
+        more = {"a longer run": 3, "a shorter run": -3}.get(protocol.before, 0)
+        stop = len(self.calls) // 2 if protocol.before == "an aborted run" else None
+        n = max(self.facts.least, self.n + more)
+        other = self.subject.session(n if self.subject.counted else self.n)
+        other.code = self.code
+        rng = torch.Generator().manual_seed(1)
+        shown = 0
+
+        def model(z: torch.Tensor, call: Call) -> torch.Tensor:
+            nonlocal shown
+            if shown == stop:
+                raise Aborted
+            shown += 1
+            return torch.randn(z.shape, generator=rng, dtype=z.dtype)
+
+        wider = protocol.before == "a run of another shape"
+        shape = tuple(size + 1 for size in protocol.shape) if wider else protocol.shape
+        z = torch.randn(shape, generator=rng, dtype=torch.float64)
+        with contextlib.suppress(Aborted), aside():
+            other(model, z, generators(replace(protocol, shape=shape)))
+
+    def reference(self) -> Reference | None:
+        named = self.subject.is_said_to_be(self)
+        if named is None:
+            return None
+        name, options = named
+        return Reference(METHODS[name], self.grid, self.prediction, None, options)
+
+
+def _steps(levels: list[Level], n: int, given: Grid | None) -> list[int]:
+    """The step of every evaluation."""
+    count = len(levels)
+    each = math.ceil(count / n)
+    if given is None or n * each - (each - 1) <= count <= n * each:
+        return [min(i // each, n - 1) for i in range(count)]
+    starts = given.log_snr[:-1]
+    found, last = [], 0
+    for level in levels:
+        at = int(np.searchsorted(starts, level.log_snr + 1e-9, side="right")) - 1
+        last = min(max(last, at), n - 1)
+        found.append(last)
+    return found
+
+
+def _last(out: Any, shape: tuple[int, ...]) -> torch.Tensor | None:
+    """The sample: of this shape, or the last of several states, alone or in a list or a dict."""
+    if isinstance(out, np.ndarray):
+        out = torch.from_numpy(out)
+    if isinstance(out, torch.Tensor):
+        if tuple(out.shape) == shape:
+            return out
+        if out.ndim == len(shape) + 1 and tuple(out.shape[1:]) == shape:
+            return out[-1]
+        if out.ndim == len(shape) + 1 and (out.shape[0], *out.shape[2:]) == shape:
+            return out[:, -1]
+        return None
+    if isinstance(out, list | tuple):
+        alike = [found for each in out if (found := _last(each, shape)) is not None]
+        if not alike:
+            return None
+        return alike[-1] if isinstance(out, list) or len(alike) == len(out) > 2 else alike[0]
+    if isinstance(out, dict):
+        return _last(list(out.values()), shape)
+    named = getattr(out, "__dict__", None)
+    return _last(dict(named), shape) if named else None
+
+
+class _StartDrawn(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The first normal draw of the size of the state is the given start."""
+
+    def __init__(self, start: torch.Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.start: torch.Tensor | None = start
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = WATCHED.get(func.overloadpacket)
+        if self.start is not None and name in ("randn", "randn_like", "normal_"):
+            size = args[0]
+            shape = tuple(size.shape if isinstance(size, torch.Tensor) else size)
+            if math.prod(shape) == self.start.numel():
+                start, self.start = self.start.reshape(shape), None
+                dtype = kwargs.get("dtype") or torch.get_default_dtype()
+                if isinstance(size, torch.Tensor):
+                    dtype = kwargs.get("dtype") or size.dtype
+                if name == "normal_":
+                    return size.copy_(start)
+                # in float64, whatever is asked for: the read-out looks at every digit
+                return start.clone() if start.dtype == torch.float64 else start.to(dtype)
+        return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _silently() -> Iterator[None]:
+    """Without the bars and the warnings that a sampler shows its user."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _eagerly() -> Iterator[None]:
+    """What is compiled runs as it is written, so that draws are seen."""
+    import sys
+
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _as_numpy(values: dict[str, Any]) -> dict[str, Any]:
+    """Tensors as arrays."""
+    return {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in values.items()}
+
+
+@contextlib.contextmanager
+def _draws_of(arrays: str, generator: Any) -> Iterator[None]:
+    """NumPy's normal draws are torch's, which are watched."""
+    if arrays != "numpy":
+        yield
+        return
+    kept = {name: getattr(np.random, name) for name in ("randn", "standard_normal", "normal")}
+    fake = NumpyDraws(generator)
+    np.random.randn = lambda *shape: fake.standard_normal(shape)
+    np.random.standard_normal = lambda size=None: fake.standard_normal(size)
+    np.random.normal = fake.normal
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(np.random, name, function)
+
+
+class NumpyDraws:
+    """Stands for a `numpy.random.Generator` whose normal draws are torch's."""
+
+    def __init__(self, generator: torch.Generator | None) -> None:
+        self.generator = generator
+
+    def standard_normal(self, size: Any = None, dtype: Any = float, out: Any = None) -> Any:
+        shape = () if size is None else (size,) if isinstance(size, int) else tuple(size)
+        drawn = torch.randn(shape, generator=self.generator, dtype=torch.float64).numpy()
+        return float(drawn) if size is None else drawn
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
+        return loc + scale * self.standard_normal(size)
