@@ -42,6 +42,7 @@ def certify(
     purpose: Purpose = "all",
     expected_failures: Mapping[str, Any] | None = None,
     depth: Depth = "quick",
+    profile: str | None = None,
 ) -> Certificate:
     """Hold subjects to every claim that applies.
 
@@ -63,6 +64,8 @@ def certify(
         expected_failures: claim → reason, (reason, size), or a table of reason, within and unit;
             or subject → such a table of claims. A failure of more than its size counts.
         depth: "quick", or "thorough" for releases and nightly jobs: hundreds of protocols, drawn.
+        profile: a calling convention by name, like "k-diffusion" or "flow-up", for code that says
+            nothing of itself; see `dfbench.subjects.profiles`.
 
     Returns:
         The certificate; its findings come in the order of `dfbench.checks.CLAIMS`.
@@ -77,7 +80,7 @@ def certify(
         raise Unusable("no subject is given")
     claims = selected(select)
     expected = predictions(expected_failures, CLAIMS)
-    asked = Asked(config, call, configs, steps, declare, expected, depth)
+    asked = Asked(config, call, configs, steps, declare, expected, depth, profile)
     if isolate and not all(isinstance(one, str) for one in given):
         raise Unusable("an object is certified where it is; give its name to isolate it")
     places = [(one, i, each) for one in given for i, each in enumerate(_places(one, asked))]

@@ -77,7 +77,10 @@ def _unexpected(message: str) -> int:
 
 
 def _error(message: str, status: int = UNUSABLE) -> int:
-    print(f"dfbench: error: {' '.join(message.split())}", file=sys.stderr)
+    first, *more = (" ".join(line.split()) for line in message.splitlines() or [""])
+    listed = "".join(f"\n  {line}" for line in more if line) if first.endswith(":") else ""
+    rest = "" if listed else " ".join(["", *filter(None, more)])
+    print(f"dfbench: error: {first}{rest}{listed}", file=sys.stderr)
     return status
 
 
@@ -249,13 +252,14 @@ def _top(
 def certify(
     context: typer.Context,
     subjects: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="SUBJECT",
-            help="LIBRARY, LIBRARY:NAME, package.module:NAME or path/to/file.py:NAME.",
+            help="LIBRARY, LIBRARY:NAME, package.module:NAME, path/to/file.py:NAME, or a name of "
+            "dfbench.toml; by default, all of dfbench.toml.",
             show_default=False,
         ),
-    ],
+    ] = None,
     config: Annotated[
         str | None,
         typer.Option(
@@ -282,6 +286,14 @@ def certify(
         typer.Option(
             metavar="JSON",
             help="What you claim of a sampler of yours, an object: order, stochastic, reference …",
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="PROFILE",
+            help="How it is called, like k-diffusion, edm, flow-up; see `list profiles`.",
         ),
     ] = None,
     json_file: Annotated[Path | None, _json("certificate")] = None,
@@ -332,7 +344,7 @@ def certify(
 
     with Shown("certifying") as progress:
         certificate = dfbench.certify(
-            subjects,
+            subjects or _listed(),
             config=constructor,
             call=calling,
             steps=run,
@@ -346,6 +358,7 @@ def certify(
             purpose=known_purpose(purpose.value),
             expected_failures=expected,
             depth="thorough" if depth is Depth.thorough else "quick",
+            profile=profile,
         )
     known = {"seed": seed} | certificate.environment
     certificate = replace(certificate, environment=known | {"command": _command(context)})
@@ -374,6 +387,15 @@ def certify(
         terminal.summary(certificate, _console())
     # where every claim was skipped, nothing was shown
     return 0 if certificate.verdict == "pass" else FAILED
+
+
+def _listed() -> list[str]:
+    """The subjects of `dfbench.toml`, where none is named."""
+    from dfbench.subjects.listed import FILE, listed
+
+    if not (found := list(listed())):
+        raise Unusable(f"name a subject: there is none in {FILE} here")
+    return found
 
 
 def _command(context: typer.Context) -> str:
@@ -606,6 +628,7 @@ class Listed(StrEnum):
 
     subjects = "subjects"
     claims = "claims"
+    profiles = "profiles"
     samplers = "samplers"
     schedules = "schedules"
     weightings = "weightings"

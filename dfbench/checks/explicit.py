@@ -51,6 +51,8 @@ def _listens(kind: str) -> Callable[[float], Sampler]:
 
 def _held(subject: Sampler, kind: str) -> Finding:
     """What holds of runs on its own grid, asked of runs on grids that are given."""
+    if kind not in subject.grids:
+        return skip(f"is given no {kind}")
     none = f"takes no {kind} from its user, or none that is known to be taken"
     return deciding(_asked(subject, kind), skip(none, "not asked"))
 

@@ -106,8 +106,7 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> It
         return table.on_levels(on) if neutral else table
 
     expected = moved_to(expected)
-    steps = np.maximum(8, np.arange(expected.nfe + 1))[:, None]
-    bound = 8 * steps * TABLES * (1 + coefficient_sizes(expected)) + 8 * sensitivity(
+    bound = allowed(expected) + 8 * sensitivity(
         lambda grid: moved_to(comparable(reference.build(grid), neutral)),
         reference.grid,
         TABLES,
@@ -132,6 +131,12 @@ def _compare(subject: Sampler, n: int, reference: Reference, known: Array) -> It
         reproduce=subject.coefficient_snippet(n, different, subject.affine_reading(n)),
         **details,
     )
+
+
+def allowed(expected: Table) -> Array:
+    """What float32 makes of every coefficient, in units of the state."""
+    steps = np.maximum(8, np.arange(expected.nfe + 1))[:, None]
+    return np.asarray(8 * steps * TABLES * (1 + coefficient_sizes(expected)))
 
 
 def comparable(table: Table, neutral: bool) -> Table:

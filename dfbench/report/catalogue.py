@@ -27,6 +27,10 @@ def catalogue(kind: str) -> Rows:
             {"name": each.id, "kind": each.kind, "statement": each.statement, "source": each.source}
             for each in CLAIMS.values()
         ]
+    if kind == "profiles":
+        from dfbench.subjects.profiles import PROFILES
+
+        return [{"name": name, "what": words} for name, (words, _) in PROFILES.items()]
     if kind == "samplers":
         from dfbench.samplers import METHODS
 

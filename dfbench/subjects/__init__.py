@@ -13,6 +13,8 @@ from dfbench.outcome.expected import Predicted
 from dfbench.subjects import loop
 from dfbench.subjects.contract import Depth, Sampler
 from dfbench.subjects.library import Library, library, library_names
+from dfbench.subjects.listed import Listed, listed
+from dfbench.subjects.profiles import claims_of
 
 ACCEPTED = "LIBRARY, LIBRARY:NAME, package.module:NAME or path/to/file.py:NAME"
 
@@ -31,7 +33,18 @@ def excluded(name: str) -> dict[str, str]:
 def of_users(name: str) -> bool:
     """Whether a name is that of somebody's own code: in a file, or in a module of no library."""
     where, colon, _ = name.rpartition(":")
-    return bool(colon) and where not in library_names()
+    if not colon:
+        return name.endswith(".py") or (name not in _known_libraries() and name in listed())
+    return _library_name(where) not in library_names()
+
+
+def _library_name(where: str) -> str:
+    """Of a library as people write it: `k-diffusion` is k_diffusion."""
+    return where.replace("-", "_")
+
+
+def _known_libraries() -> set[str]:
+    return {*library_names(), *(name.replace("_", "-") for name in library_names())}
 
 
 def resolve(
@@ -39,6 +52,7 @@ def resolve(
     config: dict[str, Any] | None = None,
     call: dict[str, Any] | None = None,
     configs: str = "default",
+    profile: str | None = None,
 ) -> list[Sampler]:
     """The samplers that a name stands for, or an object is.
 
@@ -48,6 +62,7 @@ def resolve(
         config, call: arguments of the constructor and of the sampling call.
         configs: "default", or "all" for every configuration of a library's class that its
             options are worth.
+        profile: the calling convention of code of one's own, see `dfbench.subjects.profiles`.
 
     Raises:
         Unusable: nothing that can be certified has this name.
@@ -56,10 +71,16 @@ def resolve(
     if configs not in ("default", "all"):
         raise Unusable(f"configs must be 'default' or 'all', got {configs!r}")
     if not isinstance(subject, str):
-        return [_made_of(subject, None, config, call)]
+        return [_made_of(subject, None, config, call, profile)]
     where, colon, name = subject.rpartition(":") if ":" in subject else (subject, "", "")
-    if where in library_names():
-        return library(where).samplers(name, config, call, configs)
+    if _library_name(where) in library_names():
+        if profile:
+            raise Unusable(f"{subject}: a library's conventions are known; --as is for other code")
+        return library(_library_name(where)).samplers(name, config, call, configs)
+    if not colon and subject.endswith(".py"):
+        raise Unusable(_held(subject))
+    if not colon and subject in listed():
+        return [_as_listed(listed()[subject], config, call, profile)]
     if not colon:
         known = ", ".join(library_names())
         raise Unusable(f"{subject}: not a known library ({known}); give {ACCEPTED}")
@@ -72,7 +93,40 @@ def resolve(
         offered = [n for n, v in vars(module).items() if inspect.isclass(v) and _recognising(v)]
         hint = f"; it has {', '.join(offered[:8])}" if offered else ""
         raise Unusable(f"{where} has no {name}{hint}")
-    return [_made_of(getattr(module, name), subject, config, call)]
+    return [_made_of(getattr(module, name), subject, config, call, profile)]
+
+
+def _as_listed(
+    one: Listed, config: dict[str, Any], call: dict[str, Any], profile: str | None
+) -> Sampler:
+    """A subject of `dfbench.toml`."""
+    (made,) = resolve(
+        one.code, one.config | config, one.call | call, profile=profile or one.profile
+    )
+    made.name = one.name
+    if one.declare:
+        made.declare(one.declare)
+    return made
+
+
+def _held(path: str) -> str:
+    """What a file holds, and what each is taken for."""
+    from dfbench.loading import load_module
+
+    module = load_module(path)
+    own = {n: v for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__}
+    lines = []
+    for name, thing in own.items():
+        kind = _recognising(thing)
+        if kind is not None:
+            lines.append(f"{path}:{name}: a {kind.word} like those of {kind.name}")
+        elif callable(thing) and not name.startswith("_"):
+            why = loop.why_not(thing, _declared(thing))
+            taken = f"no sampler ({why})" if why else f"a sampler: {loop.taken_for(thing)}"
+            lines.append(f"{path}:{name}: {taken}")
+    if not lines:
+        return f"{path} holds nothing that can be certified"
+    return "\n  ".join([f"{path}: give the name of what it holds:", *lines])
 
 
 @dataclass(frozen=True)
@@ -90,6 +144,7 @@ class Asked:
     declare: dict[str, Any] | None = None
     expected: Predicted = field(default_factory=dict)
     depth: Depth = "quick"
+    profile: str | None = None
 
     def __post_init__(self) -> None:
         if self.depth not in get_args(Depth):
@@ -104,7 +159,7 @@ class Asked:
     @property
     def given(self) -> dict[str, Any]:
         """How subjects are made, as arguments of `dfbench.certify`."""
-        names = ("config", "call", "steps", "declare")
+        names = ("config", "call", "steps", "declare", "profile")
         deep = {"depth": self.depth} if self.depth != "quick" else {}
         return {name: value for name in names if (value := getattr(self, name))} | deep
 
@@ -114,7 +169,7 @@ class Asked:
         Raises:
             Unusable: there are none.
         """
-        found = resolve(subject, self.config, self.call, self.configs)
+        found = resolve(subject, self.config, self.call, self.configs, self.profile)
         if self.declare and len(found) > 1:
             raise Unusable("--declare needs one subject")
         return [self._asked(sampler) for sampler in found]
@@ -145,22 +200,28 @@ def _recognising(thing: Any) -> Library | None:
     return next((each for each in map(library, library_names()) if each.recognises(thing)), None)
 
 
-def _made_of(thing: Any, name: str | None, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+def _made_of(
+    thing: Any,
+    name: str | None,
+    config: dict[str, Any],
+    call: dict[str, Any],
+    profile: str | None = None,
+) -> Sampler:
     if isinstance(thing, Sampler):
         return thing
     name = name or _name(thing)
-    claims = _declared(thing)
-    if "profile" in claims or (_recognising(thing) is None and loop.recognises(thing, claims)):
+    claims = {**(claims_of(profile, thing) if profile else {}), **_declared(thing)}
+    if profile or (_recognising(thing) is None and loop.recognises(thing, claims, call)):
         return loop.LoopSampler(thing, name, config, call, claims)
     kind = _recognising(thing)
     if kind is None and callable(thing) and not inspect.isclass(thing):
-        thing, config = _made_by(thing, name, config), {}
+        thing, config = _made_by(thing, name, config, call), {}
         kind = _recognising(thing)
     if kind is None:
         shapes = " nor ".join(filter(None, (library(each).shape for each in library_names())))
         raise Unusable(
             f"{name} is not something that can be certified: it is neither {shapes}, nor a sampler "
-            f"that is called with a network and a state ({loop.why_not(thing, claims)})"
+            f"that is called with a network and a state ({loop.why_not(thing, claims, call)})"
         )
     made = kind.made_of(thing, name, config, call)
     if claims := _declared(thing):
@@ -182,14 +243,15 @@ def _name(thing: Any) -> str:
     return f"{where}:{named.__qualname__}"
 
 
-def _made_by(function: Any, name: str, config: dict[str, Any]) -> Any:
+def _made_by(function: Any, name: str, config: dict[str, Any], call: dict[str, Any]) -> Any:
     """What a user's function makes of the configuration."""
     try:
         return function(**config)
     except Exception as error:
         raise Unusable(
             f"{name} is not something that can be certified, and makes nothing that can: "
-            f"{type(error).__name__}: {error}; nor is it a sampler: {loop.why_not(function, {})}"
+            f"{type(error).__name__}: {error}; nor is it a sampler: "
+            f"{loop.why_not(function, {}, call)}"
         ) from error
 
 

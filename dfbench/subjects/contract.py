@@ -171,6 +171,7 @@ class Sampler(ABC):
         scale: "vp", "ve" or "flow": of the levels it can be made to visit.
         takes_generator: accepts a generator; otherwise its noise follows the global seed.
         most_steps: that make sense, the number of training steps for instance.
+        grids: what it may be given for a grid: "times", "sigmas", "mu".
         too_few: how it breaks in fewer steps than the checks ask; empty: it does not.
         ascending: visits the levels from clean to noise.
         expected: claim id → the reason and the size of a failure that is by design.
@@ -190,6 +191,7 @@ class Sampler(ABC):
     seed: int = 0
     takes_generator: bool = True
     most_steps: int | None = None
+    grids: tuple[str, ...] = ("times", "sigmas", "mu")
     too_few: str = ""
     ascending: bool = False
     steps: tuple[int, ...] = ()

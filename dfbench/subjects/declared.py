@@ -26,7 +26,7 @@ Thing = TypeVar("Thing")
 
 PUBLISHED = ("reference", "options")
 CONVENTION = ("predicts", "level")
-LOOP = ("T", "start", "lands", "ends", "output", "least", "dims", "roles", "arrays")
+LOOP = ("T", "start", "lands", "ends", "output", "least", "dims", "method", "roles", "arrays")
 NO_TRAITS = (*PUBLISHED, *CONVENTION, *LOOP, "expected")
 
 
@@ -66,6 +66,7 @@ class Declared(Section):
     output: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
     least: Positive | None = None
     dims: Positive | None = None
+    method: str | None = None
     roles: dict[str, str] | None = None
     arrays: Literal["torch", "numpy"] | None = None
     expected: dict[str, Any] = Field(default_factory=dict)

@@ -28,6 +28,7 @@ class Entry:
         name: in messages.
         roles: declared, role → name of the argument.
         config, call: other arguments of the constructor and of the call.
+        method: of a class or an object that makes the samples; empty: the first of `METHODS`.
 
     Raises:
         Unusable: nobody says what an argument is, or where the network is to be put.
@@ -43,11 +44,12 @@ class Entry:
         roles: Mapping[str, str],
         config: dict[str, Any],
         call: dict[str, Any],
+        method: str = "",
     ) -> None:
         self.thing, self.name, self.config, self.call = thing, name, config, call
         self.constructor: dict[str, str] = {}
         self.put: dict[str, str] = {}  # role → attribute of the object, or global of the module
-        self.method = method_of(thing)
+        self.method = method or method_of(thing)
         with self._said():
             if inspect.isclass(thing):
                 self.constructor = roles_of(thing, roles, config)

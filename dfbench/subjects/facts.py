@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from dfbench.errors import Unsupported
-from dfbench.grids import karras
+from dfbench.grids import exponential, karras
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.subjects.times import TIMES, TimeMap
 
 Start = Literal["level", "noise", "drawn"]
 
+BENT = 1.7  # of the time: short steps near data
 KARRAS = (80.0, 0.002)  # σ of the ends of grids that are given by σ/α: EDM's
 
 
@@ -32,8 +33,10 @@ class Facts:
         lands: the time at which its sample lands, where it takes no grid; None: at clean data.
         ends: the grid that it is given has the level of the sample as its last.
         output: (c, d): what it returns is c x + d of the sample x.
+        bent: a grid that it is given has other levels than people choose.
         least: the fewest steps that it takes.
         dims: of the states that it takes, rows and all: 4 for images; None: any.
+        method: of an object or a class, which makes the samples; empty: the usual ones are tried.
         roles: role → name of the argument, or of the global or the attribute.
     """
 
@@ -43,9 +46,11 @@ class Facts:
     start: Start = "level"
     lands: float | None = None
     ends: bool = True
+    bent: bool = False
     output: tuple[float, float] = (1.0, 0.0)
     least: int = 1
     dims: int | None = None
+    method: str = ""
     roles: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -83,12 +88,14 @@ class Facts:
             return np.linspace(1.0, 0.0, n + 1)
         if known.clean is not None and known.noisy is not None:
             whole = self.T if str(self.level).endswith("× T") else 1.0
-            return whole * np.linspace(known.noisy, known.clean, n + 1)
+            at = np.linspace(1.0, 0.0, n + 1) ** (BENT if self.bent else 1.0)
+            return whole * (known.clean + (known.noisy - known.clean) * at)
         if known.time is None:
             if callable(self.level):
                 return np.linspace(1.0, 0.0, n + 1)
             return np.round(np.linspace(self.T - 1, 0, n + 1))
-        ratios = karras(*KARRAS, n, final_zero=self.level == "sigma").ratio
+        spaced = exponential if self.bent else karras
+        ratios = spaced(*KARRAS, n, final_zero=self.level == "sigma").ratio
         return np.array([known.time(r, self.T) for r in ratios])
 
     def times_of(self, grid: Grid) -> Array:

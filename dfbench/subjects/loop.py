@@ -7,6 +7,7 @@ can be declared.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ from dfbench.subjects.times import TIMES
 PROBED = (10, 20, 4, 2, 1)
 SAME = 1e-4  # of the state: code that computes in float32
 NOISY = 3.0  # σ/α from which a run may start
+BEGIN = 0.4
 ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
 ITS = "nobody says which method it is; it is held to "
 NEAREST = "it is no published method that is known; the nearest is "
@@ -47,6 +49,7 @@ class LoopSampler(Sampler):
         config, call: arguments of the constructor and of the call, beside those with a role.
         claims: what its owner declares.
         library, version: where it comes from.
+        always: arguments that it is called with whatever its user gives.
 
     Raises:
         Unusable: nobody says what an argument is, or it does not run at all.
@@ -56,10 +59,12 @@ class LoopSampler(Sampler):
         facts: its conventions.
         arrays: "torch" or "numpy".
         counted: it is told the number of steps, or the grid.
+        begin: of the steps, what is left out of every run.
     """
 
     arrays: Literal["torch", "numpy"] = "torch"
     gives_numpy = False
+    begin = 0.0
 
     def __init__(
         self,
@@ -70,25 +75,28 @@ class LoopSampler(Sampler):
         claims: Mapping[str, Any] | None = None,
         library: str = "",
         version: str = "",
+        always: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(config, call)
+        self.always = dict(always or {})
         self.thing, self.name, self.library, self.version = thing, name, library, version
         self._claimed = Traits(order=None, scale_invariant=False, evaluations=None)
         self._draws: bool | None = None
         self.published: tuple[str, dict[str, Any]] | None = None
-        self.facts = Facts()
-        self.entry = self._entered({})
         self.declare(claims or {})
 
-    def _entered(self, roles: Mapping[str, str]) -> Entry:
-        return Entry(self.thing, self.name, roles, self.config, self.call)
+    def _entered(self) -> Entry:
+        facts = self.facts
+        call = {**self.always, **self.call}
+        return Entry(self.thing, self.name, facts.roles, self.config, call, facts.method)
 
     @property
     def counted(self) -> bool:
         return bool({"steps", "sigmas", "times"} & self.entry.roles)
 
     def declare(self, claims: Mapping[str, Any]) -> None:
-        self._draws = None
+        self.too_few = ""
+        self._draws = False  # nothing runs before its conventions are known
         super().declare(claims)
         declared = self.declared
         assert declared is not None
@@ -97,7 +105,7 @@ class LoopSampler(Sampler):
         given = {**declared.facts, **declared.conventions}
         self.facts = Facts(**given)
         self.arrays = declared.arrays or self.arrays
-        self.entry = self._entered(self.facts.roles)
+        self.entry = self._entered()
         self._unsaid = "start" not in given
         if self._unsaid and "state" not in self.entry.roles:
             self.facts = replace(self.facts, start="drawn")
@@ -168,7 +176,6 @@ class LoopSampler(Sampler):
 
     def _look_for_few_steps(self) -> None:
         """Where a run of one step breaks, the others are judged all the same."""
-        self.too_few = ""
         if not self.counted or self.steps:
             return
         said = ""
@@ -349,7 +356,36 @@ class LoopSampler(Sampler):
             raise Unsupported(f"its network returns {self.facts.predicts}, and nothing else")
         if n < self.facts.least:
             raise Unsupported(f"takes {self.facts.least} steps at least")
-        return LoopSession(self, n, grid)
+        skipped = round(self.begin * n)
+        if self.begin and not 0 < skipped <= n - self.facts.least:
+            raise Unsupported("no step can be left out")
+        return LoopSession(self, n, grid, skipped)
+
+    @property
+    def grids(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(kind for kind in ("times", "sigmas") if kind in self.entry.roles)
+
+    def on_grids(self, kind: str) -> dict[str, Sampler | str]:
+        if kind not in self.grids:
+            return {}
+        other = copy.copy(self)
+        other._kept = {}
+        other.facts = replace(self.facts, bent=True)
+        return {"other levels": other}
+
+    def without_options(self) -> Sampler:
+        claims = self.declared.given if self.declared else {}
+        own = {k: v for k, v in claims.items() if k not in ("reference", "options")}
+        return LoopSampler(
+            self.thing, self.name, self.config, {}, own, self.library, self.version, self.always
+        )
+
+    def begun(self, by: str) -> Sampler:
+        if by != "times" or not self.grids or not self.facts.ends:
+            raise Unsupported("no run of it starts in the middle")
+        other = copy.copy(self)
+        other._kept, other.begin = {}, BEGIN
+        return other
 
     def counts(self, usual: Sequence[int]) -> Sequence[int]:
         if not self.counted:
@@ -370,15 +406,22 @@ def _in_words(convention: Convention) -> str:
     return f"the network returns {convention.returns}, told times {convention.levels!r}"
 
 
-def recognises(thing: Any, claims: Mapping[str, Any]) -> bool:
+def recognises(thing: Any, claims: Mapping[str, Any], call: dict[str, Any]) -> bool:
     """Whether something can be a loop: its arguments tell, or what is declared of them."""
-    return callable(thing) and not why_not(thing, claims)
+    return (callable(thing) or "method" in claims) and not why_not(thing, claims, call)
 
 
-def why_not(thing: Any, claims: Mapping[str, Any]) -> str:
+def taken_for(thing: Any) -> str:
+    """What a loop is taken for: its arguments by role."""
+    entry = Entry(thing, "it", (getattr(thing, "dfbench", None) or {}).get("roles", {}), {}, {})
+    roles = {**entry.constructor, **entry.called, **entry.put}
+    return ", ".join(f"{name} is the {role}" for role, name in roles.items())
+
+
+def why_not(thing: Any, claims: Mapping[str, Any], call: dict[str, Any] | None = None) -> str:
     """Why something is no loop; empty: it is one."""
     try:
-        Entry(thing, "it", claims.get("roles", {}), {}, {})
+        Entry(thing, "it", claims.get("roles", {}), {}, call or {}, claims.get("method", ""))
     except Unusable as error:
         return str(error)
     except Exception as error:  # what stands in for a class raises whatever it is asked

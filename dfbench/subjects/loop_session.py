@@ -43,11 +43,13 @@ class LoopSession(Session):
 
     keeps_levels = False
 
-    def __init__(self, subject: LoopSampler, n: int, grid: Grid | None) -> None:
+    def __init__(self, subject: LoopSampler, n: int, grid: Grid | None, skipped: int = 0) -> None:
         self.subject, self.n, self.facts = subject, n, subject.facts
         self.imposed = grid is not None
         self.prediction = subject.facts.prediction
         self.times = self._given(grid)
+        if skipped and self.times is not None:
+            self.times, self.n = self.times[skipped:], n - skipped
         self.code = subject.entry.fresh()
         self._meanwhile: tuple[int, Protocol] | None = None
         self.calls, self.grid = subject.kept(("calls", n, grid), self._visited)

@@ -16,6 +16,8 @@ from dfbench.subjects.library import Library
 from dfbench.subjects.loop import LoopSampler
 from dfbench.subjects.stubs import imported
 
+AS_RELEASED = ("reference", "options", "stochastic")  # of claims: options may change it
+
 
 @dataclass(frozen=True)
 class Loop:
@@ -75,16 +77,19 @@ class Loops(Library):
             thing = loop.made(module)
         except AttributeError as error:
             raise Unusable(f"{self.name}:{name}: this release has none: {error}") from error
+        claims = {**self.claims, **loop.claims}
+        if config or call:  # it is said to be a method as it is released
+            claims = {k: v for k, v in claims.items() if k not in AS_RELEASED}
         made = LoopSampler(
             thing,
             f"{self.name}:{name}",
             config,
-            {**loop.call, **call},
-            {**self.claims, **loop.claims},
+            call,
+            claims,
             self.name,
             version(self.distribution) or "",
+            loop.call,
         )
-        made.call = dict(call)
         if missing:
             made.notes.append(f"without {', '.join(missing)}, which it imports and does not need")
         return made

@@ -29,6 +29,11 @@ class _Any(type):
             raise AttributeError(name)
         return _Nothing
 
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        if cls is _Nothing and len(args) == 1 and callable(args[0]):
+            return args[0]  # a decorator leaves what it decorates
+        return super().__call__(*args, **options)
+
 
 class _Nothing(metaclass=_Any):
     """Stands for a class or a function that is never used."""
@@ -37,7 +42,6 @@ class _Nothing(metaclass=_Any):
         pass
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        # a decorator leaves what it decorates
         return args[0] if len(args) == 1 and callable(args[0]) else self
 
     def __getattr__(self, name: str) -> Any:

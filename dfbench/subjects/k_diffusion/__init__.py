@@ -8,7 +8,19 @@ from typing import Any
 
 from dfbench.subjects.loops import Loop, Loops
 
-_RANGE = {"sigma_min": 0.002, "sigma_max": 80.0}
+#: name → options of the call that are worth a certificate, too.
+_MORE: dict[str, tuple[dict[str, Any], ...]] = {
+    "euler": ({"s_churn": 5.0},),
+    "heun": ({"s_churn": 5.0},),
+    "dpm_2": ({"s_churn": 5.0},),
+    "euler_ancestral": ({"eta": 0.5}, {"eta": 0.0}),
+    "dpm_2_ancestral": ({"eta": 0.5}, {"eta": 0.0}),
+    "dpmpp_2s_ancestral": ({"eta": 0.5}, {"eta": 0.0}),
+    "dpmpp_sde": ({"eta": 0.0}, {"r": 0.3}),
+    "dpmpp_2m_sde": ({"eta": 0.0}, {"solver_type": "heun"}),
+    "dpmpp_3m_sde": ({"eta": 0.0},),
+    "lms": ({"order": 1}, {"order": 2}, {"order": 3}),
+}
 
 #: name → what is declared of it: the method of its source.
 _CLAIMS: dict[str, dict[str, Any]] = {
@@ -38,8 +50,22 @@ class KDiffusion(Loops):
 
     def loops(self) -> dict[str, Loop]:
         return {
-            name: Loop(attrgetter(f"sample_{name}"), claims, {"disable": True})
+            name: Loop(
+                attrgetter(f"sample_{name}"),
+                claims,
+                {"disable": True},
+                tuple(({}, call) for call in _MORE.get(name, ())),
+            )
             for name, claims in _CLAIMS.items()
+        } | {
+            name: Loop(attrgetter(f"sample_{name}"), {}, {"disable": True})
+            for name in self.excluded()
+        }
+
+    def excluded(self) -> dict[str, str]:
+        return {
+            "dpm_adaptive": "its steps depend on the state: there is no table",
+            "dpm_fast": "it groups evaluations into steps of three, whatever the grid",
         }
 
 

@@ -1,0 +1,65 @@
+"""`dfbench.toml`: subjects whose code one does not want to touch, and what is known of them.
+
+[[subjects]]
+name = "mine"
+code = "sampling/loops.py:sample"
+as = "flow-up"
+declare = { order = 2 }
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from dfbench.errors import Unusable
+from dfbench.reading import Section, at
+
+FILE = "dfbench.toml"
+
+
+class Listed(Section):
+    """One subject.
+
+    Attributes:
+        name: what it is called.
+        code: `path/to/file.py:NAME`, from the folder of the file, or `package.module:NAME`.
+        profile: written `as`, one of `dfbench.subjects.profiles`.
+        declare, config, call: as on the command line, which goes first.
+    """
+
+    name: str
+    code: str
+    profile: str | None = None
+    declare: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+    call: dict[str, Any] = Field(default_factory=dict)
+
+
+def listed() -> dict[str, Listed]:
+    """The subjects of `dfbench.toml` in the working directory, by name; none without a file.
+
+    Raises:
+        Unusable: the file cannot be read, or something in it is wrong.
+    """
+    path = Path(FILE)
+    if not path.is_file():
+        return {}
+    found: dict[str, Listed] = {}
+    with at(FILE):
+        try:
+            content = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise Unusable(f"cannot be read: {error}") from error
+        if unknown := {*content} - {"subjects"}:
+            raise Unusable(f"no such key {min(unknown)}; accepted: subjects")
+        for i, entry in enumerate(content.get("subjects", [])):
+            with at("subjects", i):
+                one = Listed.of({{"as": "profile"}.get(key, key): v for key, v in entry.items()})
+                if one.name in found:
+                    raise Unusable(f"two subjects are called {one.name}")
+                found[one.name] = one
+    return found
