@@ -87,7 +87,7 @@ class Apart:
             [
                 kept.get(id) or replace(claim, check=_always(claim, why, cause))(self)
                 for id, claim in CLAIMS.items()
-                if id in self.claims
+                if id in self.claims and claim.kind == "sampler"
             ]
         )
 

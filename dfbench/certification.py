@@ -21,7 +21,7 @@ from dfbench.outcome.coverage import known_purpose
 from dfbench.outcome.expected import predictions
 from dfbench.progress import Progress, quiet
 from dfbench.subjects import Asked, excluded, of_users
-from dfbench.subjects.contract import Depth, Sampler
+from dfbench.subjects.contract import Depth, Subject
 
 PER_WORKER = 40  # subjects that make another process worth its start
 
@@ -107,11 +107,11 @@ def certify(
     )
 
 
-Place = tuple[Any, int, Sampler | None]
+Place = tuple[Any, int, Subject | None]
 """(one, i, sampler): the i-th that one subject of a call stands for; None: of a user's code."""
 
 
-def _places(one: Any, asked: Asked) -> Sequence[Sampler | None]:
+def _places(one: Any, asked: Asked) -> Sequence[Subject | None]:
     """What a subject stands for; a user's code is not run here to find out."""
     return [None] if isinstance(one, str) and of_users(one) else asked.samplers(one)
 
@@ -158,7 +158,7 @@ def _examined(
             each.close()
 
 
-_resolved: dict[tuple[str, str], list[Sampler]] = {}
+_resolved: dict[tuple[str, str], list[Subject]] = {}
 
 
 def _examine_named(

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ from dfbench.outcome import (
     inconclusive,
 )
 from dfbench.outcome.claim import REASONS
-from dfbench.subjects.contract import Sampler
+from dfbench.subjects.contract import Sampler, Subject
 from dfbench.subjects.nearest import identified
 from dfbench.surroundings import Defaults
 
@@ -35,7 +35,7 @@ WAITING = 10.0  # times as much by the clock: a busy machine is no fault of the 
 
 
 def examine(
-    sampler: Sampler,
+    sampler: Subject,
     claims: list[str] | None = None,
     seed: int = 0,
     tell: Callable[[Finding], Any] = lambda finding: None,
@@ -53,7 +53,8 @@ def examine(
     threads, standing = torch.get_num_threads(), defaults or Defaults()
     findings: list[Finding] = []
     changed: dict[str, None] = {}
-    for name in claims or CLAIMS:
+    known = [name for name in claims or CLAIMS if CLAIMS[name].kind == sampler.kind]
+    for name in known:
         torch.set_num_threads(1)
         try:
             finding = _held(CLAIMS[name], sampler, findings)
@@ -63,9 +64,11 @@ def examine(
         findings.append(finding)
         tell(finding)
     nearest: dict[str, Any] = {}
+    claimed: dict[str, Any] = {}
     with contextlib.suppress(Exception, SystemExit), deadline(PATIENCE):
-        _ = sampler.traits  # which may take a run
-        nearest = identified(sampler) if claims is None or "identity" in claims else {}
+        claimed = sampler.claimed  # which may take a run
+        if isinstance(sampler, Sampler) and "identity" in known:
+            nearest = identified(sampler)
     sampler.forget()
     return SubjectReport(
         name=sampler.name,
@@ -73,7 +76,7 @@ def examine(
         library=sampler.library,
         version=sampler.version,
         config={**sampler.config, **({"call": sampler.call} if sampler.call else {})},
-        traits=asdict(sampler.traits),
+        traits=claimed,
         findings=complete(findings),
         seconds=time.perf_counter() - start,
         notes=(*sampler.notes, *(f"changes {name} in a run" for name in changed)),
@@ -82,7 +85,7 @@ def examine(
     )
 
 
-def _held(claim: Claim, sampler: Sampler, before: list[Finding]) -> Finding:
+def _held(claim: Claim, sampler: Subject, before: list[Finding]) -> Finding:
     """The finding on a claim; one run that does not return is enough to wait for."""
     over = next((f for f in before if CLAIMS[f.claim].of_the_run and f.cause == "timed out"), None)
 
@@ -92,7 +95,7 @@ def _held(claim: Claim, sampler: Sampler, before: list[Finding]) -> Finding:
     return replace(claim, check=check)(sampler)
 
 
-def _guarded(claim: Claim, sampler: Sampler) -> Finding:
+def _guarded(claim: Claim, sampler: Subject) -> Finding:
     """The check, within its time, whatever the subject or the check itself does."""
     try:
         with deadline(PATIENCE):

@@ -90,6 +90,8 @@ def test_options_arrive(certify, tmp_path):
                 "img2img",
                 "--depth",
                 "thorough",
+                "--as",
+                "edm",
                 "--expected-failures",
                 str(tmp_path / "known.toml"),
             ]
@@ -112,6 +114,7 @@ def test_options_arrive(certify, tmp_path):
         "configs": "all",
         "workers": 2,
         "depth": "thorough",
+        "profile": "edm",
     }
 
 

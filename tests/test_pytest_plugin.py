@@ -116,7 +116,7 @@ def subjects(monkeypatch):
     """Two subjects of one name each, and two claims of which one applies."""
     calls = []
 
-    def resolve(spec, config, call, configs):
+    def resolve(spec, config, call, configs, profile):
         calls.append((spec, config, call, configs))
         return [spec if isinstance(spec, Subject) else Subject(spec)]
 
@@ -163,7 +163,7 @@ def test_in_a_session_of_its_own(pytester, monkeypatch):
         from dfbench.subjects.reference import MethodSampler
         import dfbench.subjects
 
-        dfbench.subjects.resolve = lambda spec, config, call, configs: [spec]
+        dfbench.subjects.resolve = lambda spec, config, call, configs, profile: [spec]
         right = MethodSampler("ddim")
         wrong = MethodSampler("ddim", claimed={"order": 2.0})
 

@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 from dfbench.errors import Unusable
 from dfbench.outcome.expected import Predicted
-from dfbench.subjects import loop
-from dfbench.subjects.contract import Depth, Sampler
+from dfbench.subjects import loop, loss
+from dfbench.subjects.contract import Depth, Subject
 from dfbench.subjects.library import Library, library, library_names
 from dfbench.subjects.listed import Listed, listed
 from dfbench.subjects.profiles import claims_of
@@ -53,8 +53,8 @@ def resolve(
     call: dict[str, Any] | None = None,
     configs: str = "default",
     profile: str | None = None,
-) -> list[Sampler]:
-    """The samplers that a name stands for, or an object is.
+) -> list[Subject]:
+    """The subjects that a name stands for, or an object is.
 
     Args:
         subject: one of the forms in `ACCEPTED`, or a class, an instance, a function that makes
@@ -76,7 +76,7 @@ def resolve(
     if _library_name(where) in library_names():
         if profile:
             raise Unusable(f"{subject}: a library's conventions are known; --as is for other code")
-        return library(_library_name(where)).samplers(name, config, call, configs)
+        return [*library(_library_name(where)).samplers(name, config, call, configs)]
     if not colon and subject.endswith(".py"):
         raise Unusable(_held(subject))
     if not colon and subject in listed():
@@ -98,7 +98,7 @@ def resolve(
 
 def _as_listed(
     one: Listed, config: dict[str, Any], call: dict[str, Any], profile: str | None
-) -> Sampler:
+) -> Subject:
     """A subject of `dfbench.toml`."""
     (made,) = resolve(
         one.code, one.config | config, one.call | call, profile=profile or one.profile
@@ -163,8 +163,8 @@ class Asked:
         deep = {"depth": self.depth} if self.depth != "quick" else {}
         return {name: value for name in names if (value := getattr(self, name))} | deep
 
-    def samplers(self, subject: Any) -> list[Sampler]:
-        """The samplers of one subject.
+    def samplers(self, subject: Any) -> list[Subject]:
+        """What one subject stands for.
 
         Raises:
             Unusable: there are none.
@@ -174,7 +174,7 @@ class Asked:
             raise Unusable("--declare needs one subject")
         return [self._asked(sampler) for sampler in found]
 
-    def _asked(self, sampler: Sampler) -> Sampler:
+    def _asked(self, sampler: Subject) -> Subject:
         """The sampler with what is asked of it, which leaves one that was handed in as it is."""
         expected = {**self.expected.get("", {}), **self.expected.get(sampler.name, {})}
         if not self.steps and not self.declare and not expected and self.depth == "quick":
@@ -206,11 +206,13 @@ def _made_of(
     config: dict[str, Any],
     call: dict[str, Any],
     profile: str | None = None,
-) -> Sampler:
-    if isinstance(thing, Sampler):
+) -> Subject:
+    if isinstance(thing, Subject):
         return thing
     name = name or _name(thing)
     claims = {**(claims_of(profile, thing) if profile else {}), **_declared(thing)}
+    if _recognising(thing) is None and callable(thing) and loss.recognises(thing, claims):
+        return loss.LossSubject(thing, name, config, call, claims)
     if profile or (_recognising(thing) is None and loop.recognises(thing, claims, call)):
         return loop.LoopSampler(thing, name, config, call, claims)
     kind = _recognising(thing)

@@ -8,30 +8,26 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dfbench import readout
 from dfbench.clipping import Clipping
-from dfbench.errors import NotAffine, Unsupported, Unusable
+from dfbench.errors import NotAffine, Unsupported
 from dfbench.levels import Array, Grid, Level
-from dfbench.outcome import Expected, Finding
 from dfbench.protocols import PLAIN, Protocol
 from dfbench.readout import Call, CalledModel, Reading
 from dfbench.samplers.method import Method, Traits
+from dfbench.subjects.subject import DECLARED, Depth, Subject
 from dfbench.table import Difference, Table
 
 if TYPE_CHECKING:
     from dfbench.schedules import Scale
-    from dfbench.subjects.declared import Declared
 
-Depth = Literal["quick", "thorough"]
-DECLARED = "declared by its owner: "
 SAME = "its own times, given"  # of `Sampler.on_grids`: the run is the one without them
-Kept = TypeVar("Kept")
 Companion = Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 """(x, ε, i) for the i-th step of a run → (what it gives, what it should give)."""
 
@@ -159,57 +155,34 @@ class Session(ABC):
         return {}
 
 
-class Sampler(ABC):
+class Sampler(Subject, ABC):
     """A sampler under certification.
 
     Attributes:
-        name, library, version: what it is and where it comes from.
-        config, call: constructor arguments and arguments of the sampling call.
         traits: what it claims of itself.
         predictions: kinds of model output it can be configured for, its own first.
-        seed: of the draws that checks make.
         scale: "vp", "ve" or "flow": of the levels it can be made to visit.
         takes_generator: accepts a generator; otherwise its noise follows the global seed.
         most_steps: that make sense, the number of training steps for instance.
         grids: what it may be given for a grid: "times", "sigmas", "mu".
         too_few: how it breaks in fewer steps than the checks ask; empty: it does not.
         ascending: visits the levels from clean to noise.
-        expected: claim id → the reason and the size of a failure that is by design.
-        notes: what a reader has to know of how the subject was made.
-        steps: the step counts that its user runs; empty: nobody says.
-        depth: "quick", or "thorough": what takes minutes is asked, too.
-        declared: what its owner claims of it; None: nothing.
     """
 
     kind = "sampler"
-    name: str
-    library: str
-    version: str = ""
     traits: Traits
     predictions: tuple[str, ...] = ("eps",)
     scale: Scale = "vp"
-    seed: int = 0
     takes_generator: bool = True
     most_steps: int | None = None
     grids: tuple[str, ...] = ("times", "sigmas", "mu")
     too_few: str = ""
     ascending: bool = False
-    steps: tuple[int, ...] = ()
-    depth: Depth = "quick"
-    declared: Declared | None = None
 
     @property
     def channels(self) -> int | None:
         """The number of channels that it insists on; None: any."""
         return None
-
-    def __init__(
-        self, config: dict[str, Any] | None = None, call: dict[str, Any] | None = None
-    ) -> None:
-        self.config, self.call = dict(config or {}), dict(call or {})
-        self.expected: dict[str, Expected] = {}
-        self.notes: list[str] = []
-        self._kept: dict[Any, Any] = {}
 
     @abstractmethod
     def session(self, n: int, grid: Grid | None = None, prediction: str | None = None) -> Session:
@@ -229,22 +202,13 @@ class Sampler(ABC):
         return {self.scale: self}
 
     def declare(self, claims: Mapping[str, Any]) -> None:
-        """Hold it to what its owner claims, beside what was declared before.
-
-        Raises:
-            Unusable: there is no such thing to claim.
-        """
-        from dfbench.subjects.declared import Declared  # most declare nothing: no pydantic then
-
-        before = self.declared.given if self.declared else {}
-        try:
-            self.declared = Declared.of({**before, **claims})
-        except Unusable as error:
-            raise Unusable(f"{self.name}: declared {error}") from error
+        super().declare(claims)
+        assert self.declared is not None
         self.traits = Traits(**self.declared.traits(self.traits))
-        self.expected = {**self.expected, **self.declared.failures}
-        self.notes = [note for note in self.notes if not note.startswith(DECLARED)]
-        self.notes.append(f"{DECLARED}{self.declared.given}")
+
+    @property
+    def claimed(self) -> dict[str, Any]:
+        return asdict(self.traits)
 
     def counts(self, usual: Sequence[int]) -> Sequence[int]:
         """The step counts that a check asks: those that the user runs, else the usual ones.
@@ -277,39 +241,9 @@ class Sampler(ABC):
         """The same without the options of the sampling call."""
         return self
 
-    def snippet(self, claim: str) -> str:
-        """Python that certifies it again."""
-        return (
-            "import dfbench\n"
-            f"certificate = dfbench.certify({self.name!r}, config={self.config!r}, "
-            f"call={self.call!r}, select=[{claim!r}]{self._asked})\n"
-            "print(certificate)\n"
-        )
-
-    @property
-    def _asked(self) -> str:
-        """The other arguments of the call that certified it, if any."""
-        steps = f", steps={list(self.steps)}" if self.steps else ""
-        return steps + (f", declare={self.declared.given}" if self.declared else "")
-
-    def reproducer(self, claim: str, finding: Finding) -> str | None:
-        """Stand-alone Python that shows a failure without dfbench, where there is any."""
-        return None
-
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         """Stand-alone Python that prints one coefficient of an n-step run."""
         return None
-
-    def kept(self, key: Any, make: Callable[[], Kept]) -> Kept:
-        """What `make` gave when it was first asked for under this key, until `forget`."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        found: Kept = self._kept[key]
-        return found
-
-    def forget(self) -> None:
-        """Drop what was kept: readings, levels of runs."""
-        self._kept.clear()
 
     def reading(
         self,
@@ -352,3 +286,6 @@ class Sampler(ABC):
             f"superposition is off by {reading.superposition:.1e} at evaluation "
             f"{reading.violated_at} of {n} steps: no table"
         )
+
+
+__all__ = ["DECLARED", "SAME", "Companion", "Depth", "Reference", "Sampler", "Session", "Subject"]

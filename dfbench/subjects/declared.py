@@ -21,13 +21,15 @@ from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 from dfbench.subjects.conventions import LEVELS, RETURNS
 from dfbench.subjects.roles import NAMES
+from dfbench.weightings import WEIGHTINGS
 
 Thing = TypeVar("Thing")
 
 PUBLISHED = ("reference", "options")
 CONVENTION = ("predicts", "level")
 LOOP = ("T", "start", "lands", "ends", "output", "least", "dims", "method", "roles", "arrays")
-NO_TRAITS = (*PUBLISHED, *CONVENTION, *LOOP, "expected")
+LOSS = ("kind", "weighting")
+NO_TRAITS = (*PUBLISHED, *LOSS, *CONVENTION, *LOOP, "expected")
 
 
 def _pair(value: Any) -> Any:
@@ -46,6 +48,7 @@ class Declared(Section):
             (or its name, `file.py:NAME`) of the time that gives (α, σ).
         T, start, lands, ends, output, least, roles: of a loop, see `dfbench.subjects.facts`.
         arrays: what a loop computes with.
+        kind: "loss" for a training loss; weighting: of `dfbench.weightings`, that it has.
         expected: claim id → reason, or reason and size, of failures that are by design.
     """
 
@@ -67,6 +70,8 @@ class Declared(Section):
     least: Positive | None = None
     dims: Positive | None = None
     method: str | None = None
+    kind: Literal["sampler", "loss"] | None = None
+    weighting: str | None = None
     roles: dict[str, str] | None = None
     arrays: Literal["torch", "numpy"] | None = None
     expected: dict[str, Any] = Field(default_factory=dict)
@@ -81,6 +86,9 @@ class Declared(Section):
         if self.level is not None:
             with at("level"):
                 level_of(self.level)
+        if self.weighting is not None:
+            with at("weighting"):
+                one_of(self.weighting, WEIGHTINGS, "weighting")
         if self.roles is not None:
             with at("roles"):
                 for role in self.roles:

@@ -72,6 +72,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "noise at times from 1 to 0.001 of the continuous linear β",
         {"predicts": "eps", "level": "vp", "lands": 1e-3},
     ),
+    "loss": (
+        "a training loss: loss(model, x), which draws times and noise",
+        {"kind": "loss"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

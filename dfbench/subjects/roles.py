@@ -22,6 +22,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("x", "z", "latents", "latent", "latent_samples", "x_t", "xt", "x_init", "init_x", "x1"),
         *("z_t", "zt", "z_init", "x_start", "noise", "init_noise", "initial_noise", "img", "image"),
         *("sample", "samples", "y0", "x0", "z0", "z1", "x_0", "x_1", "start", "prior", "input"),
+        *("images", "data", "clean_images", "pixel_values", "x_data", "clean", "inputs", "batch"),
     ),
     "steps": (
         *("steps", "n_steps", "num_steps", "nsteps", "n", "num_inference_steps", "sample_steps"),

@@ -31,7 +31,10 @@ def subject(name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
         found = resolve(name, config, call)
     if len(found) != 1:
         raise Unusable(f"{name!r} stands for {len(found)} samplers; name one, LIBRARY:NAME")
-    return found[0]
+    (only,) = found
+    if not isinstance(only, Sampler):
+        raise Unusable(f"{name!r} is a {only.kind}, and no sampler")
+    return only
 
 
 def run(sampler: Sampler, n: int, prediction: str | None, label: str) -> Run:

@@ -254,7 +254,9 @@ def _without_memory() -> list[Variant]:
     """Runge–Kutta, ancestral and stochastic samplers."""
     found = []
     for name in one.RUNGE_KUTTA:
-        found.append(Variant("flow_matching", {"solver": name}, one.in_flow_time(name)))
+        for end in (False, True):
+            options = {"solver": name, "to_the_end": end}
+            found.append(Variant("flow_matching", options, one.in_flow_time(name)))
         found += [
             Variant(method, {"solver": name}, one.in_time(name))
             for method in ("velocity", "probability_flow")
@@ -451,7 +453,9 @@ def _onto_data(variants: list[Variant]) -> list[Variant]:
         for each in variants
         if each.method in ONTO_DATA
         and not each.fixed
-        and each.options.get("solver") != "midpoint"  # evaluates between the levels only
+        # these evaluate between the levels only; to the end, no clean sample tells the velocity
+        and each.options.get("solver") not in ("midpoint", "heun3")
+        and not each.options.get("to_the_end")
         and not each.bare
     ]
 

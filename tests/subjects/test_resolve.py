@@ -56,7 +56,6 @@ UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("dfbench.no_such_module:Name", {}, "no module named 'dfbench.no_such_module'"),
     (".relative:Name", {}, ".relative cannot be imported"),
     ("no_such_library", {}, "not a known library"),
-    ("other.py", {}, "not a known library"),
     (":Name", {}, "give LIBRARY"),
     ("other.py:", {}, "give LIBRARY"),
     (":", {}, "give LIBRARY"),
