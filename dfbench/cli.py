@@ -296,6 +296,14 @@ def certify(
             help="How it is called, like k-diffusion, edm, flow-up; see `list profiles`.",
         ),
     ] = None,
+    programs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--program",
+            metavar="COMMAND",
+            help="A sampler in any language, like './sampler {steps}'; see the README.",
+        ),
+    ] = None,
     json_file: Annotated[Path | None, _json("certificate")] = None,
     report_file: Page = None,
     junit_file: Annotated[
@@ -344,7 +352,7 @@ def certify(
 
     with Shown("certifying") as progress:
         certificate = dfbench.certify(
-            subjects or _listed(),
+            _named(subjects, programs),
             config=constructor,
             call=calling,
             steps=run,
@@ -389,8 +397,10 @@ def certify(
     return 0 if certificate.verdict == "pass" else FAILED
 
 
-def _listed() -> list[str]:
-    """The subjects of `dfbench.toml`, where none is named."""
+def _named(subjects: list[str] | None, programs: list[str] | None) -> list[str]:
+    """Subjects and programs, or those of `dfbench.toml` where none is named."""
+    if subjects or programs:
+        return [*(subjects or []), *(f"program:{command}" for command in programs or [])]
     from dfbench.subjects.listed import FILE, listed
 
     if not (found := list(listed())):

@@ -15,6 +15,7 @@ from dfbench.subjects.contract import Depth, Subject
 from dfbench.subjects.library import Library, library, library_names
 from dfbench.subjects.listed import Listed, listed
 from dfbench.subjects.profiles import claims_of
+from dfbench.subjects.program import PREFIX, Program
 
 ACCEPTED = "LIBRARY, LIBRARY:NAME, package.module:NAME or path/to/file.py:NAME"
 
@@ -33,6 +34,8 @@ def excluded(name: str) -> dict[str, str]:
 def of_users(name: str) -> bool:
     """Whether a name is that of somebody's own code: in a file, or in a module of no library."""
     where, colon, _ = name.rpartition(":")
+    if name.startswith(PREFIX):
+        return True
     if not colon:
         return name.endswith(".py") or (name not in _known_libraries() and name in listed())
     return _library_name(where) not in library_names()
@@ -72,6 +75,9 @@ def resolve(
         raise Unusable(f"configs must be 'default' or 'all', got {configs!r}")
     if not isinstance(subject, str):
         return [_made_of(subject, None, config, call, profile)]
+    if subject.startswith(PREFIX):
+        program = Program(subject.removeprefix(PREFIX))
+        return [_made_of(program, subject, config, call, profile)]
     where, colon, name = subject.rpartition(":") if ":" in subject else (subject, "", "")
     if _library_name(where) in library_names():
         if profile:
