@@ -149,7 +149,7 @@ def target_check(subject: LossSubject) -> Finding:
     if not (subject.says_kind or subject.notes):
         return skip("nobody says what the network returns: declare `predicts`", "not asked")
     try:
-        p, q = target(subject.facts.predicts, reading.alpha, reading.sigma)
+        p, q = subject.target(reading)
     except ValueError as error:
         return inconclusive(str(error))
     off = np.hypot(reading.p - p, reading.q - q) / np.hypot(p, q)

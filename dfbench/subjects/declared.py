@@ -43,7 +43,8 @@ class Declared(Section):
         reference, options: the method of `dfbench.samplers` whose coefficients it is to have; its
             traits hold where no others are declared.
         predicts: what the network returns: a kind of `dfbench.predictions`, or "-" and the kind
-            for its negative; "velocity" is that of the flow along its time.
+            for its negative; "velocity" is that of the flow along its time, and of a loss the
+            derivative of the path, whatever its schedule.
         level: what the times mean, as the certificate of an unknown sampler says it; or a function
             (or its name, `file.py:NAME`) of the time that gives (α, σ).
         T, start, lands, ends, output, least, roles: of a loop, see `dfbench.subjects.facts`.
@@ -82,7 +83,9 @@ class Declared(Section):
                 Expected.of(said, claim)
         if self.predicts is not None:
             with at("predicts"):
-                one_of(_kind(self.predicts, self.level), (*RETURNS, *KINDS), "convention")
+                one_of(
+                    _kind(self.predicts, self.level), (*RETURNS, "velocity", *KINDS), "convention"
+                )
         if self.level is not None:
             with at("level"):
                 level_of(self.level)
@@ -144,8 +147,8 @@ KINDS: dict[str, str] = {
 
 def _kind(name: Any, level: Any) -> Any:
     """The kind of a name, its sign included."""
-    if name == "velocity":
-        return "-u" if isinstance(level, str) and level.startswith("flow-up") else "u"
+    if name == "velocity" and isinstance(level, str) and level.startswith("flow"):
+        return "-u" if level.startswith("flow-up") else "u"
     return KINDS.get(name, name) if isinstance(name, str) else name
 
 

@@ -10,11 +10,12 @@ import importlib
 import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from dfbench.errors import Unusable
-from dfbench.subjects.contract import Sampler
+from dfbench.subjects.contract import Sampler, Subject
 
 
 class Library(ABC):
@@ -54,8 +55,8 @@ class Library(ABC):
         return [({}, {})]
 
     @abstractmethod
-    def named(self, name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
-        """The sampler of one of its names.
+    def named(self, name: str, config: dict[str, Any], call: dict[str, Any]) -> Subject:
+        """What one of its names stands for.
 
         Raises:
             Unusable: it refuses the configuration, or the arguments of the call.
@@ -77,7 +78,7 @@ class Library(ABC):
 
     def samplers(
         self, name: str, config: dict[str, Any], call: dict[str, Any], configs: str
-    ) -> list[Sampler]:
+    ) -> Sequence[Subject]:
         """What a name stands for, or the whole library if it is empty; see `resolve`.
 
         Raises:

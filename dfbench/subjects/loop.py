@@ -103,6 +103,8 @@ class LoopSampler(Sampler):
         if not declared.given:
             self.notes = []
         given = {**declared.facts, **declared.conventions}
+        if given.get("predicts") == "velocity":
+            raise Unusable(f"{self.name}: a velocity is that of a flow: declare its level")
         self.facts = Facts(**given)
         self.arrays = declared.arrays or self.arrays
         self.entry = self._entered()

@@ -1,4 +1,4 @@
-"""A library of whole loops: a table says which there are and what is known of each."""
+"""A library of whole loops and of losses: which there are, and what is known of each."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from dfbench.errors import Unusable
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import Library
 from dfbench.subjects.loop import LoopSampler
+from dfbench.subjects.loss import LossSubject
 from dfbench.subjects.stubs import imported
+from dfbench.subjects.subject import Subject
 
 AS_RELEASED = ("reference", "options", "stochastic")  # of claims: options may change it
 
 
 @dataclass(frozen=True)
 class Loop:
-    """One of a library's samplers.
+    """One of a library's samplers or losses.
 
     Attributes:
         made: of the library's module, the function, class or object.
@@ -70,7 +72,7 @@ class Loops(Library):
     ) -> Sampler:
         raise Unusable(f"{name} is no sampler of {self.name}")
 
-    def named(self, name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+    def named(self, name: str, config: dict[str, Any], call: dict[str, Any]) -> Subject:
         loop = self.loops()[name]
         module, missing = _module(self.module)
         try:
@@ -80,16 +82,13 @@ class Loops(Library):
         claims = {**self.claims, **loop.claims}
         if config or call:  # it is said to be a method as it is released
             claims = {k: v for k, v in claims.items() if k not in AS_RELEASED}
-        made = LoopSampler(
-            thing,
-            f"{self.name}:{name}",
-            config,
-            call,
-            claims,
-            self.name,
-            version(self.distribution) or "",
-            loop.call,
-        )
+        known = self.name, version(self.distribution) or ""
+        given = thing, f"{self.name}:{name}", config
+        made: Subject
+        if claims.get("kind") == "loss":
+            made = LossSubject(*given, {**loop.call, **call}, claims, *known)
+        else:
+            made = LoopSampler(*given, call, claims, *known, loop.call)
         if missing:
             made.notes.append(f"without {', '.join(missing)}, which it imports and does not need")
         return made

@@ -148,13 +148,33 @@ class LossSubject(Subject):
 
     def _kind_of(self, reading: LossReading) -> str:
         """The kind of the target; empty: none."""
-        for kind in RETURNS:
-            with contextlib.suppress(ValueError):
-                p, q = target(kind, reading.alpha, reading.sigma)
+        for kind in (*RETURNS, "velocity"):
+            with contextlib.suppress(ValueError, OverflowError):
+                p, q = self.target(reading, kind)
                 size = np.hypot(p, q)
                 if (np.hypot(reading.p - p, reading.q - q) / size).max() < EXACT:
                     return kind
         return ""
+
+    def target(self, reading: LossReading, kind: str = "") -> tuple[Array, Array]:
+        """(p, q) of the target of a kind, or of its own, at the levels of the states.
+
+        Raises:
+            ValueError: the kind does not exist there.
+        """
+        kind = kind or self.facts.predicts
+        return target(kind, reading.alpha, reading.sigma, self._rates(reading.time, kind))
+
+    def _rates(self, times: Array, kind: str) -> tuple[Array, Array] | None:
+        """(α̇, σ̇) by differences, of time in units of the whole; None: not needed, or unknown."""
+        if kind != "velocity" or self.facts.map is None:
+            return None
+        scale = self.facts.T if str(self.facts.level).endswith("× T") else 1.0
+        h = STEP * scale
+        ends = [[self.facts.at(float(t) + d) for t in times] for d in (-h, h)]
+        low, high = (np.array(levels) for levels in ends)
+        rates = (high - low) / (2 * STEP)
+        return rates[:, 0], rates[:, 1]
 
     def weighed(self) -> Weighed | None:
         """The effective weighting; None where the loss draws no times, or is no kind's."""
@@ -169,12 +189,9 @@ class LossSubject(Subject):
         if not (np.diff(lam) > 0).all() and not (np.diff(lam) < 0).all():
             return None
         kind = self.facts.prediction
-        factor = np.array(
-            [
-                mse_factor("eps", kind, a, s)
-                for a, s in zip(alpha[inside], sigma[inside], strict=True)
-            ]
-        )
+        rates = self._rates(reading.time, kind)
+        moving = None if rates is None else (rates[0][inside], rates[1][inside])
+        factor = np.asarray(mse_factor("eps", kind, alpha[inside], sigma[inside], rates=moving))
         density = np.abs(np.gradient(reading.quantile[inside], lam, edge_order=2))
         weight = reading.weight[inside] * factor * density
         middle = slice(2, -2)
@@ -191,14 +208,17 @@ class LossSubject(Subject):
         return Weighed(lam, weight, " or ".join(same), least)
 
 
+STEP = 1e-6  # of the time, in which rates are differences: to 1e-10 of smooth levels
 #: Of the logarithm: densities are differences of quantiles of thirty-three rows.
 SHAPE = 0.05
 
 
-def target(kind: str, alpha: Array, sigma: Array) -> tuple[Array, Array]:
+def target(
+    kind: str, alpha: Array, sigma: Array, rates: tuple[Array, Array] | None = None
+) -> tuple[Array, Array]:
     """(p, q) of the target p x + q ε of a kind with its sign."""
     sign = -1.0 if kind.startswith("-") else 1.0
-    p, q = weights(kind.lstrip("-"), np.abs(alpha), np.abs(sigma))
+    p, q = weights(kind.lstrip("-"), np.abs(alpha), np.abs(sigma), rates=rates)
     return sign * np.asarray(p), sign * np.asarray(q)
 
 

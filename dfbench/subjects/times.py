@@ -90,6 +90,11 @@ TIMES: dict[str, TimeMap] = {
         lambda r, T: math.atan(r) * 2 / math.pi,
         *(0.0, 1.0),
     ),
+    "cosine-up": TimeMap(
+        lambda t, T: (math.sin(t * math.pi / 2), math.cos(t * math.pi / 2)),
+        lambda r, T: 1 - math.atan(r) * 2 / math.pi,
+        *(1.0, 0.0),
+    ),
     "angle": TimeMap(
         lambda t, T: (math.cos(t), math.sin(t)), lambda r, T: math.atan(r), 0.0, math.pi / 2
     ),

@@ -1,4 +1,7 @@
-"""flow_matching: its ODE solver, from time 0 (noise) to 1, with the methods of fixed step."""
+"""flow_matching: its ODE solver with the methods of fixed step, and its paths.
+
+Time 0 is noise, 1 is data. A path is certified as the loss that it is made for.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,16 @@ ADAPTIVE = dict.fromkeys(
 )
 
 
+#: path → scheduler and its arguments.
+PATHS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "conditional_ot": ("CondOTScheduler", ()),
+    "polynomial": ("PolynomialConvexScheduler", (2.0,)),
+    "vp": ("VPScheduler", ()),
+    "linear_vp": ("LinearVPScheduler", ()),
+    "cosine": ("CosineScheduler", ()),
+}
+
+
 class FlowMatching(Loops):
     name = "flow_matching"
     word = "method"
@@ -36,10 +49,39 @@ class FlowMatching(Loops):
 
     def loops(self) -> dict[str, Loop]:
         found = {name: Loop(partial(_made, name), claims) for name, claims in METHODS.items()}
+        found |= {f"path_{name}": Loop(partial(_path, name), _of_path(name)) for name in PATHS}
         return found | {name: Loop(partial(_made, name)) for name in ADAPTIVE}
 
     def excluded(self) -> dict[str, str]:
         return ADAPTIVE
+
+
+def _scheduler(name: str) -> Any:
+    from flow_matching.path import scheduler
+
+    cls, given = PATHS[name]
+    return getattr(scheduler, cls)(*given)
+
+
+def _of_path(name: str) -> dict[str, Any]:
+    def level(t: float) -> tuple[float, float]:
+        out = _scheduler(name)(torch.tensor(t, dtype=torch.float64))
+        return float(out.alpha_t), float(out.sigma_t)
+
+    return {"kind": "loss", "predicts": "velocity", "level": level}
+
+
+def _path(name: str, module: ModuleType) -> Callable[..., torch.Tensor]:
+    """E|v(x_t, t) − ẋ_t|² on a path."""
+
+    def loss(model: Any, x: torch.Tensor) -> torch.Tensor:
+        from flow_matching.path import AffineProbPath
+
+        noise, t = torch.randn_like(x), torch.rand(len(x), dtype=x.dtype)
+        sample = AffineProbPath(_scheduler(name)).sample(x_0=noise, x_1=x, t=t)
+        return torch.mean((model(x=sample.x_t, t=sample.t) - sample.dx_t) ** 2)
+
+    return loss
 
 
 def _made(method: str, module: ModuleType) -> Callable[..., Any]:
