@@ -24,6 +24,7 @@ from dfbench.subjects import resolve
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import library, library_names
 from dfbench.subjects.loops import Loops
+from dfbench.subjects.loss import LossSubject
 from dfbench.table import Table
 
 OUT = Path(__file__).parents[1] / "reports" / "field"
@@ -62,6 +63,19 @@ def row(subject: Sampler, report: SubjectReport) -> list[str]:
     verdict = report.headline if report.verdict != "pass" else "right"
     name = report.name.split(":")[1]
     return [name, *conventions(subject), f"{nfe}/{n}", measured, f"`{method}`", verdict]
+
+
+LOSS = ["loss", "network", "times", "weighting", "verdict"]
+
+
+def loss_row(subject: LossSubject, report: SubjectReport) -> list[str]:
+    """One line of the table of losses."""
+    level = subject.facts.level if isinstance(subject.facts.level, str) else "its own schedule"
+    weighed = subject.weighed()
+    name = (weighed.name if weighed else "") or "none that is published"
+    verdict = report.headline if report.verdict != "pass" else "right"
+    returned = LETTERS.get(subject.facts.predicts, subject.facts.predicts)
+    return [report.name.split(":")[1], returned, level, name, verdict]
 
 
 def canonical(subject: Sampler) -> Table | None:
@@ -104,21 +118,25 @@ def main(names: list[str]) -> None:
     head = ["sampler", "network", "times", "starts from", "lands at", "evaluations"]
     head += ["order", "nearest published method, distance", "verdict"]
     for name in names or libraries():
-        began, rows = time.perf_counter(), []
+        began, rows, losses = time.perf_counter(), [], []
         for subject in resolve(name):
             certificate = dfbench.certify(subject)
             environment = certificate.environment
             (report,) = certificate.subjects
             reports.append(report)
-            rows.append(row(subject, report))
-            all_of.append(subject)
+            if isinstance(subject, LossSubject):
+                losses.append(loss_row(subject, report))
+            elif isinstance(subject, Sampler):
+                rows.append(row(subject, report))
+                all_of.append(subject)
             print(report.name, report.verdict, report.headline, flush=True)
         left_out = library(name).excluded()
         excluded |= {f"{name}:{each}": why for each, why in left_out.items()}
-        right = sum(r[-1] == "right" for r in rows)
+        count, right = len(rows + losses), sum(r[-1] == "right" for r in rows + losses)
         lines += [f"### {name} {reports[-1].version}", ""]
-        lines += [f"{len(rows)} certified, {right} right; {time.perf_counter() - began:.0f} s.", ""]
-        lines += [*markdown(head, rows), ""]
+        lines += [f"{count} certified, {right} right; {time.perf_counter() - began:.0f} s.", ""]
+        lines += [*markdown(head, rows), ""] if rows else []
+        lines += [*markdown(LOSS, losses), ""] if losses else []
         if left_out:
             said: dict[str, list[str]] = {}
             for each, why in left_out.items():

@@ -17,6 +17,7 @@ import numpy as np
 
 from dfbench.errors import NotAffine, SubjectError, Unsupported, Unusable
 from dfbench.levels import Grid
+from dfbench.outcome import Finding
 from dfbench.readout import Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
@@ -27,6 +28,7 @@ from dfbench.subjects.facts import Facts
 from dfbench.subjects.loop_session import LoopSession
 from dfbench.subjects.nearest import nearest
 from dfbench.subjects.times import TIMES
+from dfbench.table import Difference
 
 PROBED = (10, 20, 4, 2, 1)
 SAME = 1e-4  # of the state: code that computes in float32
@@ -374,6 +376,16 @@ class LoopSampler(Sampler):
         other._kept = {}
         other.facts = replace(self.facts, bent=True)
         return {"other levels": other}
+
+    def reproducer(self, claim: str, finding: Finding) -> str | None:
+        from dfbench.subjects import loop_snippet
+
+        return loop_snippet.reproducer(self, claim, finding)
+
+    def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
+        from dfbench.subjects import loop_snippet
+
+        return loop_snippet.coefficient(self, n, different, reading)
 
     def without_options(self) -> Sampler:
         claims = self.declared.given if self.declared else {}
