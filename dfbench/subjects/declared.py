@@ -74,7 +74,7 @@ class Declared(Section):
     kind: Literal["sampler", "loss"] | None = None
     weighting: str | None = None
     roles: dict[str, str] | None = None
-    arrays: Literal["torch", "numpy"] | None = None
+    arrays: Literal["torch", "numpy", "jax"] | None = None
     expected: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, context: Any) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from dfbench.outcome import Finding
 from dfbench.readout import Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
+from dfbench.subjects import foreign
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.conventions import Convention, Fit, fits
 from dfbench.subjects.entry import Entry
@@ -34,6 +36,8 @@ PROBED = (10, 20, 4, 2, 1)
 SAME = 1e-4  # of the state: code that computes in float32
 NOISY = 3.0  # σ/α from which a run may start
 BEGIN = 0.4
+#: What a loop may compute with, the usual first.
+WHOSE: dict[foreign.Arrays, str] = {"torch": "torch's", "numpy": "NumPy's", "jax": "JAX's"}
 ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
 ITS = "nobody says which method it is; it is held to "
 NEAREST = "it is no published method that is known; the nearest is "
@@ -59,13 +63,13 @@ class LoopSampler(Sampler):
     Attributes:
         entry: how it is called.
         facts: its conventions.
-        arrays: "torch" or "numpy".
+        arrays: what it computes with; `gives`: what came out of the last run.
         counted: it is told the number of steps, or the grid.
         begin: of the steps, what is left out of every run.
     """
 
-    arrays: Literal["torch", "numpy"] = "torch"
-    gives_numpy = False
+    arrays: foreign.Arrays = "torch"
+    gives: foreign.Arrays = "torch"
     begin = 0.0
 
     def __init__(
@@ -117,7 +121,7 @@ class LoopSampler(Sampler):
         wanted: dict[str, Any] = {k: given[k] for k in ("predicts", "level") if k in given}
         self.notes = [note for note in self.notes if not note.startswith(OWN)]
         if declared.arrays is None:
-            self._try_numpy()
+            self._try_arrays()
         if "least" not in given:
             self._look_for_few_steps()
         if "output" not in given:
@@ -157,19 +161,18 @@ class LoopSampler(Sampler):
                 return float(self.reading(n).table.rows[0, 0])
         return 1.0
 
-    def _try_numpy(self) -> None:
-        """Where tensors of torch break it, and arrays of NumPy do not, it is for these.
+    def _try_arrays(self) -> None:
+        """Where tensors of torch break it, and other arrays do not, it is for these.
 
-        So it is where arrays of NumPy come out, although tensors of torch were handed in.
+        So it is where other arrays come out, although tensors of torch were handed in.
         """
-        self.arrays, self.gives_numpy = "torch", False
-        if self._runs() and not self.gives_numpy:
-            return
-        self.arrays = "numpy"
-        if self._runs():
-            self.notes.append(f"{ASSUMED}it computes with NumPy's arrays")
-        else:
-            self.arrays = "torch"
+        for arrays, whose in WHOSE.items():
+            self.arrays, self.gives = arrays, arrays
+            if (arrays != "jax" or "jax" in sys.modules) and self._runs() and self.gives == arrays:
+                if arrays != "torch":
+                    self.notes.append(f"{ASSUMED}it computes with {whose} arrays")
+                return
+        self.arrays = "torch"
 
     def _runs(self) -> bool:
         self.forget()

@@ -21,6 +21,7 @@ from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.protocols import ANOTHER, PLAIN, Protocol
 from dfbench.readout import Call, CalledModel
 from dfbench.samplers import METHODS
+from dfbench.subjects import foreign
 from dfbench.subjects.blamed import Aborted, blamed
 from dfbench.subjects.contract import Reference, Session
 from dfbench.subjects.network import Network
@@ -135,7 +136,7 @@ class LoopSession(Session):
         self, ask: Any, z: torch.Tensor, generator: Any, entry: float | None = None
     ) -> torch.Tensor:
         """The sample of a run that asks a network; the start is divided by `entry`."""
-        if self.subject.arrays == "numpy" and z.dtype == torch.bfloat16:
+        if self.subject.arrays != "torch" and z.dtype == torch.bfloat16:
             raise Unsupported("NumPy has no bfloat16")
         network = Network(ask, tuple(z.shape))
         start = z / (self._entry if entry is None else entry)
@@ -156,16 +157,12 @@ class LoopSession(Session):
             times = self.times if self.facts.ends else self.times[:-1]
             given = torch.tensor(times, dtype=wide)
             values["sigmas"] = values["times"] = given
-        if self.subject.arrays == "numpy":
-            values = _as_numpy(values) | {"generator": NumpyDraws(generator)}
+        arrays = self.subject.arrays
+        values["generator"] = foreign.source(generator, arrays)
         drawn = _StartDrawn(start) if self.facts.start == "drawn" else contextlib.nullcontext()
-        with (
-            _silently(),
-            blamed("the sampler"),
-            _eagerly(),
-            _draws_of(self.subject.arrays, generator),
-            drawn,
-        ):
+        watch = foreign.watched(arrays, generator, z.dtype)
+        with _silently(), blamed("the sampler"), _eagerly(), watch, drawn:
+            values = {role: foreign.given(value, arrays) for role, value in values.items()}
             out = self.subject.entry(self.code, values)
             sample = self._sample(out, z)
         # the type of a start that it draws is the sampler's business, and what comes of a narrower
@@ -210,7 +207,7 @@ class LoopSession(Session):
         """The sample in what a sampler returns."""
         if isinstance(out, Iterator):  # of the states
             out = deque(out, maxlen=1).pop()
-        self.subject.gives_numpy |= isinstance(out, np.ndarray)
+        self.subject.gives = foreign.kind_of(out) or self.subject.gives
         found = _last(out, tuple(z.shape))
         if found is None:
             what = f"shape {tuple(out.shape)}" if hasattr(out, "shape") else type(out).__name__
@@ -293,8 +290,8 @@ def _steps(levels: list[Level], n: int, given: Grid | None) -> list[int]:
 
 def _last(out: Any, shape: tuple[int, ...]) -> torch.Tensor | None:
     """The sample: of this shape, or the last of several states, alone or in a list or a dict."""
-    if isinstance(out, np.ndarray):
-        out = torch.from_numpy(out)
+    if foreign.kind_of(out) in ("numpy", "jax"):
+        out = foreign.tensor(out)
     if isinstance(out, torch.Tensor):
         if tuple(out.shape) == shape:
             return out
@@ -361,41 +358,3 @@ def _eagerly() -> Iterator[None]:
         return
     with torch.compiler.set_stance("force_eager"):
         yield
-
-
-def _as_numpy(values: dict[str, Any]) -> dict[str, Any]:
-    """Tensors as arrays."""
-    return {k: v.numpy() if isinstance(v, torch.Tensor) else v for k, v in values.items()}
-
-
-@contextlib.contextmanager
-def _draws_of(arrays: str, generator: Any) -> Iterator[None]:
-    """NumPy's normal draws are torch's, which are watched."""
-    if arrays != "numpy":
-        yield
-        return
-    kept = {name: getattr(np.random, name) for name in ("randn", "standard_normal", "normal")}
-    fake = NumpyDraws(generator)
-    np.random.randn = lambda *shape: fake.standard_normal(shape)
-    np.random.standard_normal = lambda size=None: fake.standard_normal(size)
-    np.random.normal = fake.normal
-    try:
-        yield
-    finally:
-        for name, function in kept.items():
-            setattr(np.random, name, function)
-
-
-class NumpyDraws:
-    """Stands for a `numpy.random.Generator` whose normal draws are torch's."""
-
-    def __init__(self, generator: torch.Generator | None) -> None:
-        self.generator = generator
-
-    def standard_normal(self, size: Any = None, dtype: Any = float, out: Any = None) -> Any:
-        shape = () if size is None else (size,) if isinstance(size, int) else tuple(size)
-        drawn = torch.randn(shape, generator=self.generator, dtype=torch.float64).numpy()
-        return float(drawn) if size is None else drawn
-
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
-        return loc + scale * self.standard_normal(size)

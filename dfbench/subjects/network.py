@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from dfbench.errors import SubjectError
+from dfbench.subjects import foreign
 
 #: What the time is called where it is passed by name.
 TIMES: tuple[str, ...] = (
@@ -52,8 +53,8 @@ class Network(torch.nn.Module):
 
     def forward(self, *given: Any, **named: Any) -> Any:
         state, time = self._told(given, named)
-        out = self.asked(torch.as_tensor(state), _number(time))
-        return out.detach().numpy() if isinstance(state, np.ndarray) else out
+        out = self.asked(foreign.tensor(state), _number(time))
+        return foreign.given(out, foreign.kind_of(state) or "torch")
 
     def round_sigma(self, sigma: Any) -> Any:
         """EDM's networks know every level."""
@@ -78,20 +79,20 @@ class Network(torch.nn.Module):
         return state, times[0]
 
     def _is_state(self, value: Any) -> bool:
-        return isinstance(value, torch.Tensor | np.ndarray) and tuple(value.shape) == self.shape
+        return foreign.kind_of(value) is not None and tuple(value.shape) == self.shape
 
 
 def _is_time(value: Any) -> bool:
     if isinstance(value, bool):
         return False
-    return isinstance(value, int | float | np.number | torch.Tensor | np.ndarray)
+    return isinstance(value, int | float | np.number) or foreign.kind_of(value) is not None
 
 
 def _number(time: Any) -> float:
     """The time, which is one and the same for all rows."""
     if isinstance(time, int | float):
         return float(time)
-    values = torch.as_tensor(time).detach().double().reshape(-1)
+    values = foreign.tensor(time).detach().double().reshape(-1)
     if not bool(values.isfinite().all()):
         raise SubjectError(f"tells the network a time that is not finite ({values[0]:g})")
     if not len(values) or not bool((values == values[0]).all()):

@@ -34,7 +34,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("times", "ts", "timesteps", "time_grid", "t_span", "t_steps", "time_steps", "t_grid"),
         *("t", "t_eval", "grid", "time_steps_schedule"),
     ),
-    "generator": ("generator", "rng", "gen", "random_state"),
+    "generator": ("generator", "rng", "gen", "random_state", "key", "rng_key", "prng_key", "prng"),
     "noise": ("randn_like", "noise_fn", "noise_like"),
     "shape": ("shape", "size", "x_shape", "sample_shape"),
     "batch": ("batch_size", "n_samples", "num_samples", "bs", "batchsize", "num_images"),
