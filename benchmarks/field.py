@@ -25,6 +25,7 @@ from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import library, library_names
 from dfbench.subjects.loops import Loops
 from dfbench.subjects.loss import LossSubject
+from dfbench.subjects.schedule import ScheduleSubject
 from dfbench.table import Table
 
 OUT = Path(__file__).parents[1] / "reports" / "field"
@@ -63,6 +64,20 @@ def row(subject: Sampler, report: SubjectReport) -> list[str]:
     verdict = report.headline if report.verdict != "pass" else "right"
     name = report.name.split(":")[1]
     return [name, *conventions(subject), f"{nfe}/{n}", measured, f"`{method}`", verdict]
+
+
+SCHEDULE = ["schedule", "gives its rates", "gives a way back", "verdict"]
+
+
+def schedule_row(report: SubjectReport) -> list[str]:
+    """One line of the table of schedules."""
+    found = {f.claim: f.verdict for f in report.findings}
+    asked = [
+        "yes" if found[claim] != "skip" else "no"
+        for claim in ("schedule-rates", "schedule-inverse")
+    ]
+    verdict = report.headline if report.verdict != "pass" else "right"
+    return [report.name.split(":")[1].removeprefix("schedule_"), *asked, verdict]
 
 
 LOSS = ["loss", "network", "times", "weighting", "verdict"]
@@ -118,7 +133,7 @@ def main(names: list[str]) -> None:
     head = ["sampler", "network", "times", "starts from", "lands at", "evaluations"]
     head += ["order", "nearest published method, distance", "verdict"]
     for name in names or libraries():
-        began, rows, losses = time.perf_counter(), [], []
+        began, rows, losses, schedules = time.perf_counter(), [], [], []
         for subject in resolve(name):
             certificate = dfbench.certify(subject)
             environment = certificate.environment
@@ -126,17 +141,21 @@ def main(names: list[str]) -> None:
             reports.append(report)
             if isinstance(subject, LossSubject):
                 losses.append(loss_row(subject, report))
+            elif isinstance(subject, ScheduleSubject):
+                schedules.append(schedule_row(report))
             elif isinstance(subject, Sampler):
                 rows.append(row(subject, report))
                 all_of.append(subject)
             print(report.name, report.verdict, report.headline, flush=True)
         left_out = library(name).excluded()
         excluded |= {f"{name}:{each}": why for each, why in left_out.items()}
-        count, right = len(rows + losses), sum(r[-1] == "right" for r in rows + losses)
+        both = rows + losses + schedules
+        count, right = len(both), sum(r[-1] == "right" for r in both)
         lines += [f"### {name} {reports[-1].version}", ""]
         lines += [f"{count} certified, {right} right; {time.perf_counter() - began:.0f} s.", ""]
         lines += [*markdown(head, rows), ""] if rows else []
         lines += [*markdown(LOSS, losses), ""] if losses else []
+        lines += [*markdown(SCHEDULE, schedules), ""] if schedules else []
         if left_out:
             said: dict[str, list[str]] = {}
             for each, why in left_out.items():

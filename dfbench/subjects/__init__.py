@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from dfbench.errors import Unusable
 from dfbench.outcome.expected import Predicted
-from dfbench.subjects import loop, loss
+from dfbench.subjects import loop, loss, schedule
 from dfbench.subjects.contract import Depth, Subject
 from dfbench.subjects.library import Library, library, library_names
 from dfbench.subjects.listed import Listed, listed
@@ -217,6 +217,8 @@ def _made_of(
         return thing
     name = name or _name(thing)
     claims = {**(claims_of(profile, thing) if profile else {}), **_declared(thing)}
+    if _recognising(thing) is None and schedule.recognises(thing, claims):
+        return schedule.ScheduleSubject(thing, name, config, call, claims)
     if _recognising(thing) is None and callable(thing) and loss.recognises(thing, claims):
         return loss.LossSubject(thing, name, config, call, claims)
     if profile or (_recognising(thing) is None and loop.recognises(thing, claims, call)):

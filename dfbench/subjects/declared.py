@@ -28,7 +28,7 @@ Thing = TypeVar("Thing")
 PUBLISHED = ("reference", "options")
 CONVENTION = ("predicts", "level")
 LOOP = ("T", "start", "lands", "ends", "output", "least", "dims", "method", "roles", "arrays")
-LOSS = ("kind", "weighting")
+LOSS = ("kind", "weighting", "span")
 NO_TRAITS = (*PUBLISHED, *LOSS, *CONVENTION, *LOOP, "expected")
 
 
@@ -49,7 +49,8 @@ class Declared(Section):
             (or its name, `file.py:NAME`) of the time that gives (α, σ).
         T, start, lands, ends, output, least, roles: of a loop, see `dfbench.subjects.facts`.
         arrays: what a loop computes with.
-        kind: "loss" for a training loss; weighting: of `dfbench.weightings`, that it has.
+        kind: "loss" for a training loss, "schedule" for a schedule, whose first and last time are
+            its span; weighting: of `dfbench.weightings`, that it has.
         expected: claim id → reason, or reason and size, of failures that are by design.
     """
 
@@ -71,7 +72,8 @@ class Declared(Section):
     least: Positive | None = None
     dims: Positive | None = None
     method: str | None = None
-    kind: Literal["sampler", "loss"] | None = None
+    kind: Literal["sampler", "loss", "schedule"] | None = None
+    span: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
     weighting: str | None = None
     roles: dict[str, str] | None = None
     arrays: Literal["torch", "numpy", "jax"] | None = None

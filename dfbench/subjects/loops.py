@@ -15,6 +15,7 @@ from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import Library
 from dfbench.subjects.loop import LoopSampler
 from dfbench.subjects.loss import LossSubject
+from dfbench.subjects.schedule import ScheduleSubject
 from dfbench.subjects.stubs import imported
 from dfbench.subjects.subject import Subject
 
@@ -85,7 +86,9 @@ class Loops(Library):
         known = self.name, version(self.distribution) or ""
         given = thing, f"{self.name}:{name}", config
         made: Subject
-        if claims.get("kind") == "loss":
+        if claims.get("kind") == "schedule":
+            made = ScheduleSubject(*given, call, claims, *known)
+        elif claims.get("kind") == "loss":
             made = LossSubject(*given, {**loop.call, **call}, claims, *known)
         else:
             made = LoopSampler(*given, call, claims, *known, loop.call)

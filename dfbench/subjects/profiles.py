@@ -76,6 +76,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "a training loss: loss(model, x), which draws times and noise",
         {"kind": "loss"},
     ),
+    "schedule": (
+        "a noise schedule: of the time, α and σ",
+        {"kind": "schedule"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

@@ -19,7 +19,7 @@ from dfbench.outcome import SubjectReport
 
 SHAPES = Path(__file__).with_name("shapes")
 BUG = 4
-CORE = ["counts", "affine", "bookkeeping", "identity", "noise", "row-independence", "dtype"]
+CORE = ["affine", "bookkeeping", "identity", "noise", "dtype"]
 
 #: file → the sampler in it, what the network returns, the times, and what is declared.
 FILES: dict[str, tuple[str, str, str, dict[str, Any]]] = {

@@ -24,6 +24,15 @@ _SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
     "xeab": ("xEABSampler", {"order": 2}),
     "reab": ("REABSampler", {"order": 2}),
 }
+_LEVELS = {"kind": "schedule"}
+#: schedule → class.
+_OF = {
+    "vp": "VPSchedule",
+    "ve": "VESchedule",
+    "cosine": "CosineSchedule",
+    "rectified": "RectifiedSchedule",
+    "decay": "DecaySchedule",
+}
 _PC = "its corrector divides by the norm of the network's output: it is not affine"
 
 
@@ -33,12 +42,16 @@ class Azula(Loops):
     module = "azula.sample"
 
     def loops(self) -> dict[str, Loop]:
-        return {
-            name: Loop(
-                partial(_made, cls), {"predicts": "x", "level": level, "lands": 0.0} | claims
-            )
-            for name, (cls, claims) in _SAMPLERS.items()
-        } | {"pc": Loop(partial(_made, "PCSampler"), {})}
+        return (
+            {
+                name: Loop(
+                    partial(_made, cls), {"predicts": "x", "level": level, "lands": 0.0} | claims
+                )
+                for name, (cls, claims) in _SAMPLERS.items()
+            }
+            | {f"schedule_{n}": Loop(partial(_schedule, cls), _LEVELS) for n, cls in _OF.items()}
+            | {"pc": Loop(partial(_made, "PCSampler"), {})}
+        )
 
     def excluded(self) -> dict[str, str]:
         return {"pc": _PC}
@@ -50,6 +63,12 @@ def level(t: float) -> tuple[float, float]:
 
     alpha, sigma = VPSchedule()(torch.tensor(t, dtype=torch.float64))
     return float(alpha), float(sigma)
+
+
+def _schedule(cls: str, module: ModuleType) -> Any:
+    from azula import noise
+
+    return getattr(noise, cls)()
 
 
 def _made(cls: str, module: ModuleType) -> Callable[..., Any]:

@@ -31,6 +31,7 @@ ADAPTIVE = dict.fromkeys(
 )
 
 
+_SCHEDULE = {"kind": "schedule"}
 #: path → scheduler and its arguments.
 PATHS: dict[str, tuple[str, tuple[float, ...]]] = {
     "conditional_ot": ("CondOTScheduler", ()),
@@ -50,6 +51,7 @@ class FlowMatching(Loops):
     def loops(self) -> dict[str, Loop]:
         found = {name: Loop(partial(_made, name), claims) for name, claims in METHODS.items()}
         found |= {f"path_{name}": Loop(partial(_path, name), _of_path(name)) for name in PATHS}
+        found |= {f"schedule_{n}": Loop(partial(_schedule, n), _SCHEDULE) for n in PATHS}
         return found | {name: Loop(partial(_made, name)) for name in ADAPTIVE}
 
     def excluded(self) -> dict[str, str]:
@@ -61,6 +63,10 @@ def _scheduler(name: str) -> Any:
 
     cls, given = PATHS[name]
     return getattr(scheduler, cls)(*given)
+
+
+def _schedule(name: str, module: ModuleType) -> Any:
+    return _scheduler(name)
 
 
 def _of_path(name: str) -> dict[str, Any]:
