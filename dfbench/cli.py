@@ -630,6 +630,24 @@ def self_test(
     return 0 if outcome.get("verdict") == "pass" else FAILED
 
 
+# vectors ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def vectors(
+    out: Annotated[Path, typer.Argument(metavar="FILE.json", help="The file.", show_default=False)],
+) -> None:
+    """Write test vectors: levels, grids, conversions, whole tables, weightings, right and wrong."""
+    _outputs(out)
+    from dfbench.vectors import vectors as made
+
+    with Shown("vectors"):
+        found = made()
+    _write(out, lambda: jsons.text(found))
+    right = sum(case.valid for case in found.cases)
+    print(f"{out}: {right} cases, and {len(found.cases) - right} wrong ones that must be missed")
+
+
 # list ---------------------------------------------------------------------------------------------
 
 
