@@ -1,7 +1,8 @@
 """What a library says to become subjects, and where those are found that say it.
 
 A library is a folder of `dfbench/subjects` with an object `LIBRARY`; nothing outside the folder
-names it, and it is imported when somebody asks for it.
+names it, and it is imported when somebody asks for it. A package has one of its own by an entry
+point of the group `dfbench.subjects`: its name, and the object.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from dfbench.errors import Unusable
@@ -105,13 +107,31 @@ class Library(ABC):
 
 
 @cache
+def _announced() -> dict[str, EntryPoint]:
+    """The libraries that installed packages announce, in the group `dfbench.subjects`."""
+    return {each.name: each for each in entry_points(group="dfbench.subjects")}
+
+
+@cache
 def library_names() -> tuple[str, ...]:
-    """The libraries that are known, installed or not."""
+    """The libraries that are known, installed or not; those of other packages come last."""
     folder = importlib.import_module("dfbench.subjects").__path__
-    return tuple(each.name for each in pkgutil.iter_modules(folder) if each.ispkg)
+    own = [each.name for each in pkgutil.iter_modules(folder) if each.ispkg]
+    return (*own, *(name for name in sorted(_announced()) if name not in own))
 
 
 def library(name: str) -> Library:
-    """The library of a name, one of `library_names()`."""
-    found: Library = importlib.import_module(f"dfbench.subjects.{name}").LIBRARY
+    """The library of a name, one of `library_names()`.
+
+    Raises:
+        Unusable: a package announces something else.
+    """
+    if name not in _announced():
+        return importlib.import_module(f"dfbench.subjects.{name}").LIBRARY  # type: ignore[no-any-return]
+    try:
+        found = _announced()[name].load()
+    except Exception as error:  # of somebody else's code
+        raise Unusable(f"{name}: cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Library):
+        raise Unusable(f"{name} announces {type(found).__name__}, which is no Library")
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,25 @@ class LossSubject(Subject):
         self.forget()
         self.notes = [note for note in self.notes if not note.startswith(ASSUMED)]
         self.says_level, self.says_kind = "level" in given, "predicts" in given
+        if "output" not in given:
+            self._look_at_the_data()
         with contextlib.suppress(SubjectError, Unsupported):
             self._assume()
+
+    def _look_at_the_data(self) -> None:
+        """Images are often handed over in [0, 1], and brought to [−1, 1] inside."""
+        with contextlib.suppress(SubjectError, Unsupported):
+            if self.read().unexplained < EXACT:
+                return
+            plain, self.facts = self.facts, replace(self.facts, output=IMAGES)
+            self.forget()
+            if self.read().unexplained < EXACT:
+                c, d = IMAGES
+                said = f"it takes data as {c:g} x + {d:g} (to declare it: output=[{c:g}, {d:g}])"
+                self.notes.append(f"{ASSUMED}{said}")
+                return
+            self.facts = plain
+            self.forget()
 
     def _assume(self) -> None:
         """The level that its states have, and the target that it asks for, where nobody says."""
@@ -104,11 +122,8 @@ class LossSubject(Subject):
             said.append(f"the network is to return {kind}" if kind else "the target is no kind")
         if said:
             self.notes.append(ASSUMED + ", ".join(said))
-        self.facts = Facts(
-            predicts=kind or self.facts.predicts,
-            level=level or "nothing",
-            T=self.facts.T,
-            roles=self.facts.roles,
+        self.facts = replace(
+            self.facts, predicts=kind or self.facts.predicts, level=level or "nothing"
         )
         found = self.weighed()
         if found is not None:
@@ -127,7 +142,8 @@ class LossSubject(Subject):
             if "times" in self.entry.roles:
                 usual = self.facts.times(ROWS + 1)[1:-1]
                 given = torch.from_numpy(np.ascontiguousarray(usual))
-            return read(lambda v: self.entry(self.entry.fresh(), v), seed, given, quantiles)
+            run = partial(self.entry, self.entry.fresh())
+            return read(run, seed, given, quantiles, self.facts.output)
 
         return self.kept(("reading", key), made)
 
@@ -208,6 +224,7 @@ class LossSubject(Subject):
         return Weighed(lam, weight, " or ".join(same), least)
 
 
+IMAGES = (0.5, 0.5)  # of data in [−1, 1], images in [0, 1]
 STEP = 1e-6  # of the time, in which rates are differences: to 1e-10 of smooth levels
 #: Of the logarithm: densities are differences of quantiles of thirty-three rows.
 SHAPE = 0.05

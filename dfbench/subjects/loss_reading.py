@@ -161,6 +161,7 @@ def read(
     seed: int = 0,
     times: torch.Tensor | None = None,
     quantiles: torch.Tensor | None = None,
+    outside: tuple[float, float] = (1.0, 0.0),
 ) -> LossReading:
     """The reading of a loss.
 
@@ -168,6 +169,7 @@ def read(
         loss: values by role ("model", "state", "times", "noise", "generator") → what it returns.
         times: given to a loss that draws none.
         quantiles: of the draw of the time, (ROWS,); by default in the middle of equal parts.
+        outside: (c, d): it is given c x + d, as images are, of the data x that it works on.
 
     Raises:
         SubjectError: it breaks, or never asks the network.
@@ -180,7 +182,8 @@ def read(
     def at(m: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, LossNetwork, Draws]:
         output = m.clone().requires_grad_(True)
         network, draws = LossNetwork(output), Draws(u, eps)
-        values = {"model": network, "state": x.clone(), "times": times, "noise": eps.clone()}
+        data = outside[0] * x + outside[1]
+        values = {"model": network, "state": data, "times": times, "noise": eps.clone()}
         with blamed("the loss"), preserved_random_state(), torch.enable_grad(), draws:
             torch.manual_seed(seed)
             found = _loss(loss({**values, "generator": torch.Generator().manual_seed(seed)}))

@@ -91,6 +91,10 @@ def score(model: Any, x: torch.Tensor) -> torch.Tensor:
     return ((s * sigma + z) ** 2).sum((1, 2, 3)).mean()
 
 
+def images(model: Any, img: torch.Tensor) -> torch.Tensor:
+    return flow(model, 2 * img - 1)
+
+
 #: loss → what is to be read: what the network returns, what times mean, the weighting.
 RIGHT: dict[Any, tuple[str, str, str]] = {
     simple: ("eps", "ddpm-linear", "simple"),
@@ -101,6 +105,7 @@ RIGHT: dict[Any, tuple[str, str, str]] = {
     sd3: ("u", "flow-down × T", "sd3"),
     given: ("u", "flow-down", ""),
     score: ("score", "sigma", ""),
+    images: ("-u", "flow-up", "it takes data as 0.5 x + 0.5"),
 }
 
 

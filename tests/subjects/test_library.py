@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +110,36 @@ def test_a_library_that_is_not_installed(folder: Path) -> None:
 def test_the_names_of_libraries_are_known_without_importing_them() -> None:
     assert {"dfbench", "diffusers"} <= set(library_names())
     assert excluded("no_such_library") == {}
+
+
+def test_a_package_announces_its_own(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(
+        "from dfbench.subjects.loops import Loop, Loops\n"
+        "def flow(model, x, steps):\n"
+        "    for i in range(steps):\n"
+        "        x = x + model(x, i / steps) / steps\n"
+        "    return x\n"
+        "class Theirs(Loops):\n"
+        "    name = module = 'theirs'\n"
+        "    def loops(self):\n"
+        "        claims = {'predicts': 'velocity', 'level': 'flow-up'}\n"
+        "        return {'flow': Loop(lambda module: module.flow, claims)}\n"
+        "LIBRARY = Theirs()\n",
+        encoding="utf-8",
+    )
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dfbench.subjects]\ntheirs = theirs:LIBRARY\n")
+    code = (
+        "import dfbench; c = dfbench.certify('theirs', select=['affine', 'bookkeeping']);"
+        "print(c.verdict, c.subjects[0].name, c.subjects[0].version)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.split() == ["pass", "theirs:flow", "1.0"], run.stderr
