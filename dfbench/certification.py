@@ -16,13 +16,15 @@ from dfbench.apart import Apart
 from dfbench.checks import CLAIMS, selected
 from dfbench.errors import Unusable
 from dfbench.examination import examine
-from dfbench.outcome import Certificate, Purpose, SubjectReport
+from dfbench.outcome import Certificate, Purpose, SubjectReport, complete
 from dfbench.outcome.coverage import known_purpose
 from dfbench.outcome.expected import predictions
 from dfbench.progress import Progress, quiet
 from dfbench.subjects import Asked, excluded, of_users
 from dfbench.subjects.contract import Depth, Subject
 
+#: What takes longest of a certificate.
+COSTLY = ("protocol", "order", "fresh-noise", "counts", "noising", "identity", "clipping")
 PER_WORKER = 40  # subjects that make another process worth its start
 
 
@@ -56,7 +58,8 @@ def certify(
         seed: of all draws that the checks make.
         configs: "default", or "all" configurations of a library's classes.
         progress: called as (name, done, total) after each subject.
-        workers: processes; by default one for every 40 subjects, at most one per processor.
+        workers: processes; by default one for every 40 subjects, at most one per processor. Of one
+            subject given by its name each asks a share of the claims.
         isolate: a process of its own for every subject, as code of your own has, given by name.
         purpose: what the verdict is about: "samples" of this configuration, "img2img" (these, and
             runs that start in the middle), "training" (what noise and targets are made with), or
@@ -88,7 +91,10 @@ def certify(
     if unknown:
         raise Unusable(f"expected failures of {', '.join(sorted(unknown))}, which is no subject")
     count = workers or min(os.cpu_count() or 1, max(1, len(places) // PER_WORKER))
-    examined = _examined(places, asked, claims, seed, count, isolate)
+    if count > 1 and len(places) == 1 and isinstance(given[0], str):
+        examined = _shared(places[0], asked, claims, seed, count)
+    else:
+        examined = _examined(places, asked, claims, seed, count, isolate)
     reports: list[SubjectReport] = []
     with contextlib.closing(examined):
         for report in examined:
@@ -156,6 +162,46 @@ def _examined(
     finally:
         for each in started.values():
             each.close()
+
+
+def _shares(claims: list[str], count: int) -> list[list[str]]:
+    """The claims in as many parts, what takes longest apart; those of one core question stay
+    together, as one that is decided is enough."""
+    together: dict[str, list[str]] = {}
+    for id in claims:
+        together.setdefault(CLAIMS[id].core or id, []).append(id)
+    costly = {id: len(COSTLY) - k for k, id in enumerate(COSTLY)}
+    groups = sorted(together.values(), key=lambda ids: -max(costly.get(id, 0) for id in ids))
+    return [[id for ids in groups[k::count] for id in ids] for k in range(count)]
+
+
+def _shared(
+    place: Place, asked: Asked, claims: list[str], seed: int, count: int
+) -> Generator[SubjectReport]:
+    """One subject in several processes, each of which asks a share of the claims."""
+    one, i, sampler = place
+    name = sampler.name if sampler else one
+    shares = _shares(claims, count)
+    started: list[Apart] = []
+    try:
+        for share in filter(None, shares):
+            started.append(Apart(name, one, i, asked, share, seed))
+        for each in started:
+            each.made()
+            each.isolated.go()
+        reports = [each.report() for each in started]
+    finally:
+        for each in started:
+            each.close()
+    order = list(CLAIMS)
+    found = sorted((f for r in reports for f in r.findings), key=lambda f: order.index(f.claim))
+    yield replace(
+        reports[0],
+        findings=complete(found),
+        seconds=max(r.seconds for r in reports),
+        notes=tuple(dict.fromkeys(note for r in reports for note in r.notes)),
+        nearest=next((r.nearest for r in reports if r.nearest), {}),
+    )
 
 
 _resolved: dict[tuple[str, str], list[Subject]] = {}

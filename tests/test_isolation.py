@@ -330,3 +330,15 @@ def test_what_it_starts_ends_with_it() -> None:
     worker.close()
     time.sleep(0.2)
     assert not any(map(alive, pids))
+
+
+def test_several_processes_ask_one_subject(tmp_path: Path) -> None:
+    pytest.importorskip("diffusers")
+    subject = written(tmp_path, WRONG)
+    alone, shared = (timeless(dfbench.certify(subject, workers=n)) for n in (1, 2))
+    assert [f["claim"] for f in shared["subjects"][0]["findings"]] == [
+        f["claim"] for f in alone["subjects"][0]["findings"]
+    ]
+    assert shared["subjects"] == alone["subjects"]
+    ends = dfbench.certify(written(tmp_path, "os._exit(3)", name="ends.py"), workers=2)
+    assert ends.verdict == "fail"
