@@ -27,13 +27,29 @@ Thing = TypeVar("Thing")
 
 PUBLISHED = ("reference", "options")
 CONVENTION = ("predicts", "level")
-LOOP = ("T", "start", "lands", "ends", "output", "least", "dims", "method", "roles", "arrays")
+LOOP = (
+    "T",
+    "start",
+    "lands",
+    "ends",
+    "output",
+    "least",
+    "shape",
+    "dims",
+    "method",
+    "roles",
+    "arrays",
+)
 LOSS = ("kind", "weighting", "span")
 NO_TRAITS = (*PUBLISHED, *LOSS, *CONVENTION, *LOOP, "expected")
 
 
 def _pair(value: Any) -> Any:
     return tuple(map(float, value)) if isinstance(value, list | tuple) else value
+
+
+def _whole(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Declared(Section):
@@ -70,6 +86,7 @@ class Declared(Section):
     ends: bool | None = None
     output: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
     least: Positive | None = None
+    shape: Annotated[tuple[int, ...], BeforeValidator(_whole)] | None = None
     dims: Positive | None = None
     method: str | None = None
     kind: Literal["sampler", "loss", "schedule"] | None = None

@@ -35,6 +35,7 @@ class Facts:
         output: (c, d): what it returns is c x + d of the sample x.
         bent: a grid that it is given has other levels than people choose.
         least: the fewest steps that it takes.
+        shape: of one data point, where the code insists on one; None: any.
         dims: of the states that it takes, rows and all: 4 for images; None: any.
         method: of an object or a class, which makes the samples; empty: the usual ones are tried.
         roles: role → name of the argument, or of the global or the attribute.
@@ -49,6 +50,7 @@ class Facts:
     bent: bool = False
     output: tuple[float, float] = (1.0, 0.0)
     least: int = 1
+    shape: tuple[int, ...] | None = None
     dims: int | None = None
     method: str = ""
     roles: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -15,7 +16,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 
+from dfbench.draws import GaussianDraws, aside
 from dfbench.errors import NotAffine, SubjectError, Unsupported, Unusable
 from dfbench.levels import Grid
 from dfbench.outcome import Finding
@@ -23,12 +26,14 @@ from dfbench.readout import Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 from dfbench.subjects import foreign
+from dfbench.subjects.blamed import Aborted
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.conventions import Convention, Fit, fits
 from dfbench.subjects.entry import Entry
 from dfbench.subjects.facts import Facts
 from dfbench.subjects.loop_session import LoopSession
 from dfbench.subjects.nearest import nearest
+from dfbench.subjects.network import Network
 from dfbench.subjects.times import TIMES
 from dfbench.table import Difference
 
@@ -36,6 +41,8 @@ PROBED = (10, 20, 4, 2, 1)
 SAME = 1e-4  # of the state: code that computes in float32
 NOISY = 3.0  # σ/α from which a run may start
 BEGIN = 0.4
+PROBES = 3  # samples of which the shape is looked for
+COUNTS = ("timesteps", "time_steps", "ts", "t_steps", "times")  # or their number
 #: What a loop may compute with, the usual first.
 WHOSE: dict[foreign.Arrays, str] = {"torch": "torch's", "numpy": "NumPy's", "jax": "JAX's"}
 ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
@@ -120,8 +127,12 @@ class LoopSampler(Sampler):
         self.takes_generator = "generator" in self.entry.roles
         wanted: dict[str, Any] = {k: given[k] for k in ("predicts", "level") if k in given}
         self.notes = [note for note in self.notes if not note.startswith(OWN)]
+        if "shape" not in given and not {"state", "shape"} & self.entry.roles:
+            self._look_for_a_shape()
         if declared.arrays is None:
             self._try_arrays()
+        if "roles" not in given:
+            self._look_for_steps()
         if "least" not in given:
             self._look_for_few_steps()
         if "output" not in given:
@@ -160,6 +171,52 @@ class LoopSampler(Sampler):
             with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
                 return float(self.reading(n).table.rows[0, 0])
         return 1.0
+
+    @property
+    def channels(self) -> int | None:
+        return None if self.facts.shape is None else math.prod(self.facts.shape)
+
+    def _look_for_a_shape(self) -> None:
+        """Of what is told how many samples it is to make, the shape of the start that it draws."""
+        seen: list[tuple[int, ...]] = []
+
+        def drawn(operation: str, out: torch.Tensor, seeded: bool) -> torch.Tensor:
+            if out.ndim > 1 and len(out) == PROBES:
+                seen.append(tuple(out.shape[1:]))
+            return out
+
+        def ask(state: torch.Tensor, time: float) -> torch.Tensor:
+            raise Aborted
+
+        values = {
+            "model": Network(ask, (PROBES, 1)),
+            "batch": PROBES,
+            "steps": 10,
+            "generator": torch.Generator(),
+            "noise": torch.randn_like,
+            "times": torch.linspace(1, 0, 11),
+            "sigmas": torch.linspace(1, 0, 11),
+        }
+        with contextlib.suppress(Exception), aside(), torch.no_grad(), GaussianDraws(drawn, None):
+            self.entry(self.entry.fresh(), values)
+        if seen:
+            self.facts = replace(self.facts, shape=seen[0])
+            said = f"its data have the shape {seen[0]} (to declare it: shape={list(seen[0])})"
+            self.notes.append(f"{ASSUMED}{said}")
+
+    def _look_for_steps(self) -> None:
+        """What is called `timesteps` may be times, or their number."""
+        name = self.entry.called.get("times")
+        if name not in COUNTS or self._runs():
+            return
+        before = self.facts, self.entry
+        self.facts = replace(self.facts, roles={**self.facts.roles, "steps": name})
+        with contextlib.suppress(Unusable):
+            self.entry = self._entered()
+            if self._runs():
+                self.notes.append(f"{ASSUMED}{name} is the number of steps")
+                return
+        self.facts, self.entry = before
 
     def _try_arrays(self) -> None:
         """Where tensors of torch break it, and other arrays do not, it is for these.

@@ -138,6 +138,11 @@ class LoopSession(Session):
         """The sample of a run that asks a network; the start is divided by `entry`."""
         if self.subject.arrays != "torch" and z.dtype == torch.bfloat16:
             raise Unsupported("NumPy has no bfloat16")
+        own, wanted = self.facts.shape, tuple(z.shape)
+        if own is not None and wanted[1:] != own:  # copies of the first element
+            first = z.reshape(len(z), -1)[:, :1]
+            z = first.reshape(len(z), *[1] * len(own)).expand(len(z), *own).clone()
+            ask = _as_of(ask, wanted)
         network = Network(ask, tuple(z.shape))
         start = z / (self._entry if entry is None else entry)
         values = {
@@ -170,6 +175,8 @@ class LoopSession(Session):
         wider = self.times is not None and sample.dtype == torch.promote_types(z.dtype, wide)
         if self.facts.start == "drawn" or wider:
             sample = sample.to(z.dtype)
+        if tuple(sample.shape) != wanted:
+            sample = _copied(sample, wanted)
         c, d = self.facts.output
         return sample if (c, d) == (1.0, 0.0) else (sample - d) / c
 
@@ -271,6 +278,22 @@ class LoopSession(Session):
             return None
         name, options = named
         return Reference(METHODS[name], self.grid, self.prediction, None, options)
+
+
+def _copied(z: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """The first element of every row, as often as a shape has elements."""
+    first = z.reshape(len(z), -1)[:, :1]
+    return first.reshape(len(z), *[1] * (len(shape) - 1)).expand(len(z), *shape[1:]).clone()
+
+
+def _as_of(ask: Any, shape: tuple[int, ...]) -> Any:
+    """A network of states of one shape, asked about states of another, whose elements are equal."""
+
+    def asked(state: torch.Tensor, time: float) -> torch.Tensor:
+        out = ask(_copied(state, shape), time)
+        return _copied(out, tuple(state.shape))
+
+    return asked
 
 
 def _steps(levels: list[Level], n: int, given: Grid | None) -> list[int]:

@@ -53,8 +53,21 @@ class Network(torch.nn.Module):
 
     def forward(self, *given: Any, **named: Any) -> Any:
         state, time = self._told(given, named)
-        out = self.asked(foreign.tensor(state), _number(time))
+        asked, copies = self._once(foreign.tensor(state))
+        out = self.asked(asked, _number(time))
+        if copies > 1:
+            out = out.repeat(copies, *[1] * (out.ndim - 1))
         return foreign.given(out, foreign.kind_of(state) or "torch")
+
+    def _once(self, state: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """The state, and how many copies of it guidance has put below each other."""
+        copies = len(state) // self.shape[0]
+        if copies == 1:
+            return state, 1
+        parts = state.chunk(copies)
+        if not all(torch.equal(part, parts[0]) for part in parts):
+            raise SubjectError("asks the network about several states at once")
+        return parts[0], copies
 
     def round_sigma(self, sigma: Any) -> Any:
         """EDM's networks know every level."""
@@ -79,7 +92,10 @@ class Network(torch.nn.Module):
         return state, times[0]
 
     def _is_state(self, value: Any) -> bool:
-        return foreign.kind_of(value) is not None and tuple(value.shape) == self.shape
+        if foreign.kind_of(value) is None or value.ndim != len(self.shape):
+            return False
+        shape = tuple(value.shape)
+        return shape[1:] == self.shape[1:] and shape[0] > 0 and shape[0] % self.shape[0] == 0
 
 
 def _is_time(value: Any) -> bool:

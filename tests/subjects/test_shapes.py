@@ -38,6 +38,10 @@ FILES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "closure": ("sample", "v", "", {}),
     "numpy_arrays": ("sample", "u", "flow-down", {}),
     "compiled": ("sample", "u", "flow-down", {}),
+    "batch_only": ("Diffusion", "eps", "ddpm-linear", {}),
+    "guided": ("sample", "u", "flow-down", {}),
+    "counted": ("sample", "x", "flow-down × T", {}),
+    "ddpm_loop": ("p_sample_loop", "eps", "ddpm-linear", {}),
     "jax_arrays": ("sample", "-u", "flow-up", {}),
     "jax_ancestral": ("sample", "x", "sigma", {}),
 }
