@@ -88,7 +88,8 @@ def _fails(claim: Claim, size: float) -> bool:
 def _seen_by(claim: Claim) -> list[str]:
     """The claims that the defect of a claim's control fails, itself asked of a fresh one."""
     broken = claim.control(claim.control_size)
-    others = [each.id for each in CLAIMS.values() if each is not claim and _notices(each, broken)]
+    alike = [each for each in CLAIMS.values() if each.kind == claim.kind and each is not claim]
+    others = [each.id for each in alike if _notices(each, broken)]
     itself = [claim.id] if _fails(claim, claim.control_size) else []
     return [id for id in CLAIMS if id in (*itself, *others)]
 
