@@ -18,6 +18,7 @@ from dfbench.report.view import View, traits
 
 #: Classes with failures that are listed before the rest is folded away.
 SHOWN = 12
+KINDS = {"sampler": "Samplers", "loss": "Losses", "schedule": "Schedules"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def render(
         excluded=certificate.excluded,
         counts=labels.counts(row.finding for row in rows if not row.blocked),
         blocked=sum(row.blocked for row in rows),
+        matrices=_matrices(classes, claims),
+        KINDS=KINDS,
         libraries=libraries,
         classes=classes,
         alone=len(certificate.subjects) == 1,
@@ -85,6 +88,22 @@ def render(
         view=view,
         SHOWN=SHOWN,
     )
+
+
+def _matrices(
+    classes: Sequence[Group], claims: Sequence[Linked]
+) -> list[tuple[str, list[Linked], dict[str, list[Group]]]]:
+    """For each kind of subject the claims it is held to, and its classes by library."""
+    found = []
+    for kind in dict.fromkeys(group.default.report.kind for group in classes):
+        libraries: dict[str, list[Group]] = {}
+        asked: set[str] = set()
+        for group in classes:
+            if group.default.report.kind == kind:
+                libraries.setdefault(group.library, []).append(group)
+                asked |= {row.finding.claim for part in group.parts for row in part.rows}
+        found.append((kind, [claim for claim in claims if claim.id in asked], libraries))
+    return found
 
 
 def headline(certificate: Certificate) -> str:
