@@ -51,6 +51,20 @@ WRONG = {
         {"clip_sample": False},
         ("bookkeeping", "identity"),
     ),
+    "outputs that are clipped": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k): return super().step(m.clamp(-1, 1), t, x, **k)",
+        {"clip_sample": False},
+        ("affine",),
+    ),
+    "levels of other options": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def set_timesteps(self, n, **k):\n"
+        "        super().set_timesteps(n, **k)\n"
+        "        self.sigmas[1:-1] *= 1.2",
+        {"use_karras_sigmas": True},
+        ("levels",),
+    ),
     "a time that is told wrong": (
         "class Mine(EulerDiscreteScheduler):\n"
         "    def set_timesteps(self, n, **k):\n"

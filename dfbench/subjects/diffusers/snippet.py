@@ -94,6 +94,20 @@ print("the state has noise over signal", spread / mean, "should be", {ratio!r})
 """,
 }
 
+AFFINE = """\
+source = torch.Generator().manual_seed(1)
+m = {size} * torch.randn(2, {calls}, 1, 1, 1, 1, generator=source, dtype=torch.float64)
+z = {size} * torch.randn(2, 1, 1, 1, 1, generator=source, dtype=torch.float64)
+
+
+def state(a, b):
+    return run(lambda i, seen: a * m[0][i] + b * m[1][i], a * z[0] + b * z[1])[{j}].item()
+
+
+print({what!r}, "of the sum of two inputs")
+print(state(1.0, 1.0), "should be", state(1.0, 0.0) + state(0.0, 1.0) - state(0.0, 0.0))
+"""
+
 COUNTS = """\
 import torch
 {load}
@@ -158,7 +172,10 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
         return None
     if claim == "counts":
         return _counts(subject, n, sign)
-    if claim in ("bookkeeping", "landing", "told-level"):
+    if claim == "affine":
+        amplitude = float((finding.counterexample or {}).get("amplitude", 1.0))
+        return _affine(subject, n, amplitude, sign)
+    if claim in ("bookkeeping", "landing", "told-level", "levels"):
         return _books(subject, n, claim, sign)
     if claim == "identity" and finding.unit == "in log σ/α":
         return _books(subject, n, "level", sign)
@@ -238,6 +255,19 @@ def _counts(subject: SchedulerSampler, n: int, sign: str) -> str:
     return COUNTS.format(n=n, sign=sign, more=more, **_names(subject))
 
 
+def _affine(subject: SchedulerSampler, n: int, amplitude: float, sign: str) -> str | None:
+    """Superposition: the state of the sum of two inputs, and the sum of the states."""
+    reading = subject.reading(n, amplitude=amplitude)
+    if reading.violated_at is None:
+        return None
+    return _run(subject, n, sign) + AFFINE.format(
+        size=3 * amplitude,  # some of them are large
+        calls=reading.table.nfe,
+        j=reading.table.nfe,
+        what=f"the sample of {n} steps",
+    )
+
+
 def _books(subject: SchedulerSampler, n: int, claim: str, sign: str) -> str | None:
     """The mean and the noise of one state, with the exact network for data at one point."""
     reading, session = subject.affine_reading(n), subject.session(n)
@@ -253,7 +283,7 @@ def _books(subject: SchedulerSampler, n: int, claim: str, sign: str) -> str | No
     seeded = "generator=torch.Generator().manual_seed(1)"
     drawn = f"torch.randn(1, 1, 256, 256, dtype=torch.float64, {seeded})"
     what = "sample" if j == table.nfe else f"state at evaluation {j}"
-    kind = "level" if claim == "landing" else claim
+    kind = "level" if claim in ("landing", "levels") else claim
     return _run(subject, n, sign) + (BOOKS + FOUND[kind]).format(
         exact=[(float(f"{a:.12g}"), float(f"{b:.12g}")) for a, b in exact],
         size=reading.amplitude,
@@ -278,6 +308,17 @@ def _state(reading: Reading, session: SchedulerSession, claim: str) -> tuple[int
         j = int(np.argmax([session.time_gap(call) for call in reading.calls]))
         told = reading.calls[j].told
         return j, told.alpha, told.sigma
+    if claim == "levels":
+        asked, got = session.asked(), session.grid.ratio
+        if asked is None or len(asked) != len(got):
+            raise ValueError("no formula")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gap = np.abs(np.log(got) - np.log(asked))
+        step = int(np.argmax(np.where(asked == got, 0.0, gap)))
+        if step == len(got) - 1:
+            return table.nfe, 1.0, float(asked[-1])
+        j = next(i for i, call in enumerate(reading.calls) if call.step == step)
+        return j, 1.0, float(asked[step])
     if claim == "level":
         reference = session.reference()
         levels = table.levels if reference is None else reference.table.levels
