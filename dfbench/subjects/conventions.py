@@ -150,7 +150,9 @@ class Convention:
         if self.final == "clean":
             return Level(1.0, 0.0)
         if self.final == "end":
-            return self.level(self.levels, scheduler, float(scheduler.end), -1)
+            return replace(self, scaled=False).level(
+                self.levels, scheduler, float(scheduler.end), -1
+            )
         if self.final == "table":
             sigma = float(scheduler.sigmas[len(scheduler.timesteps)])
             return Level(1 - sigma, sigma) if self.levels == "sigmas of flow" else Level(1.0, sigma)

@@ -29,6 +29,7 @@ PUBLISHED = ("reference", "options")
 CONVENTION = ("predicts", "level")
 LOOP = (
     "T",
+    "scaled",
     "start",
     "lands",
     "ends",
@@ -81,6 +82,7 @@ class Declared(Section):
     predicts: str | None = None
     level: Any = None
     T: float | None = Field(None, gt=0)
+    scaled: bool | None = None
     start: Literal["level", "noise", "drawn"] | None = None
     lands: float | None = None
     ends: bool | None = None

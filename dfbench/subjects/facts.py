@@ -28,6 +28,8 @@ class Facts:
         predicts: what the network returns, one of `conventions.RETURNS`.
         level: what the time that it is told means, one of `times.TIMES`, or a function of the
             time; T is the number of training steps.
+        scaled: the network sees the state at unit variance, x/√(α² + σ²), although it is on the
+            levels' own scale: preconditioned networks outside of their sampler.
         start: what it is given: a state at the first "level", or unit "noise", which it brings to
             the level itself; or the start is "drawn" inside.
         lands: the time at which its sample lands, where it takes no grid; None: at clean data.
@@ -44,6 +46,7 @@ class Facts:
     predicts: str = "eps"
     level: str | Callable[[float], tuple[float, float]] = "nothing"
     T: float = 1000.0
+    scaled: bool = False
     start: Start = "level"
     lands: float | None = None
     ends: bool = True
@@ -69,19 +72,27 @@ class Facts:
         return TIMES.get(self.level)
 
     def at(self, time: float) -> Level:
-        """The level of a time.
+        """The level of a time, as the network sees it.
 
         Raises:
             ValueError: it has none.
         """
-        if self.map is None:
-            return Level(1.0, 1.0)
-        return self.map.at(time, self.T)
+        level = self.on_its_scale(time)
+        size = math.hypot(*level) if self.scaled else 1.0
+        return Level(level.alpha / size, level.sigma / size)
+
+    def on_its_scale(self, time: float) -> Level:
+        """The level of a time, as the sample has it.
+
+        Raises:
+            ValueError: it has none.
+        """
+        return Level(1.0, 1.0) if self.map is None else self.map.at(time, self.T)
 
     @property
     def final(self) -> Level:
         """Where the sample lands, if no grid says it."""
-        return Level(1.0, 0.0) if self.lands is None else self.at(self.lands)
+        return Level(1.0, 0.0) if self.lands is None else self.on_its_scale(self.lands)
 
     def times(self, n: int) -> Array:
         """The times of n steps, ends among them, as people choose them for such a network."""
@@ -116,7 +127,8 @@ class Facts:
         Raises:
             ValueError: a time has none.
         """
-        return grid_of([self.at(float(t)) for t in times])
+        *before, last = map(float, times)
+        return grid_of([*(self.at(t) for t in before), self.on_its_scale(last)])
 
     @property
     def scale(self) -> str:

@@ -84,7 +84,7 @@ class LoopSampler(LoopRead):
         self.facts = Facts(**given)
         self.arrays = declared.arrays or self.arrays
         self.entry = self._entered()
-        self._unsaid = "start" not in given
+        self._unsaid, self.says = "start" not in given, frozenset(given)
         if self._unsaid and "state" not in self.entry.roles:
             self.facts = replace(self.facts, start="drawn")
         self.takes_generator = "generator" in self.entry.roles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,6 +59,7 @@ class LoopRead(Sampler):
     published: tuple[str, dict[str, Any]] | None
     _claimed: Traits
     _unsaid: bool
+    says: frozenset[str] = frozenset()
 
     @abstractmethod
     def session(
@@ -195,7 +197,12 @@ class LoopRead(Sampler):
         self.forget()
 
     def _following(self, convention: Convention) -> Facts:
-        return replace(self.facts, predicts=convention.returns, level=convention.levels)
+        return replace(
+            self.facts,
+            predicts=convention.returns,
+            level=convention.levels,
+            scaled=convention.scaled,
+        )
 
     def _said(self, best: Fit, found: Sequence[Fit], wanted: Mapping[str, Any]) -> str:
         chosen = best.convention
@@ -210,7 +217,9 @@ class LoopRead(Sampler):
             said += ", which keeps the books of no run; no other does, and this comes nearest"
         elif others:
             said += f"; as well it might be: {'; or '.join(list(others)[:3])}"
-        return f'{said} (to declare it: predicts="{chosen.returns}", level="{chosen.levels}")'
+        scaled = ", scaled=True" if chosen.scaled else ""
+        line = f'predicts="{chosen.returns}", level="{chosen.levels}"{scaled}'
+        return f"{said} (to declare it: {line})"
 
     def _tried(self, wanted: Mapping[str, Any]) -> list[Fit]:
         """The conventions, the best first; none where no run can be read."""
@@ -261,13 +270,15 @@ class LoopRead(Sampler):
                     config={"num_train_timesteps": self.facts.T},
                     end=self._end(session),
                 )
-                found = fits(stub, table, False, wanted)
+                ways = (False, True) if "scaled" not in self.says else (self.facts.scaled,)
+                found = [fit for way in ways for fit in fits(stub, table, way, wanted)]
                 first = reading.calls[0].time
                 found = [fit for fit in found if self._starts_so(scaled, fit.convention, first)]
                 self._noisy |= {
                     fit.convention
                     for fit in found
                     if replace(self.facts, level=fit.convention.levels).at(first).ratio > NOISY
+                    and not fit.convention.scaled
                 }
                 return found
         return []
@@ -276,9 +287,11 @@ class LoopRead(Sampler):
         """Whether the start is brought from unit noise to the first level, if it is brought."""
         if not self._unsaid or abs(scaled - 1) < 1e-6:
             return True
-        level = replace(self.facts, level=convention.levels).at(first)
-        size = level.sigma if convention.scale != "vp" else 1.0
-        return abs(scaled - size) < 1e-3 * size
+        level = replace(self.facts, level=convention.levels).on_its_scale(first)
+        sizes = [level.sigma if convention.scale != "vp" else 1.0]
+        if convention.scaled:
+            sizes = [1 / math.hypot(*level), level.sigma / math.hypot(*level)]
+        return any(abs(scaled - size) < 1e-3 * size for size in sizes)
 
     def _end(self, session: LoopSession) -> float | None:
         """The time at which the sample lands, where it is given or declared."""
@@ -320,4 +333,5 @@ _TRAITS = {f.name for f in fields(Traits)}
 
 
 def _in_words(convention: Convention) -> str:
-    return f"the network returns {convention.returns}, told times {convention.levels!r}"
+    seen = ", shown states of unit variance" if convention.scaled else ""
+    return f"the network returns {convention.returns}, told times {convention.levels!r}{seen}"

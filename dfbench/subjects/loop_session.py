@@ -182,23 +182,31 @@ class LoopSession(Session):
 
     @property
     def _entry(self) -> float:
-        """Size of the first state of unit noise; 1 where a state is given.
+        """What a state that the network is to see is divided by to become what is handed over.
 
-        σ of the first level, or 1 on variance-preserving levels, whatever little of the data is
-        left there.
+        Of a start on the levels' own scale, 1, or 1/√(α² + σ²) where the network sees it at unit
+        variance; of unit noise, σ of the first level, or 1 on variance-preserving levels, whatever
+        little of the data is left there.
         """
-        if self.facts.start == "level" or self.facts.scale == "vp":
+        facts = self.facts
+        if facts.start == "level":
+            return 1 / math.hypot(*facts.on_its_scale(self._first)) if facts.scaled else 1.0
+        if facts.scale == "vp" and not facts.scaled:
             return 1.0
-        if self.times is not None:
-            return self.facts.at(float(self.times[0])).sigma
-        key = ("entry", self.n, self.facts.start, self.facts.level)
-        return self.subject.kept(key, self._first_sigma)
+        return facts.at(self._first).sigma
 
     @property
     def start(self) -> float | None:
         return None if self.facts.start == "level" else self._entry**2
 
-    def _first_sigma(self) -> float:
+    @property
+    def _first(self) -> float:
+        """The time that the network is first told."""
+        if self.times is not None:
+            return float(self.times[0])
+        return self.subject.kept(("first", self.n, self.facts.start), self._look_at_the_first)
+
+    def _look_at_the_first(self) -> float:
         first: list[float] = []
 
         def ask(state: torch.Tensor, time: float) -> torch.Tensor:
@@ -208,7 +216,9 @@ class LoopSession(Session):
         z = torch.ones((2, 1, 4, 4), dtype=torch.float64)
         with torch.no_grad(), aside(), contextlib.suppress(Aborted):
             self._run(ask, z, torch.Generator().manual_seed(0), entry=1.0)
-        return self.facts.at(first[0]).sigma if first else 1.0
+        if not first:
+            raise SetupError("never asks the network")
+        return first[0]
 
     def _sample(self, out: Any, z: torch.Tensor) -> torch.Tensor:
         """The sample in what a sampler returns."""

@@ -42,6 +42,8 @@ FILES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "guided": ("sample", "u", "flow-down", {}),
     "counted": ("sample", "x", "flow-down × T", {}),
     "ddpm_loop": ("p_sample_loop", "eps", "ddpm-linear", {}),
+    "preconditioned": ("sample", "x", "log-sigma/4", {}),
+    "scaled_noise": ("sample", "eps", "sigma", {}),
     "jax_arrays": ("sample", "-u", "flow-up", {}),
     "jax_ancestral": ("sample", "x", "sigma", {}),
 }
@@ -88,6 +90,8 @@ def test_a_wrong_one_fails_at_its_step(file: str, tmp_path: Path) -> None:
     copy.write_text(text.replace("BUG = None", f"BUG = {BUG}"), encoding="utf-8")
     if level:
         declare = {"predicts": returns, "level": level} | declare
+    if file in ("preconditioned", "scaled_noise"):
+        declare["scaled"] = True
     asked = ["counts", "affine", "bookkeeping", "identity"]
     report = certified(copy, name, declare, select=asked)
     finding = next(f for f in report.findings if f.claim == "bookkeeping")
