@@ -65,6 +65,13 @@ WRONG = {
         {"use_karras_sigmas": True},
         ("levels",),
     ),
+    "outputs too small from the middle on": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        return super().step(0.9 * m if self.begin_index else m, t, x, **k)",
+        {},
+        ("middle",),
+    ),
     "a time that is told wrong": (
         "class Mine(EulerDiscreteScheduler):\n"
         "    def set_timesteps(self, n, **k):\n"

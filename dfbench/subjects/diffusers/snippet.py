@@ -28,11 +28,12 @@ def run(outputs, start):
     \"\"\"The states that the network sees, and the sample.\"\"\"
     scheduler = {name}(**{config!r})
     scheduler.set_timesteps({n}{setting})
-    scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
+{begin}    scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
     {generator}torch.manual_seed(0)
     one, seen = torch.ones(1, 1, 1, 1, dtype=torch.float64), []
-    z = start / scale(one, scheduler.timesteps[0])  # the network sees `start`
-    for i, t in enumerate(scheduler.timesteps):
+    times = scheduler.timesteps{later}
+    z = start / scale(one, times[0])  # the network sees `start`
+    for i, t in enumerate(times):
         seen.append(scale(z, t))
         z = scheduler.step({sign}outputs(i, seen[-1]), t, z{stepping}).prev_sample
     return [*seen, z]
@@ -156,12 +157,17 @@ CALLS = {
     "get_velocity": "get_velocity(x * one, noise * one, t)",
 }
 UNSET = " before set_timesteps"
+BOOKED = ("bookkeeping", "told-level", "landing")  # what the books of a run show
 
 
 def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str | None:
     """The script for a finding; None where there is none that is as plain."""
     n = (finding.counterexample or {}).get("steps")
-    if n is None or finding.verdict != "fail" or not subject.sets_plainly:
+    if n is None or finding.verdict != "fail":
+        return None
+    if claim == "middle":
+        return _middle(subject, n, finding)
+    if not subject.sets_plainly:
         return None
     if claim == "companions":
         return _companion(subject, n, finding)
@@ -245,7 +251,21 @@ def _names(subject: SchedulerSampler) -> dict[str, Any]:
 
 
 def _run(subject: SchedulerSampler, n: int, sign: str) -> str:
-    return RUN.format(n=n, sign=sign, **_names(subject))
+    first = subject.session(n).first
+    told = f"    scheduler.set_begin_index({first})\n" if subject.begin == "index" else ""
+    later = f"[{first}:]" if first else ""
+    return RUN.format(n=n, sign=sign, begin=told, later=later, **_names(subject))
+
+
+def _middle(subject: SchedulerSampler, n: int, finding: Finding) -> str | None:
+    """The books of a run that starts in the middle, in the way that fails."""
+    where, sign = finding.where or "", subject.sign(n)
+    asked = next((id for id in BOOKED if f", {id}: " in where), None)
+    if asked is None or sign is None or not subject.sets_plainly:
+        return None
+    begun = subject.begun("index" if where.startswith("set_begin_index") else "times")
+    assert isinstance(begun, type(subject))
+    return _books(begun, n, asked, sign)
 
 
 def _counts(subject: SchedulerSampler, n: int, sign: str) -> str:
