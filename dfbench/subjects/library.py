@@ -13,7 +13,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib import metadata
 from typing import Any
 
 from dfbench.errors import Unusable
@@ -107,9 +107,9 @@ class Library(ABC):
 
 
 @cache
-def _announced() -> dict[str, EntryPoint]:
+def _announced() -> dict[str, metadata.EntryPoint]:
     """The libraries that installed packages announce, in the group `dfbench.subjects`."""
-    return {each.name: each for each in entry_points(group="dfbench.subjects")}
+    return {each.name: each for each in metadata.entry_points(group="dfbench.subjects")}
 
 
 @cache
@@ -128,8 +128,9 @@ def library(name: str) -> Library:
     """
     if name not in _announced():
         return importlib.import_module(f"dfbench.subjects.{name}").LIBRARY  # type: ignore[no-any-return]
-    try:
-        found = _announced()[name].load()
+    entry = _announced()[name]
+    try:  # `entry.load()`, of which `surroundings` would take every `load` for one that we use
+        found = getattr(importlib.import_module(entry.module), entry.attr)
     except Exception as error:  # of somebody else's code
         raise Unusable(f"{name}: cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(found, Library):
