@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
 
 from dfbench.charts.drawing import lines
+from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature.parts import within
-from dfbench.literature.statement import row
-from dfbench.outcome import Finding
+from dfbench.literature.statement import largest_of, row, worst_of
+from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output
-from dfbench.schedules import Cosine, at_log_snr
+from dfbench.schedules import Cosine
 from dfbench.table import Table
 from dfbench.testing import floats, grids
 
@@ -59,10 +59,9 @@ def run(churn: float, grid: Grid, prediction: str, z: float, outputs: Array) -> 
     return np.asarray(METHODS["exponential_sde"](model, start, grid, noise, eta=rate(churn)))
 
 
-def clipped_cosine(steps: int) -> Grid:
-    """Equal steps in t of the cosine schedule, its log-SNR clipped to ±15."""
-    lam = np.clip(Cosine().log_snr(np.linspace(1, 0, steps + 1)), -15.0, 15.0)
-    return Grid(*at_log_snr(lam))
+def cosine(steps: int) -> Grid:
+    """Equal steps in t of the cosine schedule, truncated smoothly at λ = ±15 as GAO's figure is."""
+    return uniform_t(Cosine(-15.0, 15.0), steps)
 
 
 def draw(finding: Finding, of: str = "weight of v̂") -> Figure:
@@ -84,7 +83,7 @@ def draw(finding: Finding, of: str = "weight of v̂") -> Figure:
     "the weights of ε̂ need α > 0, those of x̂ σ > 0",
     subject=tables,
     control=tables,
-    control_size=1e-3,
+    control_size=1e-10,
     figure=draw,
 )
 def check(found: Tables) -> Finding:
@@ -101,8 +100,7 @@ def check(found: Tables) -> Finding:
         w = found(churn, grid, prediction)
         terms = np.append(w.a[-1] * z, w.weights() * outputs)
         off = [terms.sum() - sample, w.noise_left - np.linalg.norm(added)]
-        if prediction == "x":
-            off += list(w.weights() - closed_form(grid, churn))
+        off += list(w.weights() - closed_form(grid, churn, prediction))
         return float(np.abs(off).max() / (np.abs(terms).sum() + np.hypot(*grid[-1])))
 
     finding = gap.for_all(
@@ -112,12 +110,14 @@ def check(found: Tables) -> Finding:
         prediction=st.sampled_from(PREDICTIONS),
         seed=st.integers(0, 99),
     )
-    grid = clipped_cosine(100)
+    grid = cosine(100)
     series = {"log-SNR": grid.log_snr[:-1].tolist()}
     quantities: dict[str, float] = {}
+    drawn = []
     for churn in CHURNS:
         w = found(churn, grid, "v")
         size = np.abs(w.weights())
+        drawn.append(size)
         series[f"churn {churn:g}"] = w.weights().tolist()
         if churn in (0.0, 0.2, 0.5):
             name = f"churn {churn:g}, 100 steps of v"
@@ -127,13 +127,63 @@ def check(found: Tables) -> Finding:
                 f"{name}: evaluations that count, (Σ|w|)²/Σw²": size.sum() ** 2 / (size @ size),
                 f"{name}: mean log-SNR under |w|": (size @ grid.log_snr[:-1]) / size.sum(),
             }
-    return replace(
-        finding, series=series, quantities={name: float(v) for name, v in quantities.items()}
+    quantities["DDIM, 100 steps of v: largest weight / smallest"] = drawn[0].max() / drawn[0].min()
+    figure = largest_of(
+        {
+            "DDIM's weights of v̂": off_equal(drawn[0]),
+            **{
+                f"weights of v̂, churn {churn:g}": float(
+                    np.abs(size + closed_form(grid, churn, "v")).max()
+                )
+                for churn, size in zip(CHURNS, drawn, strict=True)
+            },
+        },
+        1e-13,
+        unit="of the sample",
+        derivation="round-off in float64 of products of 100 factors below 1, 100 ε each",
+    )
+    return worst_of(
+        finding,
+        figure,
+        later(drawn),
+        series=series,
+        quantities={name: float(v) for name, v in quantities.items()},
     )
 
 
-def closed_form(grid: Grid, churn: float) -> Array:
-    """The weights of x̂ as the statement has them."""
+def off_equal(size: Array) -> float:
+    """|w_i| of DDIM against sin δ cos^(N−1−i) δ: every step turns (z, v) by the same angle δ.
+
+    So the weights are equal up to cos^(1−N) δ ≈ 1 + π²/8N.
+    """
+    n, end = len(size), np.arctan(np.exp(-7.5))
+    turn = (np.pi / 2 - 2 * end) / n
+    return float(np.abs(size - np.sin(turn) * np.cos(turn) ** np.arange(n)[::-1]).max())
+
+
+def later(sizes: list[Array]) -> Finding:
+    """More churn lowers every weight before some output, and raises every one after it."""
+    rises = np.diff(sizes, axis=0) > 0
+    turns = (np.diff(rises, axis=1) != 0).sum(axis=1)
+    wrong = (turns != 1) | rises[:, 0] | ~rises[:, -1]
+    return judge(
+        float(wrong.sum()),
+        0.5,
+        unit="steps in churn",
+        derivation="a count: the weights fall, then rise, in one place from one to the other",
+    )
+
+
+def closed_form(grid: Grid, churn: float, prediction: str) -> Array:
+    """The weights: one step is linear in z and x̂ as stated, and x̂ in z and the output."""
     a, s, r, rho = grid.alpha, grid.sigma, grid.ratio, rate(churn) ** 2
-    carried = s[-1] / s[1:] * (r[-1] / r[1:]) ** rho
-    return np.asarray(carried * (a[1:] - a[:-1] * s[1:] / s[:-1] * (r[1:] / r[:-1]) ** rho))
+    kept = s[1:] / s[:-1] * (r[1:] / r[:-1]) ** rho
+    pull, a, s = a[1:] - a[:-1] * kept, a[:-1], s[:-1]
+    of_state, of_output = {
+        "x": (0 * a, 1 + 0 * a),
+        "eps": (1 / a, -s / a),  # x = (z − σ ε)/α
+        "v": (a / (a**2 + s**2), -s / (a**2 + s**2)),
+        "u": (1 / (a + s), -s / (a + s)),
+    }[prediction]
+    carried = np.append(np.cumprod((kept + pull * of_state)[:0:-1])[::-1], 1.0)
+    return np.asarray(carried * pull * of_output)
