@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 from dfbench.charts.drawing import frame
 from dfbench.charts.look import COLOURS, INK
 from dfbench.grids import uniform_t
-from dfbench.levels import Grid
+from dfbench.levels import Array, Grid
 from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
-from dfbench.literature.statement import printed
+from dfbench.literature.statement import largest_of, printed
 from dfbench.outcome import Finding
 from dfbench.schedules import LinearVP
 from dfbench.wasserstein import SCHEMES, errors
@@ -24,6 +25,7 @@ from dfbench.wasserstein import SCHEMES, errors
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Step = tuple[Array, float]  # what is kept of z, and the variance that is added
 Spent = Callable[[str, int], float]  # (scheme, label of the column) → evaluations
 LABELS = (50, 250, 500, 1000)
 STOP = 1e-3
@@ -79,7 +81,7 @@ def draw(finding: Finding) -> Figure:
     figure=draw,
 )
 def check(pair: tuple[Spent, Spent]) -> Finding:
-    """Evaluations counted while each scheme runs; and the errors, from a power-law spectrum."""
+    """Evaluations counted while each scheme runs; every error against its recursion written out."""
 
     @within(1e-9, "evaluations", "a count")
     def off(form: Spent, scheme: str, label: int) -> float:
@@ -100,7 +102,92 @@ def check(pair: tuple[Spent, Spent]) -> Finding:
         scheme=st.sampled_from(list(SCHEMES)),
         label=st.sampled_from(LABELS),
     )
-    return replace(finding, series=series)
+    table = largest_of(
+        {
+            f"{scheme}, {label}": abs(measured(scheme, label)[1] / recursed(scheme, label) - 1)
+            for scheme in SCHEMES
+            for label in LABELS
+        },
+        1e-10,
+        unit="of W₂",
+        derivation="round-off in float64 of 1000 steps, 10³ ε, and W₂ ≥ 10⁻³ of the data's size",
+    )
+    return replace(finding if table.verdict == "pass" else table, series=series)
+
+
+def recursed(scheme: str, label: int) -> float:
+    """W₂ of the column: z ← c z + √n ξ in every direction, with the score −z/V, from N(0, 1)."""
+    t = np.linspace(1.0, STOP, points(scheme, label))
+    variance = np.ones_like(SPECTRUM)
+    for now, then in pairwise(t):
+        kept, noise = STEP[scheme](now, now - then)
+        variance = kept**2 * variance + noise
+    return float(np.linalg.norm(np.sqrt(variance) - np.sqrt(SPECTRUM)))
+
+
+def beta(t: float) -> float:
+    """β' from 0.1 to 20."""
+    return 0.1 + 19.9 * t
+
+
+def grown(t: float) -> float:
+    """∫_0^t β'."""
+    return 0.1 * t + 19.9 * t * t / 2
+
+
+def marginal(t: float) -> Array:
+    """V_t = α² s + σ² of every direction."""
+    return 1 + (SPECTRUM - 1) * np.exp(-grown(t))
+
+
+def flow(t: float) -> Array:
+    """The probability flow's rate: dz/dt = a z."""
+    return beta(t) / 2 * (1 / marginal(t) - 1)
+
+
+def maruyama(t: float, h: float) -> Step:
+    """dz = −½ β' z dt − β' s dt + √β' dw backwards by h."""
+    return 1 + h * beta(t) * (0.5 - 1 / marginal(t)), h * beta(t)
+
+
+def held(t: float, h: float) -> Step:
+    """The same solved exactly with the score held."""
+    grows = grown(t) - grown(t - h)
+    return np.exp(grows / 2) - 2 * np.expm1(grows / 2) / marginal(t), float(np.expm1(grows))
+
+
+def chain(t: float, h: float) -> Step:
+    """(1 − b)^(−½) (z + b s) + √b ξ, b = β' h."""
+    b = h * beta(t)
+    return (1 - b / marginal(t)) / np.sqrt(1 - b), b
+
+
+def euler(t: float, h: float) -> Step:
+    """1 − h a."""
+    return 1 - h * flow(t), 0.0
+
+
+def heun(t: float, h: float) -> Step:
+    """The mean of the rates at both ends."""
+    return 1 - h / 2 * (flow(t) + flow(t - h) * (1 - h * flow(t))), 0.0
+
+
+def rk4(t: float, h: float) -> Step:
+    """The classical four stages."""
+    first, middle, last = flow(t), flow(t - h / 2), flow(t - h)
+    second = middle * (1 - h / 2 * first)
+    third = middle * (1 - h / 2 * second)
+    return 1 - h / 6 * (first + 2 * second + 2 * third + last * (1 - h * third)), 0.0
+
+
+STEP: dict[str, Callable[[float, float], Step]] = {
+    "EM": maruyama,
+    "EI": held,
+    "DDPM": chain,
+    "Euler": euler,
+    "Heun": heun,
+    "RK4": rk4,
+}
 
 
 @cache
