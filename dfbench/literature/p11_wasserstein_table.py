@@ -142,7 +142,7 @@ def marginal(t: float) -> Array:
 
 def flow(t: float) -> Array:
     """The probability flow's rate: dz/dt = a z."""
-    return beta(t) / 2 * (1 / marginal(t) - 1)
+    return np.asarray(beta(t) / 2 * (1 / marginal(t) - 1))
 
 
 def maruyama(t: float, h: float) -> Step:
