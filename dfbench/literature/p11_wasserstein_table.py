@@ -137,7 +137,7 @@ def grown(t: float) -> float:
 
 def marginal(t: float) -> Array:
     """V_t = α² s + σ² of every direction."""
-    return 1 + (SPECTRUM - 1) * np.exp(-grown(t))
+    return np.asarray(1 + (SPECTRUM - 1) * np.exp(-grown(t)))
 
 
 def flow(t: float) -> Array:
