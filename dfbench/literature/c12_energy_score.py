@@ -21,7 +21,7 @@ from dfbench.testing import floats
 Score = Callable[[GaussianMixture, Array, Level], Array]
 Wells = tuple[Array, Array, Array]  # depths (k,) in kT, centres (k, d) and widths (k,)
 
-_LEVEL = Level(1.0, 0.25)  # the wells as given are those of the diffused law
+_SIGMA = 0.25  # of the level; the wells as given are those of the diffused law, at any α
 
 
 def score(temperature: float = 1.0) -> Score:
@@ -39,11 +39,13 @@ def energy(
     return np.asarray(offset - kT * (top[:, 0] + np.log(np.exp(wells - top).sum(axis=1))))
 
 
-def boltzmann(depths: Array, centres: Array, widths: Array) -> GaussianMixture:
-    """The data whose diffused law at `_LEVEL` is e^(−E/kT)/Z: each well's weight is its volume."""
+def boltzmann(depths: Array, centres: Array, widths: Array, alpha: float) -> GaussianMixture:
+    """The data whose diffused law at (α, `_SIGMA`) is e^(−E/kT)/Z: a well's weight is its volume."""
     volume = depths + centres.shape[1] * np.log(widths)
     weight = np.exp(volume - volume.max())
-    return GaussianMixture.isotropic(weight / weight.sum(), centres, widths**2 - _LEVEL.sigma**2)
+    return GaussianMixture.isotropic(
+        weight / weight.sum(), centres / alpha, (widths**2 - _SIGMA**2) / alpha**2
+    )
 
 
 @within(
@@ -51,10 +53,10 @@ def boltzmann(depths: Array, centres: Array, widths: Array) -> GaussianMixture:
     "of the energy, (1 + |offset|/kT)/h",
     "differences: h⁹ He₉/630 = 5e-15 within 4 widths; rounding of E/kT: 10 ε",
 )
-def gradient_gap(given: Score, well: Wells, kT: float, offset: float) -> float:
+def gradient_gap(given: Score, well: Wells, kT: float, offset: float, alpha: float) -> float:
     """s against −∇E/kT by differences, in units of 1/width; kT, offset and Z drop out."""
     _, centres, widths = well
-    target, h = boltzmann(*well), 0.02 * float(widths.min())
+    target, h = boltzmann(*well, alpha), 0.02 * float(widths.min())
     x = (centres[:, None] + widths[:, None, None] * np.linspace(-2, 2, 4)[:, None]).reshape(
         -1, centres.shape[1]
     )
@@ -69,7 +71,7 @@ def gradient_gap(given: Score, well: Wells, kT: float, offset: float) -> float:
     slopes = [derivative(partial(boltzmann_factor, axis), 0.0, h) for axis in axes]
     # A difference of energies rounds to ε of the energy itself, offset and all.
     size = (1 + abs(offset) / kT) / h
-    return float(np.abs(given(target, x, _LEVEL) - np.stack(slopes, 1)).max() / size)
+    return float(np.abs(given(target, x, Level(alpha, _SIGMA)) - np.stack(slopes, 1)).max() / size)
 
 
 @within(
@@ -77,7 +79,7 @@ def gradient_gap(given: Score, well: Wells, kT: float, offset: float) -> float:
     "of 1 + |offset|/kT",
     "rounding of weights with exponents up to 10², and of their sum: 10³ ε",
 )
-def moments_gap(given: Score, well: Wells, kT: float, offset: float) -> float:
+def moments_gap(given: Score, well: Wells, kT: float, offset: float, alpha: float) -> float:
     """E[s] = 0, E[x s'] = −I (the virial theorem), E|s|² = −E tr ∇s, over e^(−E/kT)/Z in 1-D.
 
     Weights and Z come from the energy alone, by the trapezoid rule, exact to rounding.
@@ -89,9 +91,9 @@ def moments_gap(given: Score, well: Wells, kT: float, offset: float) -> float:
     e = energy(depths, centres, widths, kT, offset, x)
     p = np.exp(-(e - e.min()) / kT)
     p /= p.sum()
-    target = boltzmann(depths, centres, widths)
-    s = given(target, x, _LEVEL)[:, 0]
-    trace = target.score_divergence(x, *_LEVEL)
+    target, level = boltzmann(depths, centres, widths, alpha), Level(alpha, _SIGMA)
+    s = given(target, x, level)[:, 0]
+    trace = target.score_divergence(x, *level)
     gaps = (p @ s * widths.min(), p @ (x[:, 0] * s) + 1, p @ (s**2 + trace) / (p @ s**2))
     # The weights carry the rounding of E/kT, offset and all.
     return largest(abs(g) for g in gaps) / (1 + abs(offset) / kT)
@@ -115,7 +117,7 @@ def wells(draw: st.DrawFn) -> Wells:
     condition="p is smooth and vanishes at infinity; the control is at another temperature",
     subject=score,
     control=lambda size: score(1 + size),
-    control_size=1e-6,
+    control_size=1e-11,
 )
 def check(given: Score) -> Finding:
     """Against differences of an energy that nothing normalises, and its Boltzmann averages."""
@@ -123,6 +125,7 @@ def check(given: Score) -> Finding:
         "well": wells(),
         "kT": floats(0.1, 10.0),
         "offset": floats(-100.0, 100.0),
+        "alpha": floats(0.25, 4.0),
     }
 
     parts = {
