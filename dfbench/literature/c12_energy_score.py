@@ -40,7 +40,7 @@ def energy(
 
 
 def boltzmann(depths: Array, centres: Array, widths: Array, alpha: float) -> GaussianMixture:
-    """The data whose diffused law at (α, `_SIGMA`) is e^(−E/kT)/Z: a well's weight is its volume."""
+    """The data whose diffused law at (α, `_SIGMA`) is e^(−E/kT)/Z: wells weigh their volume."""
     volume = depths + centres.shape[1] * np.log(widths)
     weight = np.exp(volume - volume.max())
     return GaussianMixture.isotropic(
