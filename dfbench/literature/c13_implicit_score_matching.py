@@ -33,7 +33,7 @@ def broken(size: float) -> ImplicitLoss:
     "stays (for U(0, 1) it is s(1) − s(0), which depends on s)",
     subject=lambda: implicit_score_matching,
     control=broken,
-    control_size=1e-3,
+    control_size=1e-8,
 )
 def check(loss: ImplicitLoss) -> Finding:
     """One and two dimensions, any s, whether it is a gradient or not."""

@@ -34,7 +34,7 @@ def broken(size: float) -> DenoisingLoss:
     condition="σ > 0, and the score is that of the noised law",
     subject=lambda: denoising_score_matching,
     control=broken,
-    control_size=1e-3,
+    control_size=5e-8,
 )
 def check(loss: DenoisingLoss) -> Finding:
     """Both losses are quadratic, so J(s + φ) − J(s − φ) is twice the derivative along φ."""

@@ -38,7 +38,7 @@ def broken(size: float) -> FlowTarget:
     condition="0 < t < 1, where the conditional velocity is finite",
     subject=lambda: velocity,
     control=broken,
-    control_size=1e-3,
+    control_size=2e-8,
 )
 def check(conditional: FlowTarget) -> Finding:
     """Both losses are quadratic, so J(v + φ) − J(v − φ) is twice the derivative along φ."""

@@ -36,7 +36,7 @@ def inverse(c: float) -> float:
     "c², one in the score by 1/c², that is, reweighted",
     subject=lambda: inverse,
     control=lambda size: lambda c: c ** -(1 - size),
-    control_size=0.05,
+    control_size=1e-7,
 )
 def check(scaling: Scaling) -> Finding:
     """The loss of one network, and the weighting, under a schedule and under its multiple."""
