@@ -9,22 +9,26 @@ Array = NDArray[np.float64]
 SMALLEST, LARGEST = 1e-70, 1e70
 
 
-def finite(name: str, value: ArrayLike) -> Array:
-    """`value` as a float64 array; complex, non-numeric, NaN and infinite input is refused."""
+def finite(name: str, value: ArrayLike, *, copy: bool = True) -> Array:
+    """`value` as a float64 array; complex, non-numeric, NaN and infinite input is refused.
+
+    Without `copy` it may be the array given: to be read before the caller gets it back.
+    """
     raw = np.asarray(value)
     if raw.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be real numbers, got dtype {raw.dtype}")
-    array = raw.astype(np.float64)
-    if not np.isfinite(array).all():
+    array = raw.astype(np.float64, copy=copy)
+    size = np.maximum(array.max(), -array.min()) if array.size else 0.0  # NaN stays
+    if not np.isfinite(size):
         raise ValueError(f"{name} must be finite, got NaN or infinity")
-    if array.size and max(array.max(), -array.min()) > LARGEST:
+    if size > LARGEST:
         raise ValueError(f"{name} must be at most {LARGEST} in size")
     return array
 
 
 def points(z: ArrayLike, dim: int, name: str = "z") -> tuple[Array, bool]:
     """`z` as (n, dim), and whether it came as a single point (dim,)."""
-    array = finite(name, z)
+    array = finite(name, z, copy=False)
     if array.shape == (dim,):
         return array[None], True
     if array.ndim != 2 or array.shape[1] != dim:

@@ -185,28 +185,32 @@ class State:
         return self.average(self.components.out_of_basis(coordinates))
 
     def _combine_round(self, a: Array, b: Array) -> Array:
-        """`combine` for isotropic components, without anything of size K n d.
-
-        Of `sum_k w_k (z - alpha mu_k)` the heaviest component is taken out before the rest is
-        summed as a matrix product, so that nothing large is subtracted where it is alone.
-        """
+        """`combine` for isotropic components, without anything of size K n d."""
         mu, total = self.components.means, np.zeros_like(self.z)
         r = self.responsibilities
         if np.any(a):
             total += a * ((r * self.shrink[..., 0]).sum(0)[:, None] * self.z)
             total += a * ((r * (self.sigma**2 / self.v)[..., 0]).T @ mu)
-        if np.any(b):
-            weight = r * (self.sigma / self.v)[..., 0]
-            rows = np.arange(weight.shape[1])
-            heaviest = weight.argmax(0)
-            near = self.z - self.alpha * mu[heaviest]
-            total += b * (weight.sum(0)[:, None] * near)
-            weight[heaviest, rows] = 0.0
-            rest = weight.T @ mu - weight.sum(0)[:, None] * mu[heaviest]
-            total -= b * self.alpha * rest
+        return total + b * self._apart(self.sigma / self.v) if np.any(b) else total
+
+    def _apart(self, gain: Array) -> Array:
+        """`sum_k r_k gain_k (z - alpha mu_k)` for isotropic components, gain (K, 1 or n, 1).
+
+        The heaviest component is taken out before the rest is summed as a matrix product, so that
+        nothing large is subtracted where it is alone.
+        """
+        mu, weight = self.components.means, self.responsibilities * gain[..., 0]
+        heaviest = np.abs(weight).argmax(0)
+        near = self.z - self.alpha * mu[heaviest]
+        total: Array = weight.sum(0)[:, None] * near
+        weight[heaviest, np.arange(weight.shape[1])] = 0.0
+        rest = weight.T @ mu - weight.sum(0)[:, None] * mu[heaviest]
+        total -= self.alpha * rest
         return total
 
     def score(self) -> Array:
+        if self.light:
+            return self._apart(-1 / self.v)
         return self.average(self.components.out_of_basis(-self.y / self.v))
 
     def average(self, vectors: Array) -> Array:
