@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -48,16 +49,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     # loky replaces a worker that has grown by 300 MB, which imports alone can do
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    with _ended_as_by_a_key():
+        return _run(given)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what is open is closed as after Ctrl-C."""
+
+
+@contextmanager
+def _ended_as_by_a_key() -> Iterator[None]:
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
     try:
-        given = sys.argv[1:] if arguments is None else list(arguments)
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted(given: list[str]) -> int:
+    """End the workers, too, and say what to do."""
+    reusable = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if (executor := getattr(reusable, "_executor", None)) is not None:
+        executor.shutdown(wait=True, kill_workers=True)
+    goes_on = bool({"bench", "train"} & {*given[:1]})
+    more = "; the same command goes on where it stopped" if goes_on else ""
+    return _error(f"interrupted{more}", INTERRUPTED)
+
+
+def _run(given: list[str]) -> int:
+    try:
         status = app(given or ["--help"], prog_name="dfbench", standalone_mode=False, obj=given)
         if not given:
             return _error("missing command")
         if status == INTERRUPTED:
-            return _error("interrupted", INTERRUPTED)
+            return _interrupted(given)
         return status if isinstance(status, int) else 0
     except (typer.Abort, KeyboardInterrupt):
-        return _error("interrupted", INTERRUPTED)
+        return _interrupted(given)
     except SystemExit as exit:
         if isinstance(exit.__context__, BrokenPipeError):
             return FAILED
@@ -80,7 +116,8 @@ def _error(message: str, status: int = UNUSABLE) -> int:
     first, *more = (" ".join(line.split()) for line in message.splitlines() or [""])
     listed = "".join(f"\n  {line}" for line in more if line) if first.endswith(":") else ""
     rest = "" if listed else " ".join(["", *filter(None, more)])
-    print(f"dfbench: error: {first}{rest}{listed}", file=sys.stderr)
+    said = f"dfbench: error: {first}{rest}{listed}"
+    print("\n".join(map(clean, said.split("\n"))), file=sys.stderr)
     return status
 
 
@@ -190,8 +227,16 @@ def _write(path: Path | None, text: Callable[[], str]) -> None:
             write(path, text())
 
 
+def _output(path: Path | None) -> Path | None:
+    """`-` is the standard output."""
+    from dfbench.files import STDOUT
+
+    return STDOUT if path == Path("-") else path
+
+
 def _json(what: str) -> Any:
-    return typer.Option("--json", metavar="FILE", help=f"Write the {what}.")
+    help = f"Write the {what}; - to the standard output."
+    return typer.Option("--json", metavar="FILE", help=help, callback=_output)
 
 
 def _study(metavar: str) -> Any:
@@ -199,7 +244,10 @@ def _study(metavar: str) -> Any:
     return typer.Argument(metavar=metavar, help=shipped)
 
 
-Page = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page.")]
+Page = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write a page.", callback=_output),
+]
 ResultsDir = Annotated[
     Path, typer.Option(metavar="DIR", help="Directory of the results.", show_default=False)
 ]
@@ -307,7 +355,8 @@ def certify(
     json_file: Annotated[Path | None, _json("certificate")] = None,
     report_file: Page = None,
     junit_file: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE.xml", help="Write JUnit XML.")
+        Path | None,
+        typer.Option("--junit", metavar="FILE.xml", help="Write JUnit XML.", callback=_output),
     ] = None,
     select: Annotated[
         str | None,
@@ -392,7 +441,7 @@ def certify(
         _write(report_file, page)
         _write(junit_file, junit_xml)
     finally:
-        terminal.summary(certificate, _console())
+        terminal.summary(certificate, _console(json_file, report_file, junit_file))
     # where every claim was skipped, nothing was shown
     return 0 if certificate.verdict == "pass" else FAILED
 
@@ -414,10 +463,32 @@ def _command(context: typer.Context) -> str:
     return shlex.join(["dfbench", *context.obj])
 
 
-def _console() -> Any:
+#: Columns where there is no terminal: nothing is cut, few lines are broken.
+WIDE = 200
+
+
+def _console(*outputs: Path | None) -> Any:
+    """Where a summary is printed: beside the standard output where that is one of the outputs."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    from dfbench.files import STDOUT
+
+    stream = sys.stderr if STDOUT in outputs else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Let code run that a received training folder names (a user's network)."
+    ),
+]
+
+
+def _trust(wanted: bool) -> None:
+    if wanted:
+        os.environ["DFBENCH_TRUST"] = "1"  # workers inherit it
 
 
 # claims -------------------------------------------------------------------------------------------
@@ -448,7 +519,8 @@ def claims(
         _write(json_file, lambda: literature.dumps(found))
         _write(report_file, lambda: literature.render(found))
     finally:
-        literature.summary(found, _console(), explain=bool(ids) and len(found.outcomes) <= 5)
+        console = _console(json_file, report_file)
+        literature.summary(found, console, explain=bool(ids) and len(found.outcomes) <= 5)
     return 0 if found.verdict == "pass" else FAILED
 
 
@@ -474,8 +546,10 @@ def bench(
     backend: Annotated[
         Backend, typer.Option(help="This machine, or a cluster of Dask or Ray.")
     ] = Backend.loky,
+    trust: Trust = False,
 ) -> int:
     """Measure how far samplers are from exact; goes on where it stopped."""
+    _trust(trust)
     from dfbench.sweep.run import bench as run
 
     with Shown("bench", remaining=True) as progress:
@@ -506,8 +580,10 @@ def train(
     profile: Annotated[
         bool, typer.Option("--profile", help="Also write where a step's time goes.")
     ] = False,
+    trust: Trust = False,
 ) -> int:
     """Train a network as a study says, measure it, and hold it to claims; goes on where it was."""
+    _trust(trust)
     from dfbench.literature.run import named
     from dfbench.report.training.results import wanted
     from dfbench.training import config
@@ -535,7 +611,10 @@ def train(
 
 @app.command()
 def report(
-    out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE.html", help="The page.", show_default=False, callback=_output),
+    ],
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -598,7 +677,7 @@ def _compare(
     with Shown("comparing") as progress:
         found = compare(*pair, certificates, progress=progress)
     _write(out, lambda: render(found, title=title))
-    summary(found, _console())
+    summary(found, _console(out))
 
 
 def _notes(path: Path) -> list[dict[str, str]]:
@@ -626,7 +705,7 @@ def self_test(
     with Shown("self-test") as progress:
         outcome = run(progress=progress)
     _write(json_file, lambda: jsons.text(outcome))
-    terminal.outcome(outcome, _console())
+    terminal.outcome(outcome, _console(json_file))
     return 0 if outcome.get("verdict") == "pass" else FAILED
 
 
@@ -635,7 +714,10 @@ def self_test(
 
 @app.command()
 def vectors(
-    out: Annotated[Path, typer.Argument(metavar="FILE.json", help="The file.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.json", help="The file.", show_default=False, callback=_output),
+    ],
 ) -> None:
     """Write test vectors: levels, grids, conversions, whole tables, weightings, right and wrong."""
     _outputs(out)
@@ -645,7 +727,8 @@ def vectors(
         found = made()
     _write(out, lambda: jsons.text(found))
     right = sum(case.valid for case in found.cases)
-    print(f"{out}: {right} cases, and {len(found.cases) - right} wrong ones that must be missed")
+    wrong = len(found.cases) - right
+    _console(out).print(f"{out}: {right} cases, and {wrong} wrong ones that must be missed")
 
 
 # list ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,11 @@ from dfbench.errors import Unusable
 
 CodeName = NewType("CodeName", str)
 """`path/to/file.py:NAME` or `package.module:NAME`."""
+
+
+def trusted() -> bool:
+    """Whether code that a received folder names may run: `--trust`, which workers inherit."""
+    return os.environ.get("DFBENCH_TRUST") == "1"
 
 
 def modules_of(package: str, first: Sequence[str] = ()) -> Iterator[ModuleType]:

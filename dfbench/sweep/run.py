@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,7 @@ from dfbench.sweep import workers as workers_
 from dfbench.sweep.cells import Plan, plan
 from dfbench.sweep.compute import compute, failed
 from dfbench.sweep.measurement import COLUMNS, COSTS
-from dfbench.sweep.store import CellResult, Store, write_rows, write_table
+from dfbench.sweep.store import CELLS, CellResult, Store, write_rows, write_table
 from dfbench.sweep.study import DEFAULT, Study, load
 from dfbench.sweep.tables import costs, measurements
 
@@ -34,6 +35,7 @@ class StudyOutcome:
         excluded: combinations left out, by reason.
         skipped: metrics that do not apply, "metric: reason" → number of cells.
         failures: reasons of failed cells → number.
+        damaged: files of results that were not what their name says, and are set aside.
         seconds: of this call.
     """
 
@@ -46,6 +48,7 @@ class StudyOutcome:
     skipped: dict[str, int]
     failures: dict[str, int]
     seconds: float
+    damaged: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """What happened and where it is, in a few lines."""
@@ -56,6 +59,7 @@ class StudyOutcome:
         for title, reasons in (("left out", self.excluded), ("failed", self.failures)):
             lines += [f"  {title}: {n} × {why}" for why, n in sorted(reasons.items())]
         lines += [f"  does not apply: {why} ({n} cells)" for why, n in sorted(self.skipped.items())]
+        lines += [f"  damaged, computed again: {name}" for name in self.damaged]
         return "\n".join([*lines, f"tables: {self.directory / 'measurements.csv'} and .parquet"])
 
 
@@ -88,8 +92,49 @@ def bench(
     chosen = load(study)
     workers_.check(backend)
     directory = Path(out)
-    store = Store(directory)
+    _check(directory, chosen)
     try:
+        with files.alone(directory):
+            return _bench(chosen, directory, start, workers, backend, progress, command)
+    except OSError as error:
+        raise Unusable(f"{error.filename or directory}: {error.strerror or error}") from error
+
+
+def _check(directory: Path, study: Study) -> None:
+    """Refuse a directory that holds something else."""
+    if directory.exists() and not directory.is_dir():
+        raise Unusable(f"{directory}: is not a directory")
+    if (directory / "checkpoint").is_dir():
+        raise Unusable(f"{directory}: holds a trained network; choose another directory")
+    held = _held(directory)
+    if held not in (None, study.name):
+        raise Unusable(
+            f"{directory}: holds the results of the study {held!r}, not {study.name!r}; choose "
+            "another directory (a study that grows keeps its name)"
+        )
+
+
+def _held(directory: Path) -> str | None:
+    """The name of the study whose tables are here, where they tell."""
+    with contextlib.suppress(Unusable, AttributeError, KeyError, TypeError):
+        return str(jsons.read(directory / "environment.json")["study"])
+    return None
+
+
+def _bench(
+    chosen: Study,
+    directory: Path,
+    start: float,
+    workers: int | None,
+    backend: str,
+    progress: Progress,
+    command: str | None,
+) -> StudyOutcome:
+    store = Store(directory)
+    for folder in (directory, directory / CELLS):
+        files.clean(folder)
+    try:
+        store.set_aside()
         kinds = ("json", "toml") if chosen.source.startswith("{") else ("toml", "json")
         files.write(directory / f"study.{kinds[0]}", chosen.source)
         (directory / f"study.{kinds[1]}").unlink(missing_ok=True)  # of the study before
@@ -123,6 +168,7 @@ def bench(
         dict(skipped),
         dict(Counter(str(result["why"]) for result in bad)),
         time.perf_counter() - start,
+        tuple(file.name for file in store.damaged),
     )
 
 

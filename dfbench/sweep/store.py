@@ -33,16 +33,27 @@ class Store:
 
     Attributes:
         results: by key of the cell; of several results a good one is kept.
+        damaged: files whose content is not what their name says; nothing of them is kept.
     """
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         self.results: dict[str, CellResult] = {}
+        self.damaged: list[Path] = []
         if self.directory.exists() and not self.directory.is_dir():
             raise Unusable(f"{self.directory}: is not a directory")
         for file in sorted((self.directory / CELLS).glob("*.jsonl")):
-            for result in _lines(file):
+            content = file.read_bytes()
+            if _name(content) != file.stem:
+                self.damaged.append(file)
+                continue
+            for result in _lines(content):
                 self._keep(result)
+
+    def set_aside(self) -> None:
+        """Give damaged files names under which they are not read again."""
+        for file in self.damaged:
+            file.replace(file.with_suffix(".damaged"))
 
     def add(self, results: Sequence[CellResult]) -> None:
         """Put results on the disk.
@@ -53,8 +64,7 @@ class Store:
         if not results:
             return
         text = "".join(f"{dumps(result)}\n" for result in results)
-        name = hashlib.sha256(text.encode()).hexdigest()[:32]
-        files.write(self.directory / CELLS / f"{name}.jsonl", text)
+        files.write(self.directory / CELLS / f"{_name(text.encode())}.jsonl", text)
         for result in results:
             self._keep(result)
 
@@ -128,10 +138,14 @@ def number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _lines(file: Path) -> list[CellResult]:
-    """The results in a file; lines that are none (cut off by a copy, say) are passed over."""
+def _name(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _lines(content: bytes) -> list[CellResult]:
+    """The results in a file; lines that are none are passed over."""
     found = []
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in content.decode(errors="replace").split("\n"):
         try:
             result = json.loads(line)
         except ValueError:

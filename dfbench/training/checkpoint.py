@@ -7,14 +7,19 @@ DIR/checkpoint/last.pt      weights, averages, optimiser, levels: all that the n
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from dfbench import files
 from dfbench.errors import Unusable
 from dfbench.files import write, write_with
+from dfbench.wording import shorten
 
 LogRow = dict[str, float]
 
@@ -58,21 +63,35 @@ def load(folder: Path) -> dict[str, Any]:
     """
     file = state_file(folder)
     try:
+        # torch writes a checksum of every part into the archive, and does not look at it
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise Unusable(f"{file}: damaged ({damaged} is not what its checksum says)")
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise Unusable(f"{folder}: no trained network here (no {file.name})") from error
+    except Unusable:
+        raise
     except Exception as error:
         raise Unusable(f"{file}: cannot be read as a checkpoint") from error
     return state
 
 
+@contextmanager
+def fitting() -> Iterator[None]:
+    """A state that lacks a part, or has one of another network, is the user's to know of."""
+    try:
+        yield
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise Unusable(f"the checkpoint does not fit its study: {shorten(why, 200)}") from error
+
+
 def clean(folder: Path) -> None:
     """Remove what a killed run left half-written."""
-    for file in state_file(folder).parent.glob(f".{state_file(folder).name}.*"):
-        file.unlink(missing_ok=True)
-    for name in (log_file(folder).name, config_file(folder).name):
-        for file in folder.glob(f".{name}.*"):
-            file.unlink(missing_ok=True)
+    for place in (folder, state_file(folder).parent, folder / "results"):
+        files.clean(place)
 
 
 def save_log(folder: Path, rows: list[LogRow]) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dfbench import files
 from dfbench.errors import Unusable
 from dfbench.progress import Progress, quiet
 from dfbench.training import checkpoint, models, noise_levels, pairs
@@ -60,7 +61,13 @@ def train(config: Config, folder: str | Path, progress: Progress = quiet) -> Tra
     folder = Path(folder)
     _check(folder, config)
     trainer = Trainer(config)
+    with files.alone(folder) if trainer.main else contextlib.nullcontext():
+        return _train(trainer, folder, config, progress)
+
+
+def _train(trainer: Trainer, folder: Path, config: Config, progress: Progress) -> Trained:
     if trainer.main:
+        _check(folder, config)  # another may have begun since
         _claim(folder, config)
     trainer.accelerator.wait_for_everyone()
     if checkpoint.state_file(folder).is_file():
@@ -89,6 +96,8 @@ def main_process() -> bool:
 
 def _check(folder: Path, config: Config) -> None:
     """Refuse a folder that is another study's."""
+    if (folder / "cells").is_dir():
+        raise Unusable(f"{folder}: holds results of `dfbench bench`; choose another folder")
     if checkpoint.state_file(folder).is_file():
         other = configuration.differences(
             config, configuration.read(checkpoint.config_file(folder))
@@ -102,9 +111,8 @@ def _check(folder: Path, config: Config) -> None:
 
 def _claim(folder: Path, config: Config) -> None:
     """Make the folder this study's, and remove what a killed run left."""
-    if checkpoint.state_file(folder).is_file():
-        checkpoint.clean(folder)
-    else:
+    checkpoint.clean(folder)
+    if not checkpoint.state_file(folder).is_file():
         configuration.save(config, checkpoint.config_file(folder))
 
 
@@ -345,13 +353,14 @@ class Trainer:
 
     def load(self, state: dict[str, Any]) -> None:
         """Take up a state."""
-        self.net.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        if isinstance(self.levels, AdaptiveLevels):
-            self.levels.load(state["levels"])
-        self.step, self.seconds = int(state["step"]), float(state["seconds"])
-        self.first_loss = float(state["first_loss"])
+        with checkpoint.fitting():
+            self.net.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            if isinstance(self.levels, AdaptiveLevels):
+                self.levels.load(state["levels"])
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.first_loss = float(state["first_loss"])
 
     def trained(self) -> Trained:
         """The averaged network as it is now."""

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dfbench.errors import Unusable
 from dfbench.levels import Array, Level
+from dfbench.loading import trusted
 from dfbench.predictions import affine
 from dfbench.schedules import Schedule
 from dfbench.training import checkpoint, models
@@ -50,20 +52,31 @@ class Trained:
         module.eval().requires_grad_(False)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Trained:
+    def load(cls, folder: str | Path, *, trust: bool = False) -> Trained:
         """The network of a folder of `dfbench train`, on the CPU, as far as it was trained.
 
+        Args:
+            trust: whether a network that is code of a user's (the kind "user") may run; so does
+                DFBENCH_TRUST=1 in the environment.
+
         Raises:
-            Unusable: there is none, or its files cannot be read.
+            Unusable: there is none, or its files cannot be read, or it is code without `trust`.
         """
         folder = Path(folder)
         config = configuration.read(checkpoint.config_file(folder))
+        if config.model.kind == "user" and not (trust or trusted()):
+            raise Unusable(
+                f"{folder}: its network is code, {config.model.options['name']}, that would run "
+                "here; if you trust it, say --trust"
+            )
         state = checkpoint.load(folder)
-        shape = tuple(state["shape"])
-        module = config.model.build(models.KINDS, "model", shape)
-        module.load_state_dict(state["ema"])
+        with checkpoint.fitting():
+            shape = tuple(state["shape"])
+            module = config.model.build(models.KINDS, "model", shape)
+            module.load_state_dict(state["ema"])
+            sigma_data = float(state["sigma_data"])
         dtype = torch.float64 if config.loop.precision == "float64" else torch.float32
-        return cls(config, module.to(dtype=dtype), float(state["sigma_data"]), shape)
+        return cls(config, module.to(dtype=dtype), sigma_data, shape)
 
     @property
     def data(self) -> Dataset:
@@ -183,7 +196,6 @@ def schedule_of(config: Config) -> Schedule:
     Raises:
         Unusable: its range of λ does not contain that of the study's levels.
     """
-    from dfbench.errors import Unusable
     from dfbench.schedules import SCHEDULES
 
     made: Schedule = config.objective.schedule.build(SCHEDULES, "objective.schedule")

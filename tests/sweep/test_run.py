@@ -7,6 +7,7 @@ import errno
 import json
 import multiprocessing
 import random
+import re
 import shutil
 import time
 from pathlib import Path
@@ -266,8 +267,35 @@ def test_a_result_cut_off_by_a_copy_is_computed_again(tmp_path):
     (file,) = (tmp_path / "cells").glob("*.jsonl")
     text = file.read_text()
     file.write_text(text[: len(text) // 2])
-    assert 0 < bench(tiny(), tmp_path, workers=1).computed < 16
+    outcome = bench(tiny(), tmp_path, workers=1)
+    assert outcome.computed == 16
+    assert f"damaged, computed again: {file.name}" in outcome.summary()
     assert tables(tmp_path) == before
+    # a digit that still makes a number is seen by the hash alone; the file is named once
+    (file,) = (tmp_path / "cells").glob("*.jsonl")
+    text = file.read_text()
+    file.write_text(re.sub(r"\b0\.", "1.", text))
+    assert file.read_text() != text
+    assert bench(tiny(), tmp_path, workers=1).damaged == (file.name,)
+    assert bench(tiny(), tmp_path, workers=1).damaged == ()
+    assert tables(tmp_path) == before
+
+
+def test_a_directory_holds_one_study_and_one_run_at_a_time(tmp_path):
+    bench(tiny(), tmp_path / "out", workers=1)
+    before = tables(tmp_path / "out")
+    with pytest.raises(Unusable, match="holds the results of the study 'tiny', not 'other'"):
+        bench(tiny(name="other"), tmp_path / "out", workers=1)
+    assert tables(tmp_path / "out") == before
+    left = tmp_path / "out" / f".study.json.12345678{files.UNFINISHED}"
+    left.write_text("")
+    with files.alone(tmp_path / "out"), pytest.raises(Unusable, match="another run works in it"):
+        bench(tiny(), tmp_path / "out", workers=1)
+    assert bench(tiny(), tmp_path / "out", workers=1).computed == 0
+    assert not list((tmp_path / "out").rglob(".*"))  # what a kill left is gone, and the lock
+    (tmp_path / "net" / "checkpoint").mkdir(parents=True)
+    with pytest.raises(Unusable, match="holds a trained network"):
+        bench(tiny(), tmp_path / "net", workers=1)
 
 
 def test_a_directory_or_a_backend_that_cannot_be_used_is_refused(tmp_path):

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from dfbench import cli
+from dfbench import cli, files
 from dfbench.errors import Unusable
 from dfbench.training import checkpoint, config, loop
 from dfbench.training.trained import Trained
@@ -173,7 +173,9 @@ def test_nan_stops_and_keeps_the_last_good_state(tmp_path, capsys):
     state = checkpoint.load(tmp_path / "run")
     assert state["step"] == 40
     assert all(bool(value.isfinite().all()) for value in state["model"].values())
-    assert Trained.load(tmp_path / "run").shape == (2,)
+    with pytest.raises(Unusable, match=r"its network is code, .*net.py:Late, .* --trust"):
+        Trained.load(tmp_path / "run")
+    assert Trained.load(tmp_path / "run", trust=True).shape == (2,)
     assert steps_logged(tmp_path / "run") == 45
 
 
@@ -205,3 +207,33 @@ def test_a_broken_checkpoint_is_said_to_be_one(tmp_path):
     checkpoint.state_file(tmp_path).write_bytes(b"nothing")
     with pytest.raises(Unusable, match="cannot be read as a checkpoint"):
         checkpoint.load(tmp_path)
+
+
+def test_a_checkpoint_in_which_a_bit_has_turned_is_refused(tmp_path):
+    checkpoint.save(tmp_path, {"weights": torch.arange(1000.0)})
+    file = checkpoint.state_file(tmp_path)
+    content = bytearray(file.read_bytes())
+    at = content.index(torch.tensor([500.0, 501.0]).numpy().tobytes())
+    content[at + 1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(Unusable, match="damaged"):
+        checkpoint.load(tmp_path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(made, tmp_path):
+    study, _ = made
+    config.save(study, checkpoint.config_file(tmp_path))
+    checkpoint.save(tmp_path, {"step": 10, "model": {}, "ema": {}, "shape": [2]})
+    with pytest.raises(Unusable, match="does not fit its study"):
+        Trained.load(tmp_path, trust=True)
+    with pytest.raises(Unusable, match="does not fit its study"):
+        loop.train(study, tmp_path)
+
+
+def test_a_folder_is_of_one_run(made, tmp_path):
+    study, _ = made
+    with files.alone(tmp_path), pytest.raises(Unusable, match="another run works in it"):
+        loop.train(study, tmp_path)
+    (tmp_path / "cells").mkdir()
+    with pytest.raises(Unusable, match="results of `dfbench bench`"):
+        loop.train(study, tmp_path)

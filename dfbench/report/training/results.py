@@ -44,7 +44,7 @@ def complete(folder: str | Path, progress: Progress = quiet) -> str:
     from dfbench.training.trained import Trained
 
     folder, start = Path(folder), time.perf_counter()
-    trained = Trained.load(folder)
+    trained = Trained.load(folder, trust=True)  # it has just been trained here
     ids = wanted(trained.config.claims)
     named(ids, trained=True)
     exact = trained.data.truth is not None and trained.dim <= LARGE
