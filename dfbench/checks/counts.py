@@ -42,7 +42,7 @@ def counts_check(subject: Sampler) -> Finding:
     for n in counts:
         try:
             session = subject.session(n)
-        except SetupError as error:
+        except (SetupError, SubjectError) as error:  # a loop runs to know its levels
             problems.append((n, str(error)))
             continue
         except Unsupported as refusal:

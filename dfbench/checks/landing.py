@@ -43,6 +43,8 @@ def landing(subject: Sampler, counts: Sequence[int]) -> Finding:
 
     def at(n: int) -> Finding:
         session = subject.session(n)
+        if session.ends_given:
+            return skip("its user hands over the grid, and where it ends")
         final, cleanest = session.grid[-1], session.cleanest
         return judge(
             final.ratio,

@@ -17,8 +17,12 @@ from dfbench.subjects.loss import SHAPE, LossSubject, target
 from dfbench.subjects.loss_reading import ROWS
 from dfbench.weightings import WEIGHTINGS
 
-#: Of the size of a state, a target or a weight: code that computes in float32.
+#: Of the size of a state: code that computes in float32, some hundred roundings of 6e-8.
 SINGLE = 1e-5
+#: Of the target, which is a quotient of differences of gradients: a digit of them is lost.
+TARGET = 10 * SINGLE
+#: Of a gradient or a weight, from second differences of the loss: another one.
+BENT = 100 * SINGLE
 SOURCE = "HO eq. 14; LIP eq. 5 and 9; KG table 1"
 SEEDS = (0, 1)
 
@@ -139,15 +143,20 @@ def noise_check(subject: LossSubject) -> Finding:
 def target_check(subject: LossSubject) -> Finding:
     """The minimum, from gradients at two constant outputs; a third shows that it is quadratic."""
     reading = subject.read()
-    details: dict[str, Any] = {"unit": "of the target's size", "derivation": "float32: 1e-5"}
-    if not reading.bent <= 1e2 * SINGLE:
+    details: dict[str, Any] = {
+        "unit": "of the target's size",
+        "derivation": "quotients in float32: 1e-4",
+    }
+    if not reading.bent <= BENT:
         why = "its gradient is not linear in the output: no squared error"
-        return judge(reading.bent, 1e2 * SINGLE, failing={"why": why}, **details)
-    if not reading.untold <= 1e1 * SINGLE:
+        rough = {**details, "derivation": "second differences in float32: 1e-3"}
+        return judge(reading.bent, BENT, failing={"why": why}, **rough)
+    if not reading.untold <= TARGET:
         why = "the target is no p x + q ε with one p and one q for a row"
-        return judge(reading.untold, 1e1 * SINGLE, failing={"why": why}, **details)
-    if not (subject.says_kind or subject.notes):
-        return skip("nobody says what the network returns: declare `predicts`", "not asked")
+        return judge(reading.untold, TARGET, failing={"why": why}, **details)
+    if not subject.kind_known:
+        why = "the target is that of no kind that is known: declare `predicts`"
+        return skip(why, "not asked")
     try:
         p, q = subject.target(reading)
     except ValueError as error:
@@ -156,7 +165,7 @@ def target_check(subject: LossSubject) -> Finding:
     j = int(np.nanargmax(off))
     return judge_entries(
         off,
-        1e1 * SINGLE,
+        TARGET,
         failing={
             "where": f"time {reading.time[j]:.6g}: least at {reading.p[j]:.6g} x + "
             f"{reading.q[j]:.6g} ε, {subject.facts.predicts} is {p[j]:.6g} x + {q[j]:.6g} ε",
@@ -174,7 +183,7 @@ def _which(p: Array, q: Array, alpha: Array, sigma: Array) -> str | None:
             a, b = target(kind, alpha, sigma)
         except (ValueError, TypeError):
             continue
-        if (np.hypot(p - a, q - b) / np.hypot(a, b)).max() < 1e2 * SINGLE:
+        if (np.hypot(p - a, q - b) / np.hypot(a, b)).max() < BENT:
             return f"the target is that of a network that returns {kind}"
     return None
 
@@ -193,15 +202,15 @@ def weight_check(subject: LossSubject) -> Finding:
     """Second differences of the loss, element by element; w(λ) with the density of the times."""
     reading = subject.read()
     details: dict[str, Any] = {"unit": "of the weight", "derivation": "float32: 1e-3"}
-    if not reading.uneven <= 1e2 * SINGLE:
+    if not reading.uneven <= BENT:
         why = "elements of a row weigh differently: a mask, or a weight of the wrong shape"
-        return judge(reading.uneven, 1e2 * SINGLE, failing={"why": why}, **details)
+        return judge(reading.uneven, BENT, failing={"why": why}, **details)
     if (reading.weight < 0).any():
         j = int(np.argmin(reading.weight))
         where = f"time {reading.time[j]:.6g} weighs {reading.weight[j]:.3g}"
         return judge(1.0, 0.0, unit="weights below nothing", where=where)
     if not subject.weighting:
-        return judge(reading.uneven, 1e2 * SINGLE, **details)
+        return judge(reading.uneven, BENT, **details)
     found = subject.weighed()
     if found is None:
         return skip("it draws no times whose density could be told", "not asked")

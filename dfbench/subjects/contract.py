@@ -85,6 +85,7 @@ class Session(ABC):
         preview: what the last step said of the clean sample, if anything.
         cleanest, noisiest: σ/α of the ends of what the model is trained at; 0 is data without
             noise, ∞ noise without data.
+        ends_given: where the run ends is handed over by its user.
         time_tolerance: how far `time_gap` may be from 0, with its `time_derivation`.
     """
 
@@ -98,6 +99,7 @@ class Session(ABC):
     preview: torch.Tensor | None = None
     cleanest: float = 0.0
     noisiest: float = math.inf
+    ends_given: bool = False
     time_tolerance: float = 1e-9
     time_derivation: str = "the model is told the level itself: λ to round-off"
 

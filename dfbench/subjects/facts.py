@@ -94,6 +94,21 @@ class Facts:
         """Where the sample lands, if no grid says it."""
         return Level(1.0, 0.0) if self.lands is None else self.on_its_scale(self.lands)
 
+    @property
+    def cleanest(self) -> float:
+        """σ/α of the cleanest level that a network with such times is trained at.
+
+        Where the map of times has no clean end, nobody knows it, and the level at which the sample
+        is declared to land is taken for it.
+        """
+        known = self.map
+        if known is None or callable(self.level):
+            return self.final.ratio
+        if known.clean is not None:
+            whole = self.T if str(self.level).endswith("× T") else 1.0
+            return self.on_its_scale(whole * known.clean).ratio
+        return self.final.ratio if known.time is not None else self.on_its_scale(0.0).ratio
+
     def times(self, n: int) -> Array:
         """The times of n steps, ends among them, as people choose them for such a network."""
         known = self.map
@@ -142,10 +157,6 @@ class Facts:
     def sign(self, output: Any) -> Any:
         """What the code expects of a network that returns the kind itself."""
         return -output if self.predicts.startswith("-") else output
-
-
-def finite(level: Level) -> bool:
-    return all(map(math.isfinite, level))
 
 
 def _time_of(level: Callable[[float], tuple[float, float]], ratio: float) -> float:

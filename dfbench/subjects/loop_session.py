@@ -55,7 +55,8 @@ class LoopSession(Session):
         self._meanwhile: tuple[int, Protocol] | None = None
         self.calls, self.grid = subject.kept(("calls", n, grid), self._visited)
         self.times_known = subject.facts.map is not None
-        self.cleanest = self.grid[-1].ratio if self.times is not None else self._own_cleanest()
+        self.cleanest = self.facts.cleanest
+        self.ends_given = self.times is not None and self.facts.ends
 
     def _given(self, grid: Grid | None) -> Array | None:
         """The times of the grid that is handed over."""
@@ -65,10 +66,6 @@ class LoopSession(Session):
                 raise Unsupported("it takes no grid")
             return self.facts.times_of(grid)
         return self.facts.times(self.n) if takes else None
-
-    def _own_cleanest(self) -> float:
-        """A sample that is said to land where noise is left lands where the network ends."""
-        return self.facts.final.ratio
 
     def _visited(self) -> tuple[tuple[Call, ...], Grid]:
         """The evaluations of a run, and the levels of its steps, from a run of its own."""

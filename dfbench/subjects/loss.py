@@ -53,6 +53,7 @@ class LossSubject(Subject):
 
     Attributes:
         facts: what its network returns and what times mean.
+        kind_known: somebody says what the network is to return, or the target is that of a kind.
         weighting: of `WEIGHTINGS`, that it is declared to have; empty: nobody says.
     """
 
@@ -90,6 +91,7 @@ class LossSubject(Subject):
         self.forget()
         self.notes = [note for note in self.notes if not note.startswith(ASSUMED)]
         self.says_level, self.says_kind = "level" in given, "predicts" in given
+        self.kind_known = self.says_kind
         if "output" not in given:
             self._look_at_the_data()
         with contextlib.suppress(SubjectError, Unsupported):
@@ -115,6 +117,7 @@ class LossSubject(Subject):
         reading = self.read()
         level = self.facts.level if self.says_level else self._level_of(reading)
         kind = self.facts.predicts if self.says_kind else self._kind_of(reading)
+        self.kind_known = bool(kind)
         said = []
         if not self.says_level:
             said.append(f"times mean {level!r}" if level else "times mean no level that is known")
@@ -193,9 +196,11 @@ class LossSubject(Subject):
         return rates[:, 0], rates[:, 1]
 
     def weighed(self) -> Weighed | None:
-        """The effective weighting; None where the loss draws no times, or is no kind's."""
+        """The effective weighting; None where no times are drawn, or the target is no kind's."""
         reading = self.read()
-        if reading.quantile is None or reading.unexplained > EXACT or self.facts.map is None:
+        if not self.kind_known or reading.quantile is None or self.facts.map is None:
+            return None
+        if reading.unexplained > EXACT:
             return None
         alpha, sigma = np.abs(reading.alpha), np.abs(reading.sigma)
         inside = (alpha > 0) & (sigma > 0) & np.isfinite(reading.weight)

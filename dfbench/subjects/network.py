@@ -73,6 +73,23 @@ class Network(torch.nn.Module):
         """EDM's networks know every level."""
         return torch.as_tensor(sigma)
 
+    @property
+    def inner_model(self) -> Network:
+        """Where ComfyUI's samplers look for `model_sampling`, through its patcher in newer ones."""
+        return self
+
+    model_patcher = model_sampling = inner_model
+
+    def get_model_object(self, name: str) -> Any:
+        """ComfyUI's patcher: an object of the model by its name."""
+        return getattr(self, name)
+
+    def sigma(self, timestep: Any) -> Any:
+        """ComfyUI's `model_sampling`: times of these samplers are σ themselves."""
+        return torch.as_tensor(timestep)
+
+    timestep = sigma
+
     def _told(self, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
         """State and time among the arguments."""
         states = [named[n] for n in STATES if n in named and self._is_state(named[n])]

@@ -296,6 +296,20 @@ def loss(model, x):
 """
 
 
+def to_half_of_each(model: Any, x: torch.Tensor) -> torch.Tensor:
+    """Flow matching to 0.5 x + 0.5 ε: the target of no kind."""
+    t, eps = torch.rand(len(x)), torch.randn_like(x)
+    m = model((1 - rows(t)) * x + rows(t) * eps, t)
+    return ((m - 0.5 * (x + eps)) ** 2).mean()
+
+
+def test_a_target_of_no_kind_is_never_green() -> None:
+    report = certified(to_half_of_each)
+    (target,) = (f for f in report.findings if f.claim == "loss-target")
+    assert target.verdict == "inconclusive"
+    assert report.verdict == "inconclusive"
+
+
 def test_a_loss_of_a_file(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.py").write_text(FILE, encoding="utf-8")
     assert cli.main(["certify", f"{tmp_path / 'mine.py'}:loss"]) == 0

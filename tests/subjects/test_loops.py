@@ -21,6 +21,7 @@ from dfbench.subjects import of_users, resolve
 from dfbench.subjects.facts import Facts
 from dfbench.subjects.library import library
 from dfbench.subjects.network import Network
+from dfbench.subjects.profiles import claims_of
 from dfbench.subjects.roles import roles_of
 from dfbench.subjects.stubs import imported
 from dfbench.subjects.times import TIMES
@@ -263,6 +264,95 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine.py").write_text(FILE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def comfy(  # as ComfyUI calls its samplers
+    model: Any,
+    x: torch.Tensor,
+    sigmas: torch.Tensor,
+    extra_args: Any = None,
+    callback: Any = None,
+    disable: Any = None,
+    eta: float = 1.0,
+    noise_sampler: Any = None,
+) -> torch.Tensor:
+    sampling = model.inner_model.model_patcher.get_model_object("model_sampling")
+    assert model.inner_model.model_sampling.sigma_min < model.inner_model.model_sampling.sigma_max
+    rows = x.new_ones([x.shape[0]])
+    for i in range(len(sigmas) - 1):
+        now = sampling.sigma(sampling.timestep(sigmas[i]))
+        denoised = model(x, now * rows, **(extra_args or {}))
+        if callback is not None:
+            callback({"x": x, "i": i, "denoised": denoised})
+        up = 0.0
+        if sigmas[i + 1] > 0 and eta:
+            up = eta * sigmas[i + 1] * (1 - (sigmas[i + 1] / sigmas[i]) ** 2) ** 0.5
+        down = (sigmas[i + 1] ** 2 - up**2) ** 0.5
+        x = x + (x - denoised) / sigmas[i] * (down - sigmas[i])
+        if sigmas[i + 1] > 0 and eta:
+            x = x + torch.randn_like(x) * up
+    return x
+
+
+def solver(slip: float = 0.0) -> Any:
+    """DPM-Solver of order 1 as its authors call it: times of the linear β from 1 to 0.001."""
+
+    def log_alpha(t: Any) -> Any:
+        return -(t**2) * (20 - 0.1) / 4 - t * 0.1 / 2
+
+    def sigma(t: Any) -> Any:
+        return torch.sqrt(1 - torch.exp(2 * log_alpha(t)))
+
+    def sample(
+        model_fn: Any, x: torch.Tensor, steps: int = 20, t_start: float = 1.0, t_end: float = 1e-3
+    ) -> torch.Tensor:
+        times = torch.linspace(t_start, t_end, steps + 1, dtype=torch.float64)
+        for s, t in pairwise(times):
+            h = (log_alpha(t) - sigma(t).log()) - (log_alpha(s) - sigma(s).log())
+            eps = model_fn(x, s.expand(x.shape[0]))
+            carried = torch.exp(log_alpha(t) - log_alpha(s)) * x
+            x = carried - (1 + slip) * sigma(t) * torch.expm1(h) * eps
+        return x
+
+    return sample
+
+
+def declared_as(thing: Any, profile: str) -> Any:
+    return dfbench.sampler(**claims_of(profile, thing))(thing)
+
+
+def test_samplers_written_as_comfyui_and_dpm_solver_write_them() -> None:
+    found = verdicts(certified(declared_as(comfy, "comfy"), select=CORE))
+    assert set(found.values()) <= {"pass", "skip"}, found
+    found = verdicts(certified(declared_as(solver(), "dpm-solver"), select=CORE))
+    assert set(found.values()) <= {"pass", "skip"}, found
+    found = verdicts(certified(declared_as(solver(1e-3), "dpm-solver"), select=CORE))
+    assert found["bookkeeping"] == "fail"
+
+
+def test_where_a_loop_lands_is_held_to_what_is_trained_not_to_itself() -> None:
+    def stops(model: Any, x: torch.Tensor, steps: int) -> torch.Tensor:
+        for i in range(steps):
+            x = x + 0.9 * model(x, 0.9 * i / steps) / steps
+        return x
+
+    declared = dfbench.sampler(predicts="velocity", level="flow-up", lands=0.9)(stops)
+    found = verdicts(certified(declared, select=CORE))
+    assert found["landing"] == "fail"
+    assert found["bookkeeping"] == "pass"
+
+
+def test_a_loop_that_breaks_at_some_step_counts_fails() -> None:
+    def sample(model: Any, x: torch.Tensor, steps: int) -> torch.Tensor:
+        if steps == 7:
+            raise RuntimeError("boom")
+        return flow(model, x, steps)
+
+    declared = dfbench.sampler(predicts="velocity", level="flow-up")(sample)
+    (counts,) = certified(declared, select=["counts"]).findings
+    assert counts.verdict == "fail"
+    assert "7 steps" in str(counts.where)
+    assert "boom" in str(counts.where)
 
 
 def test_profiles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
