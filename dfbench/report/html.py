@@ -18,7 +18,12 @@ from dfbench.report.view import View, traits
 
 #: Classes with failures that are listed before the rest is folded away.
 SHOWN = 12
-KINDS = {"sampler": "Samplers", "loss": "Losses", "schedule": "Schedules"}
+KINDS = {
+    "sampler": "Samplers",
+    "loss": "Losses",
+    "schedule": "Schedules",
+    "conversion": "Conversions",
+}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from dfbench.errors import Unusable
 from dfbench.outcome.expected import Predicted
-from dfbench.subjects import loop, loss, schedule
+from dfbench.subjects import kinds, loop
 from dfbench.subjects.contract import Depth, Subject
 from dfbench.subjects.library import Library, library, library_names
 from dfbench.subjects.listed import Listed, listed
@@ -175,7 +175,11 @@ class Asked:
         Raises:
             Unusable: there are none.
         """
-        found = resolve(subject, self.config, self.call, self.configs, self.profile)
+        profile = self.profile
+        kind = (self.declare or {}).get("kind")
+        if kind in kinds.KINDS and (not isinstance(subject, str) or of_users(subject)):
+            profile = profile or kind  # the profiles of kinds have their names
+        found = resolve(subject, self.config, self.call, self.configs, profile)
         if self.declare and len(found) > 1:
             raise Unusable("--declare needs one subject")
         return [self._asked(sampler) for sampler in found]
@@ -217,10 +221,8 @@ def _made_of(
         return thing
     name = name or _name(thing)
     claims = {**(claims_of(profile, thing) if profile else {}), **_declared(thing)}
-    if _recognising(thing) is None and schedule.recognises(thing, claims):
-        return schedule.ScheduleSubject(thing, name, config, call, claims)
-    if _recognising(thing) is None and callable(thing) and loss.recognises(thing, claims):
-        return loss.LossSubject(thing, name, config, call, claims)
+    if _recognising(thing) is None and (found := kinds.kind_of(thing, claims)) is not None:
+        return kinds.made(found, thing, name, config, call, claims)
     if profile or (_recognising(thing) is None and loop.recognises(thing, claims, call)):
         return loop.LoopSampler(thing, name, config, call, claims)
     kind = _recognising(thing)

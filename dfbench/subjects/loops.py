@@ -11,11 +11,10 @@ from typing import Any
 
 from dfbench.environment import version
 from dfbench.errors import Unusable
+from dfbench.subjects import kinds
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import Library
 from dfbench.subjects.loop import LoopSampler
-from dfbench.subjects.loss import LossSubject
-from dfbench.subjects.schedule import ScheduleSubject
 from dfbench.subjects.stubs import imported
 from dfbench.subjects.subject import Subject
 
@@ -86,10 +85,8 @@ class Loops(Library):
         known = self.name, version(self.distribution) or ""
         given = thing, f"{self.name}:{name}", config
         made: Subject
-        if claims.get("kind") == "schedule":
-            made = ScheduleSubject(*given, call, claims, *known)
-        elif claims.get("kind") == "loss":
-            made = LossSubject(*given, {**loop.call, **call}, claims, *known)
+        if (kind := claims.get("kind")) in kinds.KINDS:
+            made = kinds.made(kind, *given, {**loop.call, **call}, claims, *known)
         else:
             made = LoopSampler(*given, call, claims, *known, loop.call)
         if missing:

@@ -80,6 +80,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "a noise schedule: of the time, α and σ",
         {"kind": "schedule"},
     ),
+    "conversion": (
+        "a conversion of predictions: of a prediction, a state and a level or a time",
+        {"kind": "conversion"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

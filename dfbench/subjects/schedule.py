@@ -15,7 +15,7 @@ from dfbench.errors import SubjectError, Unsupported
 from dfbench.levels import Array
 from dfbench.subjects.blamed import blamed
 from dfbench.subjects.foreign import kind_of, tensor
-from dfbench.subjects.subject import Subject
+from dfbench.subjects.function import FunctionSubject
 
 #: What people call the parts of a level, its rates, and the way back.
 ALPHA = ("alpha", "alpha_t", "a", "mean_coeff", "marginal_alpha", "scale", "s")
@@ -32,7 +32,7 @@ INVERSE = {
 }
 
 
-class ScheduleSubject(Subject):
+class ScheduleSubject(FunctionSubject):
     """A schedule under certification.
 
     Attributes:
@@ -41,28 +41,8 @@ class ScheduleSubject(Subject):
 
     kind = "schedule"
 
-    def __init__(
-        self,
-        thing: Any,
-        name: str,
-        config: dict[str, Any] | None = None,
-        call: dict[str, Any] | None = None,
-        claims: Mapping[str, Any] | None = None,
-        library: str = "",
-        version: str = "",
-    ) -> None:
-        super().__init__(config, call)
-        self.name, self.library, self.version = name, library, version
-        with blamed("the schedule"):
-            self.thing = thing(**self.config) if inspect.isclass(thing) else thing
-        self.span = (0.0, 1.0)
-        self.declare(claims or {})
-
-    def declare(self, claims: Mapping[str, Any]) -> None:
-        super().declare(claims)
+    def settle(self) -> None:
         assert self.declared is not None
-        if not self.declared.given:
-            self.notes = []
         self.span = self.declared.span or (0.0, 1.0)
 
     def levels(self, times: Array, dtype: torch.dtype = torch.float64) -> tuple[Array, Array]:

@@ -42,6 +42,17 @@ PATHS: dict[str, tuple[str, tuple[float, ...]]] = {
 }
 
 
+#: method of a path → the kinds that it converts between.
+CONVERSIONS = {
+    "target_to_velocity": ("x", "velocity"),
+    "epsilon_to_velocity": ("eps", "velocity"),
+    "velocity_to_target": ("velocity", "x"),
+    "epsilon_to_target": ("eps", "x"),
+    "target_to_epsilon": ("x", "eps"),
+    "velocity_to_epsilon": ("velocity", "eps"),
+}
+
+
 class FlowMatching(Loops):
     name = "flow_matching"
     word = "method"
@@ -52,6 +63,14 @@ class FlowMatching(Loops):
         found = {name: Loop(partial(_made, name), claims) for name, claims in METHODS.items()}
         found |= {f"path_{name}": Loop(partial(_path, name), _of_path(name)) for name in PATHS}
         found |= {f"schedule_{n}": Loop(partial(_schedule, n), _SCHEDULE) for n in PATHS}
+        found |= {
+            f"{name}_{path}": Loop(
+                partial(_conversion, name, path),
+                {"kind": "conversion", "predicts": a, "gives": b, "level": _level(path)},
+            )
+            for name, (a, b) in CONVERSIONS.items()
+            for path in PATHS
+        }
         return found | {name: Loop(partial(_made, name)) for name in ADAPTIVE}
 
     def excluded(self) -> dict[str, str]:
@@ -69,12 +88,22 @@ def _schedule(name: str, module: ModuleType) -> Any:
     return _scheduler(name)
 
 
-def _of_path(name: str) -> dict[str, Any]:
+def _level(name: str) -> Callable[[float], tuple[float, float]]:
     def level(t: float) -> tuple[float, float]:
         out = _scheduler(name)(torch.tensor(t, dtype=torch.float64))
         return float(out.alpha_t), float(out.sigma_t)
 
-    return {"kind": "loss", "predicts": "velocity", "level": level}
+    return level
+
+
+def _of_path(name: str) -> dict[str, Any]:
+    return {"kind": "loss", "predicts": "velocity", "level": _level(name)}
+
+
+def _conversion(name: str, path: str, module: ModuleType) -> Any:
+    from flow_matching.path import AffineProbPath
+
+    return getattr(AffineProbPath(_scheduler(path)), name)
 
 
 def _path(name: str, module: ModuleType) -> Callable[..., torch.Tensor]:
