@@ -23,6 +23,7 @@ KINDS = {
     "loss": "Losses",
     "schedule": "Schedules",
     "conversion": "Conversions",
+    "coupling": "Couplings",
 }
 
 

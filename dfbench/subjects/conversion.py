@@ -176,12 +176,8 @@ class ConversionSubject(FunctionSubject):
             return [None]
         if isinstance(out, tuple | list) and not hasattr(out, "_fields"):
             return [*range(len(out))]
-        names = (
-            [*out]
-            if isinstance(out, Mapping)
-            else [*(getattr(out, "_fields", None) or getattr(out, "__dict__", ()))]
-        )
-        known = [n for n in names if n.lower() in CALLED]
+        own = getattr(out, "_fields", None) or getattr(out, "__dict__", {})
+        known = [n for n in (out if isinstance(out, Mapping) else own) if n.lower() in CALLED]
         if not known:
             raise SubjectError(f"returns {type(out).__name__}, and no prediction")
         return [*known]

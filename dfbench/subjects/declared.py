@@ -41,7 +41,7 @@ LOOP = (
     "roles",
     "arrays",
 )
-LOSS = ("kind", "weighting", "span", "gives")
+LOSS = ("kind", "weighting", "span", "gives", "plan", "reg")
 NO_TRAITS = (*PUBLISHED, *LOSS, *CONVENTION, *LOOP, "expected")
 
 
@@ -67,8 +67,10 @@ class Declared(Section):
         T, start, lands, ends, output, least, roles: of a loop, see `dfbench.subjects.facts`.
         arrays: what a loop computes with.
         kind: "loss" for a training loss, "schedule" for a schedule, whose first and last time are
-            its span, "conversion" for one of predictions; weighting: of `dfbench.weightings`, that
-            it has.
+            its span, "conversion" for one of predictions, "coupling" for one of noise and data.
+        weighting: of `dfbench.weightings`, that a loss has.
+        plan, reg: of a coupling: "optimal" for the squared distance, "entropic" with reg Σ P log P,
+            or "independent".
         gives: of a conversion, the kind that comes out; `predicts` is the one that goes in.
         expected: claim id → reason, or reason and size, of failures that are by design.
     """
@@ -93,8 +95,10 @@ class Declared(Section):
     shape: Annotated[tuple[int, ...], BeforeValidator(_whole)] | None = None
     dims: Positive | None = None
     method: str | None = None
-    kind: Literal["sampler", "loss", "schedule", "conversion"] | None = None
+    kind: Literal["sampler", "loss", "schedule", "conversion", "coupling"] | None = None
     gives: str | None = None
+    plan: Literal["optimal", "entropic", "independent"] | None = None
+    reg: float | None = Field(None, gt=0)
     span: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
     weighting: str | None = None
     roles: dict[str, str] | None = None

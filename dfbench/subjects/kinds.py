@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dfbench.subjects import conversion, loss, schedule
+from dfbench.subjects import conversion, coupling, loss, schedule
 from dfbench.subjects.subject import Subject
 
 KINDS: dict[str, Any] = {
     "schedule": schedule.ScheduleSubject,
     "loss": loss.LossSubject,
     "conversion": conversion.ConversionSubject,
+    "coupling": coupling.CouplingSubject,
 }
 
 
@@ -22,6 +23,8 @@ def kind_of(thing: Any, claims: Mapping[str, Any]) -> str | None:
         return declared if declared in KINDS else None
     if schedule.recognises(thing, claims):
         return "schedule"
+    if coupling.recognises(thing):
+        return "coupling"
     if callable(thing) and conversion.recognises(thing, claims):
         return "conversion"
     return "loss" if callable(thing) and loss.recognises(thing, claims) else None

@@ -84,6 +84,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "a conversion of predictions: of a prediction, a state and a level or a time",
         {"kind": "conversion"},
     ),
+    "coupling": (
+        "pairs of noise and data, or states and targets between them: of two batches",
+        {"kind": "coupling"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

@@ -1,4 +1,7 @@
-"""torchcfm: matchers, as the losses that they are made for; time 0 is noise, 1 is data."""
+"""torchcfm: matchers; time 0 is noise, 1 is data.
+
+Those that pair rows across the batch are couplings, the others losses that they are made for.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,17 @@ _MATCHERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "variance_preserving": ("VariancePreservingConditionalFlowMatcher", {"level": "cosine-up"}),
 }
-_PAIRS = {
-    "exact_optimal_transport": "ExactOptimalTransportConditionalFlowMatcher",
-    "schrodinger_bridge": "SchrodingerBridgeConditionalFlowMatcher",
+_BRIDGE = "SchrodingerBridgeConditionalFlowMatcher"
+_OPTIMAL = {"kind": "coupling", "plan": "optimal"}
+#: What pairs rows across the batch: name → class, arguments, and what is declared of it.
+_PAIRS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "exact_optimal_transport": ("ExactOptimalTransportConditionalFlowMatcher", {}, _OPTIMAL),
+    "schrodinger_bridge": (_BRIDGE, {"sigma": 0.5}, _OPTIMAL),
+    "schrodinger_bridge_sinkhorn": (
+        _BRIDGE,
+        {"sigma": 2.0, "ot_method": "sinkhorn"},
+        {"kind": "coupling", "plan": "entropic", "reg": 8.0},  # 2 σ²
+    ),
 }
 
 
@@ -34,11 +45,14 @@ class TorchCFM(Loops):
 
     def loops(self) -> dict[str, Loop]:
         found = {n: Loop(partial(_made, cls), claims) for n, (cls, claims) in _MATCHERS.items()}
-        return found | {name: Loop(partial(_made, cls)) for name, cls in _PAIRS.items()}
+        return found | {
+            name: Loop(partial(_matcher, cls, options), claims)
+            for name, (cls, options, claims) in _PAIRS.items()
+        }
 
-    def excluded(self) -> dict[str, str]:
-        why = "it pairs the noise of one row with the data of another, across the batch"
-        return dict.fromkeys(_PAIRS, why)
+
+def _matcher(cls: str, options: dict[str, Any], module: ModuleType) -> Any:
+    return getattr(module, cls)(**options)
 
 
 def _made(cls: str, module: ModuleType) -> Callable[..., torch.Tensor]:
