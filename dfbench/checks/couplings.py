@@ -28,7 +28,7 @@ from dfbench.subjects.coupling import (
 )
 
 SOURCE = "TONG; CLAIMS 24, 25"
-RUNS = 500
+RUNS = 300
 SIGMAS = 6.0  # of a count: a false alarm in 5e8 cells
 BESIDE = (
     1e-4  # of the time, over which differences are taken: their error is 1e-8 of the third rate

@@ -24,6 +24,7 @@ KINDS = {
     "schedule": "Schedules",
     "conversion": "Conversions",
     "coupling": "Couplings",
+    "times": "Samplers of times",
 }
 
 

@@ -195,11 +195,11 @@ class CouplingSubject(FunctionSubject):
         Raises:
             Unsupported: it is a plan, or draws times that cannot be prescribed.
         """
-        made = self.run(*batch, seed=seed)
-        if made.first is not None and made.second is not None:
+        if not self.kept("path", lambda: self.run(*batch, seed=seed).state is not None):
+            made = self.run(*batch, seed=seed)
+            if made.first is None or made.second is None:
+                raise Unsupported("it gives a plan, and draws no pairs")
             return made.first, made.second
-        if made.state is None:
-            raise Unsupported("it gives a plan, and draws no pairs")
         if not self.timed:
             raise Unsupported("it draws no time for each row")
         found = []

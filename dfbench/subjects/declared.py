@@ -41,7 +41,7 @@ LOOP = (
     "roles",
     "arrays",
 )
-LOSS = ("kind", "weighting", "span", "gives", "plan", "reg")
+LOSS = ("kind", "weighting", "span", "gives", "plan", "reg", "density")
 NO_TRAITS = (*PUBLISHED, *LOSS, *CONVENTION, *LOOP, "expected")
 
 
@@ -67,10 +67,12 @@ class Declared(Section):
         T, start, lands, ends, output, least, roles: of a loop, see `dfbench.subjects.facts`.
         arrays: what a loop computes with.
         kind: "loss" for a training loss, "schedule" for a schedule, whose first and last time are
-            its span, "conversion" for one of predictions, "coupling" for one of noise and data.
+            its span, "conversion" for one of predictions, "coupling" for one of noise and data,
+            "times" for what draws times.
         weighting: of `dfbench.weightings`, that a loss has.
         plan, reg: of a coupling: "optimal" for the squared distance, "entropic" with reg Σ P log P,
             or "independent".
+        density: of drawn times, like "logit-normal(0, 1)", see `dfbench.subjects.drawn_times`.
         gives: of a conversion, the kind that comes out; `predicts` is the one that goes in.
         expected: claim id → reason, or reason and size, of failures that are by design.
     """
@@ -95,10 +97,11 @@ class Declared(Section):
     shape: Annotated[tuple[int, ...], BeforeValidator(_whole)] | None = None
     dims: Positive | None = None
     method: str | None = None
-    kind: Literal["sampler", "loss", "schedule", "conversion", "coupling"] | None = None
+    kind: Literal["sampler", "loss", "schedule", "conversion", "coupling", "times"] | None = None
     gives: str | None = None
     plan: Literal["optimal", "entropic", "independent"] | None = None
     reg: float | None = Field(None, gt=0)
+    density: str | None = None
     span: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
     weighting: str | None = None
     roles: dict[str, str] | None = None
@@ -117,6 +120,9 @@ class Declared(Section):
         if self.level is not None:
             with at("level"):
                 level_of(self.level)
+        if self.density is not None:
+            with at("density"):
+                density_of(self.density)
         if self.weighting is not None:
             with at("weighting"):
                 one_of(self.weighting, WEIGHTINGS, "weighting")
@@ -178,6 +184,17 @@ def _kind(name: Any, level: Any) -> Any:
     if name == "velocity" and isinstance(level, str) and level.startswith("flow"):
         return "-u" if level.startswith("flow-up") else "u"
     return KINDS.get(name, name) if isinstance(name, str) else name
+
+
+def density_of(text: str) -> None:
+    """Whether there is such a density.
+
+    Raises:
+        Unusable: there is none.
+    """
+    from dfbench.subjects import drawn_times  # which declares its own
+
+    drawn_times.density_of(text)
 
 
 def level_of(name: Any) -> Any:

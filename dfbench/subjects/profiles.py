@@ -88,6 +88,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "pairs of noise and data, or states and targets between them: of two batches",
         {"kind": "coupling"},
     ),
+    "times": (
+        "what draws the times that a network is trained at: of their number",
+        {"kind": "times"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

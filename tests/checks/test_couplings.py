@@ -210,10 +210,3 @@ def test_the_failure_is_shown_by_a_plain_call(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", found.reproduce], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert "[0, 1, 2, 3, 4, 5]" in ran.stdout
-
-
-@pytest.mark.parametrize("name", ["exact_optimal_transport", "schrodinger_bridge"])
-def test_torchcfms_matchers(name: str) -> None:
-    pytest.importorskip("torchcfm")
-    (report,) = dfbench.certify(f"torchcfm:{name}").subjects
-    assert report.verdict == "pass", [f for f in report.findings if f.verdict != "pass"]

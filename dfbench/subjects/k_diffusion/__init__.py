@@ -40,6 +40,18 @@ _CLAIMS: dict[str, dict[str, Any]] = {
     "dpmpp_3m_sde": {"order": 1, "stochastic": True},
 }
 
+#: What draws σ for training: name → arguments, and the density that they have.
+_TIMES: dict[str, tuple[dict[str, Any], str]] = {
+    "rand_log_normal": ({"loc": -1.2, "scale": 1.2}, "log-normal(-1.2, 1.2)"),
+    "rand_log_logistic": ({}, "log-logistic(0, 1)"),
+    "rand_log_uniform": ({"min_value": 0.01, "max_value": 100.0}, "log-uniform(0.01, 100)"),
+    "rand_v_diffusion": ({}, "v(1)"),
+    "rand_split_log_normal": (
+        {"loc": 0.0, "scale_1": 1.0, "scale_2": 2.0},
+        "split-log-normal(0, 1, 2)",
+    ),
+}
+
 
 class KDiffusion(Loops):
     name = "k_diffusion"
@@ -49,18 +61,25 @@ class KDiffusion(Loops):
     claims = MappingProxyType({"predicts": "x", "level": "sigma"})
 
     def loops(self) -> dict[str, Loop]:
-        return {
-            name: Loop(
-                attrgetter(f"sample_{name}"),
-                claims,
-                {"disable": True},
-                tuple(({}, call) for call in _MORE.get(name, ())),
-            )
-            for name, claims in _CLAIMS.items()
-        } | {
-            name: Loop(attrgetter(f"sample_{name}"), {}, {"disable": True})
-            for name in self.excluded()
-        }
+        return (
+            {
+                name: Loop(
+                    attrgetter(f"sample_{name}"),
+                    claims,
+                    {"disable": True},
+                    tuple(({}, call) for call in _MORE.get(name, ())),
+                )
+                for name, claims in _CLAIMS.items()
+            }
+            | {
+                name: Loop(attrgetter(f"utils.{name}"), {"kind": "times", "density": density}, call)
+                for name, (call, density) in _TIMES.items()
+            }
+            | {
+                name: Loop(attrgetter(f"sample_{name}"), {}, {"disable": True})
+                for name in self.excluded()
+            }
+        )
 
     def excluded(self) -> dict[str, str]:
         return {
