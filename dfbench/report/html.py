@@ -25,6 +25,7 @@ KINDS = {
     "conversion": "Conversions",
     "coupling": "Couplings",
     "times": "Samplers of times",
+    "likelihood": "Likelihoods",
 }
 
 

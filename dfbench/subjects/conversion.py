@@ -24,6 +24,7 @@ from dfbench.predictions import affine
 from dfbench.subjects.blamed import blamed
 from dfbench.subjects.facts import Facts
 from dfbench.subjects.function import READ, FunctionSubject, arguments
+from dfbench.subjects.mixture_network import rates as rates_of
 from dfbench.subjects.times import TIMES
 
 EPS = ("eps", "epsilon", "noise", "eps_pred", "pred_eps", "noise_pred", "pred_noise", "eps_hat")
@@ -55,7 +56,6 @@ ASKED = ("eps", "x", "v", "u", "score")
 COUNT = 9  # levels at which the numbers are read: no size of a data point
 SHAPE = (2, 3, 4)
 LEVELS = np.linspace(0.06, 0.94, COUNT)  # of a quarter turn, from data to noise
-STEP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -260,34 +260,13 @@ class ConversionSubject(FunctionSubject):
         if "velocity" in (case.source, case.target):
             rates = (-np.ones_like(alpha), np.ones_like(alpha))
             if "time" in self.roles:
-                rates = self._rates(times)
+                rates = rates_of(self.facts, times)
         c_z, c_m = affine(
             case.source.lstrip("-"), case.target.lstrip("-"), alpha, sigma, rates=rates
         )
         target = -1.0 if case.target.startswith("-") else 1.0
         source = -1.0 if case.source.startswith("-") else 1.0
         return target * np.asarray(c_z), target * source * np.asarray(c_m)
-
-    def _rates(self, times: Array) -> tuple[Array, Array]:
-        """(α̇, σ̇) by differences, of time in units of the whole."""
-        scale = self.facts.T if str(self.facts.level).endswith("× T") else 1.0
-        found = []
-        for t in map(float, times):
-
-            def level(d: float, t: float = t) -> Array:
-                return np.array(self.facts.at(t + d * scale))
-
-            try:
-                rate = (level(STEP) - level(-STEP)) / (2 * STEP)
-            except ValueError:  # an end: three levels on its one side
-                with contextlib.suppress(ValueError):
-                    rate = (-3 * level(0) + 4 * level(STEP) - level(2 * STEP)) / (2 * STEP)
-                    found.append(rate)
-                    continue
-                rate = (3 * level(0) - 4 * level(-STEP) + level(-2 * STEP)) / (2 * STEP)
-            found.append(rate)
-        rates = np.array(found)
-        return rates[:, 0], rates[:, 1]
 
     # the function ---------------------------------------------------------------------------------
 

@@ -53,6 +53,11 @@ def _whole(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+Kind = Literal[
+    "sampler", "loss", "schedule", "conversion", "coupling", "times", "likelihood", "integrator"
+]
+
+
 class Declared(Section):
     """The traits of `dfbench.samplers.method.Traits`, and the published method that it is.
 
@@ -68,7 +73,7 @@ class Declared(Section):
         arrays: what a loop computes with.
         kind: "loss" for a training loss, "schedule" for a schedule, whose first and last time are
             its span, "conversion" for one of predictions, "coupling" for one of noise and data,
-            "times" for what draws times.
+            "times" for what draws times, "likelihood" for log p of data under a network.
         weighting: of `dfbench.weightings`, that a loss has.
         plan, reg: of a coupling: "optimal" for the squared distance, "entropic" with reg Σ P log P,
             or "independent".
@@ -97,7 +102,10 @@ class Declared(Section):
     shape: Annotated[tuple[int, ...], BeforeValidator(_whole)] | None = None
     dims: Positive | None = None
     method: str | None = None
-    kind: Literal["sampler", "loss", "schedule", "conversion", "coupling", "times"] | None = None
+    kind: (
+        Literal["sampler", "loss", "schedule", "conversion", "coupling", "times", "likelihood"]
+        | None
+    ) = None
     gives: str | None = None
     plan: Literal["optimal", "entropic", "independent"] | None = None
     reg: float | None = Field(None, gt=0)

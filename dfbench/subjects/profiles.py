@@ -92,6 +92,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "what draws the times that a network is trained at: of their number",
         {"kind": "times"},
     ),
+    "likelihood": (
+        "log p of data under a network: of both, and of steps or times perhaps",
+        {"kind": "likelihood"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

@@ -416,6 +416,8 @@ KNOWN |= dict.fromkeys(
     "conversion-dtype",
 )
 KNOWN["flow_matching:velocity_to_epsilon_vp"] = "conversion-dtype"
+#: the probe is float32 whatever the data are
+KNOWN["flow_matching:likelihood_hutchinson"] = "likelihood-dtype"
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

@@ -5,6 +5,7 @@ Time 0 is noise, 1 is data. A path is certified as the loss that it is made for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType, ModuleType
@@ -71,6 +72,10 @@ class FlowMatching(Loops):
             for name, (a, b) in CONVERSIONS.items()
             for path in PATHS
         }
+        found |= {
+            f"likelihood_{name}": Loop(partial(_likelihood, exact), {"kind": "likelihood"})
+            for name, exact in (("exact", True), ("hutchinson", False))
+        }
         return found | {name: Loop(partial(_made, name)) for name in ADAPTIVE}
 
     def excluded(self) -> dict[str, str]:
@@ -117,6 +122,26 @@ def _path(name: str, module: ModuleType) -> Callable[..., torch.Tensor]:
         return torch.mean((model(x=sample.x_t, t=sample.t) - sample.dx_t) ** 2)
 
     return loss
+
+
+def _likelihood(exact: bool, module: ModuleType) -> Callable[..., Any]:
+    """log p of data, nats, by the midpoint rule."""
+
+    def log_likelihood(model: Any, x: torch.Tensor, steps: int) -> Any:
+        def log_prior(z: torch.Tensor) -> torch.Tensor:
+            return -0.5 * (z**2 + math.log(2 * math.pi)).flatten(1).sum(1)
+
+        solver = module.ODESolver(velocity_model=model)
+        _, found = solver.compute_likelihood(
+            x_1=x,
+            log_p0=log_prior,
+            step_size=1 / steps,
+            method="midpoint",
+            exact_divergence=exact,
+        )
+        return found
+
+    return log_likelihood
 
 
 def _made(method: str, module: ModuleType) -> Callable[..., Any]:

@@ -76,6 +76,13 @@ class KDiffusion(Loops):
                 for name, (call, density) in _TIMES.items()
             }
             | {
+                "log_likelihood": Loop(
+                    attrgetter("log_likelihood"),
+                    {"kind": "likelihood"},
+                    {"sigma_min": 0.01, "sigma_max": 80.0},
+                )
+            }
+            | {
                 name: Loop(attrgetter(f"sample_{name}"), {}, {"disable": True})
                 for name in self.excluded()
             }
