@@ -11,7 +11,8 @@ import torch
 from dfbench.checks.cases import judge_entries
 from dfbench.errors import SubjectError
 from dfbench.outcome import Finding, claim, judge, skip
-from dfbench.subjects.drawn_times import DRAWN, TimesSubject, below, density_of
+from dfbench.subjects.densities import below, density_of
+from dfbench.subjects.drawn_times import DRAWN, TimesSubject
 
 SOURCE = "SD3 section 3.1; EDM table 1; CLAIMS 18"
 FALSE_ALARM = 1e-8

@@ -20,6 +20,7 @@ from dfbench.reading import Positive, Section, Wrong, at, one_of
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 from dfbench.subjects.conventions import LEVELS, RETURNS
+from dfbench.subjects.densities import density_of
 from dfbench.subjects.roles import NAMES
 from dfbench.weightings import WEIGHTINGS
 
@@ -77,7 +78,7 @@ class Declared(Section):
         weighting: of `dfbench.weightings`, that a loss has.
         plan, reg: of a coupling: "optimal" for the squared distance, "entropic" with reg Σ P log P,
             or "independent".
-        density: of drawn times, like "logit-normal(0, 1)", see `dfbench.subjects.drawn_times`.
+        density: of drawn times, like "logit-normal(0, 1)", see `dfbench.subjects.densities`.
         gives: of a conversion, the kind that comes out; `predicts` is the one that goes in.
         expected: claim id → reason, or reason and size, of failures that are by design.
     """
@@ -192,17 +193,6 @@ def _kind(name: Any, level: Any) -> Any:
     if name == "velocity" and isinstance(level, str) and level.startswith("flow"):
         return "-u" if level.startswith("flow-up") else "u"
     return KINDS.get(name, name) if isinstance(name, str) else name
-
-
-def density_of(text: str) -> None:
-    """Whether there is such a density.
-
-    Raises:
-        Unusable: there is none.
-    """
-    from dfbench.subjects import drawn_times  # which declares its own
-
-    drawn_times.density_of(text)
 
 
 def level_of(name: Any) -> Any:

@@ -12,7 +12,7 @@ import torch
 import dfbench
 from dfbench.errors import Unusable
 from dfbench.outcome import Finding, SubjectReport
-from dfbench.subjects.drawn_times import DENSITIES, below, density_of
+from dfbench.subjects.densities import DENSITIES, below, density_of
 
 
 def certified(thing: Any, **declare: Any) -> SubjectReport:
