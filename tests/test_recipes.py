@@ -81,13 +81,13 @@ def test_a_check(copy):
 
 def test_a_claim_of_the_literature(copy):
     page, data = copy / "claims.html", copy / "claims.json"
-    told = dfbench(copy, "claims", "48", "--report", str(page), "--json", str(data))
-    assert "48. Noise adds" in told
-    assert "c48_noise_adds.py" in told
+    told = dfbench(copy, "claims", "55", "--report", str(page), "--json", str(data))
+    assert "55. Noise adds" in told
+    assert "c55_noise_adds.py" in told
     (claim,) = json.loads(data.read_text("utf-8"))["claims"]
     assert (claim["verdict"], claim["control"]["verdict"]) == ("pass", "fail")
-    assert 'id="c48"' in page.read_text("utf-8")
-    run(copy, "pytest", "-q", "tests/literature/test_statements.py", "-k", "48 or numbered")
+    assert 'id="c55"' in page.read_text("utf-8")
+    run(copy, "pytest", "-q", "tests/literature/test_statements.py", "-k", "55 or numbered")
 
 
 def test_a_measure_and_a_target(copy):

@@ -50,4 +50,9 @@ PRINTED: Statements[Printed] = Statements("P", r"p(\d+)_\w+")
 TRAINED: Statements[Literature] = Statements("T", r"c(\d+)_\w+_trained")
 
 #: Parts of the list of claims, with the first row of each.
-PARTS = {"Paths, fields and scores": 1, "Learning targets and losses": 12, "Samplers": 27}
+PARTS = {
+    "Paths, fields and scores": 1,
+    "Learning targets and losses": 12,
+    "Samplers": 27,
+    "Gradients and minimisers": 52,
+}

@@ -13,7 +13,7 @@ from dfbench.grids import uniform_t
 from dfbench.levels import Array, Grid, Level
 from dfbench.literature.parts import within
 from dfbench.literature.statement import largest_of, row, worst_of
-from dfbench.outcome import Finding, judge
+from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output
 from dfbench.schedules import Cosine
@@ -127,16 +127,12 @@ def check(found: Tables) -> Finding:
                 f"{name}: evaluations that count, (Σ|w|)²/Σw²": size.sum() ** 2 / (size @ size),
                 f"{name}: mean log-SNR under |w|": (size @ grid.log_snr[:-1]) / size.sum(),
             }
-    quantities["DDIM, 100 steps of v: largest weight / smallest"] = drawn[0].max() / drawn[0].min()
     figure = largest_of(
         {
-            "DDIM's weights of v̂": off_equal(drawn[0]),
-            **{
-                f"weights of v̂, churn {churn:g}": float(
-                    np.abs(size + closed_form(grid, churn, "v")).max()
-                )
-                for churn, size in zip(CHURNS, drawn, strict=True)
-            },
+            f"weights of v̂, churn {churn:g}": float(
+                np.abs(size + closed_form(grid, churn, "v")).max()
+            )
+            for churn, size in zip(CHURNS, drawn, strict=True)
         },
         1e-13,
         unit="of the sample",
@@ -145,32 +141,8 @@ def check(found: Tables) -> Finding:
     return worst_of(
         finding,
         figure,
-        later(drawn),
         series=series,
         quantities={name: float(v) for name, v in quantities.items()},
-    )
-
-
-def off_equal(size: Array) -> float:
-    """|w_i| of DDIM against sin δ cos^(N−1−i) δ: every step turns (z, v) by the same angle δ.
-
-    So the weights are equal up to cos^(1−N) δ ≈ 1 + π²/8N.
-    """
-    n, end = len(size), np.arctan(np.exp(-7.5))
-    turn = (np.pi / 2 - 2 * end) / n
-    return float(np.abs(size - np.sin(turn) * np.cos(turn) ** np.arange(n)[::-1]).max())
-
-
-def later(sizes: list[Array]) -> Finding:
-    """More churn lowers every weight before some output, and raises every one after it."""
-    rises = np.diff(sizes, axis=0) > 0
-    turns = (np.diff(rises, axis=1) != 0).sum(axis=1)
-    wrong = (turns != 1) | rises[:, 0] | ~rises[:, -1]
-    return judge(
-        float(wrong.sum()),
-        0.5,
-        unit="steps in churn",
-        derivation="a count: the weights fall, then rise, in one place from one to the other",
     )
 
 
