@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,64 +16,73 @@ from dfbench.charts.look import MUTED
 from dfbench.exact import exact_model
 from dfbench.grids import uniform_log_snr
 from dfbench.levels import Array, Grid, Level
-from dfbench.literature.statement import largest, row
-from dfbench.outcome import Finding, judge
+from dfbench.literature.limits import BOUND, DERIVATION, OneStep, law_gap
+from dfbench.literature.statement import largest_of, row
+from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
-from dfbench.samplers.method import Method, Output, Traits
-from dfbench.schedules import LinearVP
+from dfbench.samplers.method import Output
+from dfbench.schedules import VE, Cosine, FlowMatching, LinearVP, Schedule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TARGET = GaussianMixture.isotropic([0.35, 0.65], [[-1.2], [0.9]], [0.09, 0.16])
-STEPS = (24, 48, 96)
+TWO = GaussianMixture.isotropic([0.35, 0.65], [[-1.2], [0.9]], [0.09, 0.16])
+THREE = GaussianMixture.isotropic([0.2, 0.5, 0.3], [[-1.5], [0.4], [1.6]], [0.2, 0.5, 0.1])
+# laws, schedules and the λ of a run's ends: the last levels of one are the first of another
+CASES = {
+    "cosine": (TWO, Cosine(), -2.0, 0.5),
+    "cosine, on": (TWO, Cosine(), 0.5, 2.0),
+    "linear β": (THREE, LinearVP(), -2.0, 1.5),
+    "flow matching": (THREE, FlowMatching(), -2.0, 1.5),
+    "variance exploding": (TWO, VE(0.01, 20.0), -2.0, 1.0),
+}
 ETAS = (0.0, 0.5, 1.0)
 NODES = np.linspace(-6.0, 6.0, 401)
 
+Reverse = Callable[[float], OneStep]  # η → its sampler
 
-def reverse(size: float = 0.0) -> Method:
+
+def reverse(size: float = 0.0) -> Reverse:
     """dz = (f z − ½ (1 + η²) g² s) dt + η g dw by Euler–Maruyama; the defect is a factor on s."""
-    function = METHODS["reverse_sde"].function
 
-    def run(model: Any, z: Any, grid: Grid, noise: Any, **options: Any) -> Any:
-        def scaled(z: Any, level: Level) -> Output:
-            return Output((1 + size) * model(z, level).eps, z, level, "eps")
+    def of(eta: float) -> OneStep:
+        def run(model: Any, z: Any, grid: Grid, noise: Any) -> Any:
+            def scaled(z: Any, level: Level) -> Output:
+                return Output((1 + size) * model(z, level).eps, z, level, "eps")
 
-        return function(scaled, z, grid, noise, **options)
+            return METHODS["reverse_sde"](scaled, z, grid, noise, eta=eta)
 
-    return Method("reverse", run, "", lambda **_: Traits(), METHODS["reverse_sde"].defaults)
+        return run
+
+    return of
 
 
-def marginal_error(method: Method, n: int, eta: float) -> tuple[float, Array]:
-    """Largest total variation between the law of a state and its marginal, over all levels of a
-    run of n steps, with the density of the last state on NODES.
+def density(run: OneStep, grid: Grid, target: GaussianMixture, noisy: bool) -> Array:
+    """Of the last state on NODES, for a run that starts at the marginal.
 
-    The density is carried by quadrature, through the kernel of each step with noise and through
-    the change of variables of each step without: no sampling.
+    Carried by quadrature, through the kernel of each step with noise and through the change of
+    variables of each step without: no sampling.
     """
-    grid = uniform_log_snr(LinearVP(), n, -4.0, 2.0)
-    exact = exact_model(TARGET, "eps")
+    exact = exact_model(target, "eps")
 
     def model(z: Any, level: Level) -> Output:
         return Output(exact(z[:, None], level)[:, 0], z, level, "eps")
 
     x, width = NODES, NODES[1] - NODES[0]
-    density, worst = np.exp(TARGET.log_density(x[:, None], *grid[0])), 0.0
-    for i in range(n):
+    found = np.exp(target.log_density(x[:, None], *grid[0]))
+    assert grid.t is not None
+    for i in range(grid.n_steps):
         part = slice(i, i + 2)
-        assert grid.t is not None
         step = Grid(grid.alpha[part], grid.sigma[part], grid.t[part], grid.schedule)
-        mean, moved = (method(model, x, step, lambda *_, d=d: d, eta=eta) for d in (0.0, 1.0))
-        if eta:
+        mean, moved = (run(model, x, step, lambda *_, d=d: d) for d in (0.0, 1.0))
+        if noisy:
             std = (moved - mean)[:, None]
             kernel = np.exp(-0.5 * ((NODES - mean[:, None]) / std) ** 2) / std
-            density = density @ kernel * width / np.sqrt(2 * np.pi)
+            found = found @ kernel * width / np.sqrt(2 * np.pi)
         else:  # nodes move with the flow, and the density with their spacing
-            density = density * np.gradient(x, edge_order=2) / np.gradient(mean, edge_order=2)
+            found = found * np.gradient(x, edge_order=2) / np.gradient(mean, edge_order=2)
             x = mean
-        truth = np.exp(TARGET.log_density(x[:, None], *grid[i + 1]))
-        worst = largest(worst, 0.5 * float(np.trapezoid(np.abs(density - truth), x)))
-    return worst, density if eta else np.interp(NODES, x, density)
+    return np.asarray(found if noisy else np.interp(NODES, x, found))
 
 
 def draw(finding: Finding) -> Figure:
@@ -91,27 +103,28 @@ def draw(finding: Finding) -> Figure:
     condition="exact score and start from p_T, in the limit of small steps",
     subject=reverse,
     control=reverse,
-    control_size=0.05,
+    control_size=2e-5,
     figure=draw,
 )
-def check(method: Method) -> Finding:
-    """Total variation to p_t at the worst level falls like the step, for η = 0, ½ and 1."""
-    off, quantities, series = 0.0, {}, {"z": [float(x) for x in NODES]}
+def check(method: Reverse) -> Finding:
+    """Mixtures on several schedules: the limit of E e^{iωz} at the end of a run against the
+    marginal's, for η = 0, ½ and 1."""
+    gaps = {}
+    for (name, (target, schedule, *ends)), eta in product(CASES.items(), ETAS):
+        run = partial(_run, schedule, ends)
+        gaps[f"{name}, η = {eta:g}"] = law_gap(method(eta), target, run)
+    found = largest_of(gaps, BOUND, unit="of E e^{iωz}", derivation=DERIVATION)
+    grid, series = uniform_log_snr(LinearVP(), 24, -4.0, 2.0), {"z": NODES.tolist()}
+    truth = np.exp(TWO.log_density(NODES[:, None], *grid[-1]))
+    quantities = {}
     for eta in ETAS:
-        runs = [marginal_error(method, n, eta) for n in STEPS]
-        errors = [error for error, _ in runs]
-        order = float(np.log(errors[-2] / errors[-1]) / np.log(STEPS[-1] / STEPS[-2]))
-        off = largest(off, abs(order - 1))
-        quantities[f"order, η = {eta:g}"] = order
-        quantities[f"total variation, η = {eta:g}, {STEPS[-1]} steps"] = errors[-1]
-        series[f"η = {eta:g}"] = [float(p) for p in runs[0][1]]
-    end = uniform_log_snr(LinearVP(), 1, -4.0, 2.0)[-1]
-    truth = np.exp(TARGET.log_density(NODES[:, None], *end))
-    series["marginal"] = [float(p) for p in truth]
-    found = judge(
-        off,
-        0.1,
-        unit="of the order",
-        derivation="second term of the expansion; a law that is not the marginal has order 0",
-    )
+        carried = density(method(eta), grid, TWO, eta > 0)
+        off = 0.5 * float(np.trapezoid(np.abs(carried - truth), NODES))
+        quantities[f"total variation to the marginal, linear β, 24 steps, η = {eta:g}"] = off
+        series[f"η = {eta:g}"] = carried.tolist()
+    series["marginal"] = truth.tolist()
     return replace(found, quantities=quantities, series=series)
+
+
+def _run(schedule: Schedule, ends: Sequence[float], n: int) -> Grid:
+    return uniform_log_snr(schedule, n, *ends)

@@ -65,7 +65,7 @@ def characteristic(law: GaussianMixture) -> Array:
     return np.asarray(np.exp(1j * w * law.means[:, 0] - w**2 * law.spectra[:, 0] / 2) @ law.weights)
 
 
-def limit(steps: Sequence[float], values: Sequence[Any]) -> Any:
+def limit(steps: Sequence[float] | Array, values: Sequence[Any]) -> Any:
     """Limit of values that are polynomials in 1/n up to a remainder: Neville's scheme at 0."""
     x, found = 1 / np.array(steps, dtype=float), [np.asarray(v) for v in values]
     for k in range(1, len(found)):

@@ -1,13 +1,18 @@
 """Samplers: the numbers that claims report beside the verdict."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from dfbench.grids import regular
+from dfbench.grids import regular, uniform_t
 from dfbench.literature import c33_straightness as c33
 from dfbench.literature import c35_churn as c35
+from dfbench.literature import c37_reverse_sde_with_eta as c37
+from dfbench.literature.limits import limit
 from dfbench.samplers import METHODS
+from dfbench.schedules import Cosine
 
 
 def test_euler_on_the_probability_flow_is_exact_for_a_constant_v(findings):
@@ -62,3 +67,20 @@ def test_churn_and_the_eta_of_ddim_agree_at_the_two_ends_only():
         np.testing.assert_allclose(c35.churn()(step, fraction).rows, ddim.rows, atol=1e-14)
     between = METHODS["ddim"].table(step, "x", eta=np.sqrt(0.25 / 0.75))
     assert np.abs(c35.churn()(step, 0.25).rows - between.rows).max() > 1e-3
+
+
+def test_a_drift_that_is_right_for_eta_0_and_1_only_is_seen():
+    """½ (1 + η) g² s instead of ½ (1 + η²) g² s: no ODE, no DDPM and no step of theirs shows it."""
+    right = METHODS["reverse_sde"]
+
+    def wrong(grid, eta):
+        noisy, drift = (right.table(grid, "eps", eta=e) for e in (eta, eta**0.5))
+        rows = np.concatenate([drift.rows[:, : 1 + noisy.nfe], noisy.C], axis=1)
+        return replace(noisy, rows=rows)
+
+    def gap(eta):
+        tables = [wrong(uniform_t(Cosine(), n, *c37.ENDS), eta) for n in c37.STEPS]
+        return np.abs(limit(c37.STEPS, [c37.marginal_error(table) for table in tables])).max()
+
+    assert max(gap(0.0), gap(1.0)) < c37.LIMIT
+    assert gap(0.5) > 1e3 * c37.LIMIT
