@@ -26,6 +26,7 @@ KINDS = {
     "coupling": "Couplings",
     "times": "Samplers of times",
     "likelihood": "Likelihoods",
+    "integrator": "Integrators",
 }
 
 

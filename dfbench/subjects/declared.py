@@ -74,7 +74,8 @@ class Declared(Section):
         arrays: what a loop computes with.
         kind: "loss" for a training loss, "schedule" for a schedule, whose first and last time are
             its span, "conversion" for one of predictions, "coupling" for one of noise and data,
-            "times" for what draws times, "likelihood" for log p of data under a network.
+            "times" for what draws times, "likelihood" for log p of data under a network,
+            "integrator" for one that chooses its steps.
         weighting: of `dfbench.weightings`, that a loss has.
         plan, reg: of a coupling: "optimal" for the squared distance, "entropic" with reg Σ P log P,
             or "independent".
@@ -103,10 +104,7 @@ class Declared(Section):
     shape: Annotated[tuple[int, ...], BeforeValidator(_whole)] | None = None
     dims: Positive | None = None
     method: str | None = None
-    kind: (
-        Literal["sampler", "loss", "schedule", "conversion", "coupling", "times", "likelihood"]
-        | None
-    ) = None
+    kind: Kind | None = None
     gives: str | None = None
     plan: Literal["optimal", "entropic", "independent"] | None = None
     reg: float | None = Field(None, gt=0)

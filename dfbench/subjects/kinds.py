@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dfbench.subjects import conversion, coupling, drawn_times, likelihood, loss, schedule
+from dfbench.subjects import (
+    conversion,
+    coupling,
+    drawn_times,
+    integrator,
+    likelihood,
+    loss,
+    schedule,
+)
 from dfbench.subjects.subject import Subject
 
 KINDS: dict[str, Any] = {
@@ -13,6 +21,7 @@ KINDS: dict[str, Any] = {
     "loss": loss.LossSubject,
     "conversion": conversion.ConversionSubject,
     "coupling": coupling.CouplingSubject,
+    "integrator": integrator.IntegratorSubject,
     "likelihood": likelihood.LikelihoodSubject,
     "times": drawn_times.TimesSubject,
 }

@@ -96,6 +96,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "log p of data under a network: of both, and of steps or times perhaps",
         {"kind": "likelihood"},
     ),
+    "integrator": (
+        "a velocity and an integrator that chooses its steps: of a network, a state, times",
+        {"kind": "integrator"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

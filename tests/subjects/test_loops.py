@@ -416,6 +416,15 @@ KNOWN |= dict.fromkeys(
     "conversion-dtype",
 )
 KNOWN["flow_matching:velocity_to_epsilon_vp"] = "conversion-dtype"
+#: the last step goes past the end
+KNOWN |= dict.fromkeys(
+    (
+        f"{library}:{method}"
+        for library in ("flow_matching", "torchdiffeq")
+        for method in ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
+    ),
+    "integrator-interval",
+)
 #: the probe is float32 whatever the data are
 KNOWN["flow_matching:likelihood_hutchinson"] = "likelihood-dtype"
 

@@ -26,10 +26,7 @@ METHODS: dict[str, dict[str, Any]] = {
         ("rk4", "three-eighths"),  # Kutta's other rule
     )
 }
-ADAPTIVE = dict.fromkeys(
-    ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun"),
-    "its steps depend on the state: there is no table",
-)
+ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 
 
 _SCHEDULE = {"kind": "schedule"}
@@ -76,10 +73,8 @@ class FlowMatching(Loops):
             f"likelihood_{name}": Loop(partial(_likelihood, exact), {"kind": "likelihood"})
             for name, exact in (("exact", True), ("hutchinson", False))
         }
-        return found | {name: Loop(partial(_made, name)) for name in ADAPTIVE}
-
-    def excluded(self) -> dict[str, str]:
-        return ADAPTIVE
+        adaptive = {"kind": "integrator"}
+        return found | {name: Loop(partial(_adaptive, name), adaptive) for name in ADAPTIVE}
 
 
 def _scheduler(name: str) -> Any:
@@ -142,6 +137,18 @@ def _likelihood(exact: bool, module: ModuleType) -> Callable[..., Any]:
         return found
 
     return log_likelihood
+
+
+def _adaptive(method: str, module: ModuleType) -> Callable[..., Any]:
+    def sample(
+        model: Any, x: torch.Tensor, times: torch.Tensor, rtol: float = 1e-5, atol: float = 1e-5
+    ) -> Any:
+        solver = module.ODESolver(velocity_model=model)
+        return solver.sample(
+            x_init=x, step_size=None, method=method, time_grid=times, rtol=rtol, atol=atol
+        )
+
+    return sample
 
 
 def _made(method: str, module: ModuleType) -> Callable[..., Any]:

@@ -1,4 +1,7 @@
-"""torchdiffeq: a flow's velocity and an integrator of fixed step, from time 0 (noise) to 1."""
+"""torchdiffeq: a flow's velocity and an integrator, from time 0 (noise) to 1.
+
+Methods of fixed step are samplers; those that choose their steps are integrators.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,7 @@ METHODS: dict[str, dict[str, Any]] = {
         ("rk4", "three-eighths"),  # Kutta's other rule
     )
 }
-ADAPTIVE = dict.fromkeys(
-    ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun"),
-    "its steps depend on the state: there is no table",
-)
+ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 
 
 class TorchDiffEq(Loops):
@@ -34,10 +34,12 @@ class TorchDiffEq(Loops):
     def loops(self) -> dict[str, Loop]:
         made = attrgetter("odeint")
         found = {name: Loop(made, claims, {"method": name}) for name, claims in METHODS.items()}
+        adaptive = {"kind": "integrator"}
+        found |= {name: Loop(made, adaptive, {"method": name}) for name in ADAPTIVE}
         return found | {name: Loop(made, {}, {"method": name}) for name in self.excluded()}
 
     def excluded(self) -> dict[str, str]:
-        return ADAPTIVE | {
+        return {
             "explicit_adams": "its weights are those of equal steps, and its order hangs on them",
             "implicit_adams": "it iterates until it is near enough: there is no table",
         }
