@@ -39,6 +39,15 @@ def implicit_score_matching(score: Any, divergence: Any) -> Any:
     return divergence + (score**2).sum(-1) / 2
 
 
+def signs(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Directions v of Hutchinson's estimate tr A = E vᵀ A v: entries ±1, so that E v vᵀ = I.
+
+    Its variance, 2 Σ_{i≠j} S_ij² with S = (A + Aᵀ)/2, is the least that independent entries give.
+    (Hutchinson 1989)
+    """
+    return rng.choice([-1.0, 1.0], size=shape)
+
+
 def denoising_score_matching(score: Any, eps: Any, sigma: Any) -> Any:
     """½|s(z) + ε/σ|² for z = α x + σ ε, per row. (VIN, eq. 9)"""
     return squared_error(score, -eps / sigma) / 2

@@ -29,7 +29,7 @@ from dfbench.training import checkpoint, models, noise_levels, pairs
 from dfbench.training import config as configuration
 from dfbench.training.config import Config
 from dfbench.training.noise_levels import AdaptiveLevels, NoiseLevels, Setting
-from dfbench.training.objectives import Objective
+from dfbench.training.objectives import Objective, signs
 from dfbench.training.pairs import Batches, Reflow
 from dfbench.training.reflow import reflow_pairs
 from dfbench.training.trained import Trained, data_of, schedule_of, source_of
@@ -232,9 +232,7 @@ class Trainer:
         log_snr, density = self.levels.draw(u[self.rank :: self.world])
         probe = None
         if self.objective.loss == "hutchinson":
-            generator = self.batches.generator("model", step, self.rank)
-            probe = torch.randint(0, 2, x.shape, generator=generator, device=self.device)
-            probe = (2 * probe - 1).to(self.dtype)
+            probe = signs(x, self.batches.generator("model", step, self.rank))
         autocast: Any = contextlib.nullcontext()
         if self.loop.precision == "bf16":
             autocast = torch.autocast(self.device.type, torch.bfloat16)

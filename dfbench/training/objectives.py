@@ -29,6 +29,12 @@ from dfbench.schedules import Schedule, at_log_snr
 Net = Callable[[Tensor, Tensor], Tensor]
 
 
+def signs(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Directions of entries ±1 in the shape, dtype and device of a batch; `losses.signs`."""
+    drawn = torch.randint(0, 2, like.shape, generator=generator, device=like.device)
+    return (2 * drawn - 1).to(like.dtype)
+
+
 @dataclass(frozen=True, eq=False)
 class Levels:
     """A batch of levels in float64: λ, (α, σ) on the schedule's scale, and (α̇, σ̇) if asked for."""

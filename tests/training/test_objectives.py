@@ -12,7 +12,7 @@ from dfbench.losses import weighted_loss
 from dfbench.schedules import SCHEDULES, Cosine, FlowMatching
 from dfbench.training import noise_levels
 from dfbench.training.models import MLP
-from dfbench.training.objectives import Objective
+from dfbench.training.objectives import Objective, signs
 from dfbench.weightings import WEIGHTINGS, FlowMatchingWeighting, Sigmoid
 
 KINDS = ("eps", "x", "v", "u", "velocity", "score", "denoised", "edm")
@@ -129,6 +129,17 @@ def test_implicit_score_matching_needs_no_target(loss):
     assert abs(gap.mean()) > 5 * gap.std() / len(gap) ** 0.5
 
 
+def test_directions_are_independent_signs():
+    """Entries of {−1, 0, 1}, whose v vᵀ is ⅔ I in the mean, would pass no line of this."""
+    like = torch.zeros(4000, 3, dtype=torch.float32)
+    v = signs(like, torch.Generator().manual_seed(5))
+    assert (v.shape, v.dtype) == (like.shape, like.dtype)
+    assert (v.abs() == 1).all()
+    second = (v.T @ v / len(v) - torch.eye(3)).abs().max()
+    assert float(second) < 5 / len(v) ** 0.5
+    assert float(v.mean(0).abs().max()) < 5 / len(v) ** 0.5
+
+
 def states(x, eps, lam):
     from dfbench.training.objectives import Levels, as_column
 
@@ -142,8 +153,8 @@ def test_the_trace_is_the_mean_over_directions():
     net = network()
     exact = Objective("v", "implicit", Sigmoid(), Cosine(), 1.0)(net, x, eps, lam, density)
     found = []
-    for signs in itertools.product([-1.0, 1.0], repeat=2):
-        probe = torch.tensor(signs, dtype=torch.float64).expand_as(x)
+    for each in itertools.product([-1.0, 1.0], repeat=2):
+        probe = torch.tensor(each, dtype=torch.float64).expand_as(x)
         objective = Objective("v", "hutchinson", Sigmoid(), Cosine(), 1.0)
         found.append(objective(net, x, eps, lam, density, probe))
     torch.testing.assert_close(torch.stack(found).mean(0), exact)

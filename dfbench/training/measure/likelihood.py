@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from dfbench import losses
 from dfbench.levels import Array, Level
 from dfbench.predictions import affine
 from dfbench.schedules import at_log_snr
@@ -58,7 +59,7 @@ def log_likelihood(
     state = torch.as_tensor(np.array(z), dtype=torch.float64)
     signs = None
     if rng is not None and divergence == "hutchinson":
-        signs = torch.as_tensor(rng.choice([-1.0, 1.0], size=z.shape))
+        signs = torch.as_tensor(losses.signs(z.shape, rng))
     total = torch.zeros(len(z), dtype=torch.float64)
     lam = np.linspace(start, stop, steps + 1)
     for a, b in pairwise(lam):
