@@ -107,13 +107,13 @@ class LoopSampler(LoopRead):
         """The published method in the form that this number of steps has."""
         if self.published is None or (self.declared and self.declared.reference):
             return self.published
-        return self.kept(("form", session.n, session.grid), lambda: self._form(session))
+        return self.kept(("form", session.whole, session.grid), lambda: self._form(session))
 
     def _form(self, session: LoopSession) -> tuple[str, dict[str, Any]] | None:
         assert self.published is not None
         with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
             grid = session.grid if session.imposed else None
-            table = self.affine_reading(session.n, grid=grid).table
+            table = self.affine_reading(session.whole, grid=grid).table
             found = nearest(table, session.grid, options=self.call, method=self.published[0])
             if found:
                 return found.method, dict(found.options)

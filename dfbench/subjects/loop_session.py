@@ -39,6 +39,7 @@ class LoopSession(Session):
     Attributes:
         times: of the grid that it is given; None: it has its own.
         imposed: the grid is one that a check wants.
+        whole: steps of the run, those that are left out at its start among them.
         calls: the evaluations that a run made, levels and steps among them.
     """
 
@@ -46,6 +47,7 @@ class LoopSession(Session):
 
     def __init__(self, subject: LoopSampler, n: int, grid: Grid | None, skipped: int = 0) -> None:
         self.subject, self.n, self.facts = subject, n, subject.facts
+        self.whole = n
         self.imposed = grid is not None
         self.prediction = subject.facts.prediction
         self.times = self._given(grid)
