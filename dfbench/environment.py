@@ -24,6 +24,9 @@ DISTRIBUTIONS = (
     "torchdiffeq",
     "torchcfm",
     "azula",
+    "deepinv",
+    "monai",
+    "sbi",
 )
 
 

@@ -355,6 +355,21 @@ def test_a_loop_that_breaks_at_some_step_counts_fails() -> None:
     assert "boom" in str(counts.where)
 
 
+def test_a_run_from_the_middle_is_held_to_the_form_of_its_whole() -> None:
+    def heun(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
+        for s, t in pairwise(sigmas):
+            d = (x - model(x, s)) / s
+            ahead = x + (t - s) * d
+            if t > 0:
+                d = (d + (ahead - model(ahead, t)) / t) / 2
+            x = x + (t - s) * d
+        return x
+
+    declared = dfbench.sampler(predicts="x", level="sigma")(heun)
+    (middle,) = certified(declared, select=["middle"]).findings
+    assert middle.verdict == "pass"
+
+
 def test_profiles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     select = ["--select", ",".join(CORE)]
     assert cli.main(["certify", "mine.py:euler", "--as", "k-diffusion", *select]) == 0
@@ -406,6 +421,9 @@ KNOWN = {"azula:reab": "bookkeeping", "k_diffusion:dpmpp_2m_sde": "counts"}
 KNOWN["k_diffusion:dpmpp_3m_sde"] = "counts"
 LIBRARIES = ("azula", "denoising_diffusion_pytorch", "flow_matching", "k_diffusion")
 LIBRARIES += ("rectified_flow_pytorch", "smalldiffusion", "torchcfm", "torchdiffeq")
+LIBRARIES += ("deepinv", "monai", "sbi")
+#: steps are T // n long, and the times told are not
+KNOWN |= dict.fromkeys(("monai:DDIMScheduler", "monai:DDPMScheduler"), "bookkeeping")
 KNOWN |= dict.fromkeys(("azula:schedule_vp", "azula:schedule_cosine"), "schedule-dtype")
 #: σ = √(1 − α²) has no digits left in float32, near data
 KNOWN |= dict.fromkeys(
