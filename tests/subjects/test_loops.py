@@ -356,16 +356,13 @@ def test_a_loop_that_breaks_at_some_step_counts_fails() -> None:
 
 
 def test_a_run_from_the_middle_is_held_to_the_form_of_its_whole() -> None:
-    def heun(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
-        for s, t in pairwise(sigmas):
-            d = (x - model(x, s)) / s
-            ahead = x + (t - s) * d
-            if t > 0:
-                d = (d + (ahead - model(ahead, t)) / t) / 2
-            x = x + (t - s) * d
+    def heun(model: Any, x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        for s, t in pairwise(times):
+            u = model(x, s)
+            x = x + (t - s) * (u + model(x + (t - s) * u, t)) / 2
         return x
 
-    declared = dfbench.sampler(predicts="x", level="sigma")(heun)
+    declared = dfbench.sampler(predicts="u", level="flow-down")(heun)
     (middle,) = certified(declared, select=["middle"]).findings
     assert middle.verdict == "pass"
 
