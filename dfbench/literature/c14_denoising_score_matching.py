@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from analytic import GaussianMixture
-from analytic.information import expectation, joint
-from dfbench.levels import Level
+from dfbench.levels import Array, Level
 from dfbench.literature.parts import within
+from dfbench.literature.points import mean, points
 from dfbench.literature.statement import row, worst_of
 from dfbench.losses import denoising_score_matching, explicit_score_matching
 from dfbench.outcome import Finding
@@ -22,6 +22,43 @@ DenoisingLoss = Callable[[Any, Any, Any], Any]  # (s, ε, σ) → a number per r
 def broken(size: float) -> DenoisingLoss:
     """The noise level in the target is wrong."""
     return lambda score, eps, sigma: denoising_score_matching(score, eps, (1 + size) * sigma)
+
+
+DERIVATION = "quadrature to 1e-11 of the integral of the size of the integrand"
+
+
+@within(1e-9, "of the gradient's size", DERIVATION)
+def gradients(
+    loss: DenoisingLoss, target: GaussianMixture, level: Level, s: Field, along: Field
+) -> float:
+    """The derivatives of both losses at s along φ."""
+
+    def terms(x: Array, eps: Array) -> Array:
+        z = level.alpha * x + level.sigma * eps
+        true, value, step = target.score(z, *level), s(z), along(z)
+        denoising = loss(value + step, eps, level.sigma) - loss(value - step, eps, level.sigma)
+        explicit = explicit_score_matching(value + step, true)
+        explicit = explicit - explicit_score_matching(value - step, true)
+        size = ((step**2).sum(-1), (value**2).sum(-1), (true**2).sum(-1))
+        return np.stack([denoising - explicit, *size], -1)
+
+    gap, of_step, of_value, of_true = mean(target, terms)
+    size = np.sqrt(of_step * (of_value + of_true)) * max(1, 1 / level.sigma)
+    return float(abs(gap) / (1e-6 + size))
+
+
+@within(1e-9, "of the least loss's slope", DERIVATION)
+def minimum(loss: DenoisingLoss, target: GaussianMixture, level: Level, along: Field) -> float:
+    """J(s* + φ) − J(s* − φ) vanishes for every φ."""
+
+    def terms(x: Array, eps: Array) -> Array:
+        z = level.alpha * x + level.sigma * eps
+        true, step = target.score(z, *level), along(z)
+        slope = loss(true + step, eps, level.sigma) - loss(true - step, eps, level.sigma)
+        return np.stack([slope, (step**2).sum(-1), (true**2).sum(-1)], -1)
+
+    gap, of_step, of_true = mean(target, terms)
+    return float(abs(gap) / (1e-6 + np.sqrt(of_step * of_true) * max(1, 1 / level.sigma)))
 
 
 @row(
@@ -37,41 +74,15 @@ def broken(size: float) -> DenoisingLoss:
     control_size=5e-8,
 )
 def check(loss: DenoisingLoss) -> Finding:
-    """Both losses are quadratic, so J(s + φ) − J(s − φ) is twice the derivative along φ."""
-    derivation = "quadrature to 1e-11 of the integral of the size of the integrand"
+    """Both losses are quadratic, so J(s + φ) − J(s − φ) is twice the derivative along φ.
 
-    @within(1e-9, "of the gradient's size", derivation)
-    def gradients(target: GaussianMixture, level: Level, s: Field, along: Field) -> float:
-        def terms(pair: np.ndarray) -> np.ndarray:
-            x, eps = pair[:, :1], pair[:, 1:]
-            z = level.alpha * x + level.sigma * eps
-            true, value, step = target.score(z, *level), s(z), along(z)
-            denoising = loss(value + step, eps, level.sigma) - loss(value - step, eps, level.sigma)
-            explicit = explicit_score_matching(value + step, true)
-            explicit = explicit - explicit_score_matching(value - step, true)
-            size = ((step**2).sum(-1), (value**2).sum(-1), (true**2).sum(-1))
-            return np.stack([denoising - explicit, *size], -1)
-
-        gap, of_step, of_value, of_true = expectation(joint(target), terms)
-        size = np.sqrt(of_step * (of_value + of_true)) * max(1, 1 / level.sigma)
-        return float(abs(gap) / (1e-6 + size))
-
-    @within(1e-9, "of the least loss's slope", derivation)
-    def minimum(target: GaussianMixture, level: Level, along: Field) -> float:
-        """J(s* + φ) − J(s* − φ) vanishes for every φ."""
-
-        def terms(pair: np.ndarray) -> np.ndarray:
-            x, eps = pair[:, :1], pair[:, 1:]
-            z = level.alpha * x + level.sigma * eps
-            true, step = target.score(z, *level), along(z)
-            slope = loss(true + step, eps, level.sigma) - loss(true - step, eps, level.sigma)
-            return np.stack([slope, (step**2).sum(-1), (true**2).sum(-1)], -1)
-
-        gap, of_step, of_true = expectation(joint(target), terms)
-        return float(abs(gap) / (1e-6 + np.sqrt(of_step * of_true) * max(1, 1 / level.sigma)))
-
-    line = mixtures(dim=1, smallest=0.3)
-    cases: dict[str, Any] = {"target": line, "level": levels(-3, 3), "along": fields()}
+    Mixtures on the line, points in the plane; any field, and the score itself, where it vanishes.
+    """
+    line: dict[str, Any] = {"target": mixtures(dim=1, smallest=0.3), "level": levels(-3, 3)}
+    plane: dict[str, Any] = {"target": points(), "level": levels(-3, 1)}
     return worst_of(
-        gradients.for_all(examples=12, s=fields(), **cases), minimum.for_all(examples=8, **cases)
+        gradients.for_all(loss, examples=12, s=fields(), along=fields(), **line),
+        gradients.for_all(loss, examples=4, s=fields(), along=fields(), **plane),
+        minimum.for_all(loss, examples=8, along=fields(), **line),
+        minimum.for_all(loss, examples=3, along=fields(), **plane),
     )

@@ -2,7 +2,14 @@
 
 import numpy as np
 
+from analytic import GaussianMixture
+from dfbench.levels import Level
+from dfbench.literature import c14_denoising_score_matching as c14
+from dfbench.literature import c15_conditional_flow_matching as c15
 from dfbench.literature import c18_training_schedule as c18
+from dfbench.losses import denoising_score_matching
+from dfbench.schedules import Cosine, FlowMatching
+from dfbench.testing import Field
 from dfbench.training.noise_levels import AdaptiveLevels
 from dfbench.weightings import EDMWeighting
 
@@ -30,3 +37,35 @@ def test_a_density_that_adapts_to_something_else_is_seen(monkeypatch):
     for wrong in (LearnsFromTheEstimate, LearnsNothing):
         monkeypatch.setattr(c18, "AdaptiveLevels", wrong)
         assert c18.adapts(IMAGE, weight, -10.0, 10.0).verdict == "fail"
+
+
+PAIR = GaussianMixture.points([[-1.0, 0.5], [0.8, 1.2]], [0.4, 0.6])
+FIELDS = Field((0.3, -0.5, 0.2, 0.1)), Field((-0.2, 0.4, 0.6, -0.3))
+
+
+def test_a_score_matching_target_of_the_first_coordinate_alone_is_seen():
+    """On the line it is all there is."""
+
+    def wrong(score, eps, sigma):
+        return denoising_score_matching(score, np.repeat(eps[:, :1], eps.shape[1], 1), sigma)
+
+    line = GaussianMixture.isotropic([0.4, 0.6], [[-1.0], [0.8]], [0.2, 0.5])
+    case = Level(0.8, 0.6), *FIELDS
+    assert c14.gradients(wrong, line, *case) < c14.gradients.bound
+    assert c14.gradients(wrong, PAIR, *case) > 1e-3
+    assert c14.minimum(wrong, PAIR, case[0], FIELDS[1]) > 1e-3
+
+
+def test_a_velocity_of_the_first_row_for_all_is_seen():
+    def wrong(x, eps, level, rates):
+        return c15.velocity(x, eps[:1], level, rates)
+
+    assert c15.gap(wrong, PAIR, Cosine(), 0.5, *FIELDS) > 1e-3
+
+
+def test_rates_that_are_wrong_at_the_end_only_are_seen():
+    def wrong(x, eps, level, rates):
+        return c15.velocity(x, eps, level, (0.0 if level.alpha < 0.05 else rates[0], rates[1]))
+
+    assert c15.rates_gap(wrong, FlowMatching(), 2.0, 0.8) < c15.rates_gap.bound
+    assert c15.rates_gap(wrong, FlowMatching(), 2.0, 1.0) > 0.1
