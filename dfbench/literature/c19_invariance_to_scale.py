@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,12 +19,49 @@ from dfbench.schedules import Schedule
 from dfbench.testing import Field, fields, floats, mixtures, schedules
 from dfbench.weightings import effective_weighting
 
+#: The power of c that a prediction takes from the scale (α, σ) → c (α, σ).
+POWER = {"eps": 0, "x": 0, "u": 0, "v": 1, "score": -1}
+
 Scaling = Callable[[float], float]  # c → factor at the network's input
 
 
 def inverse(c: float) -> float:
     """1/c."""
     return 1 / c
+
+
+@within(1e-10, "of the loss", "quadrature to 1e-11 on both sides")
+def loss(
+    scaling: Scaling,
+    target: GaussianMixture,
+    schedule: Schedule,
+    t: float,
+    c: float,
+    kind: str,
+    network: Field,
+) -> float:
+    """Of one network, under a schedule and under its multiple; c² that of v, 1/c² of the score."""
+    before, after = schedule.level(t), schedule.scaled(lambda s: c + 0 * s).level(t)
+    size = np.hypot(*before)
+
+    def plain(z: Array, _: Level) -> Array:
+        return network(z / size)
+
+    def scaled(z: Array, level: Level) -> Array:
+        return c ** POWER[kind] * plain(scaling(c) * z, level)
+
+    one = expected_loss(plain, target, kind, before)
+    return abs(expected_loss(scaled, target, kind, after) / (c ** (2 * POWER[kind]) * one) - 1)
+
+
+@within(1e-10, "of the weight", "round-off in float64")
+def weighting(schedule: Schedule, t: float, c: float, kind: str) -> float:
+    """w is unchanged, but for c² where the target is v and 1/c² where it is the score."""
+    other = schedule.scaled(lambda t: c * np.exp(t), lambda t: c * np.exp(t))
+    lam = np.array([schedule.log_snr(t)])
+    factor = (c * np.exp(t)) ** (2 * POWER[kind])
+    both = [effective_weighting(kind, each)(lam)[0] for each in (schedule, other)]
+    return float(abs(both[1] / (factor * both[0]) - 1))
 
 
 @row(
@@ -40,50 +78,19 @@ def inverse(c: float) -> float:
 )
 def check(scaling: Scaling) -> Finding:
     """The loss of one network, and the weighting, under a schedule and under its multiple."""
-
-    @within(1e-10, "of the loss", "quadrature to 1e-11 on both sides")
-    def loss(
-        target: GaussianMixture, schedule: Schedule, t: float, c: float, kind: str, network: Field
-    ) -> float:
-        before, after = schedule.level(t), schedule.scaled(lambda s: c + 0 * s).level(t)
-        size = np.hypot(*before)
-
-        def plain(z: Array, _: Level) -> Array:
-            return network(z / size)
-
-        def scaled(z: Array, level: Level) -> Array:
-            return plain(scaling(c) * z, level)
-
-        one = expected_loss(plain, target, kind, before)
-        return abs(expected_loss(scaled, target, kind, after) / one - 1)
-
-    @within(1e-10, "of the weight", "round-off in float64")
-    def weighting(schedule: Schedule, t: float, c: float, kind: str) -> float:
-        """w is unchanged, but for c² where the target is v and 1/c² where it is the score."""
-        other = schedule.scaled(lambda t: c * np.exp(t), lambda t: c * np.exp(t))
-        lam = np.array([schedule.log_snr(t)])
-        factor = (c * np.exp(t)) ** {"v": 2.0, "score": -2.0}.get(kind, 0.0)
-        both = [effective_weighting(kind, each)(lam)[0] for each in (schedule, other)]
-        return float(abs(both[1] / (factor * both[0]) - 1))
-
-    invariant = st.sampled_from(["eps", "x", "u"])
+    kinds = st.sampled_from(sorted(POWER))
     scales = st.one_of(floats(0.2, 0.8), floats(1.25, 5.0))
+    cases: dict[str, Any] = {
+        "schedule": schedules(),
+        "t": floats(0.1, 0.9),
+        "c": scales,
+        "kind": kinds,
+    }
+    plane = mixtures(dim=2, max_components=2, smallest=0.5)
     found = worst_of(
-        loss.for_all(
-            examples=25,
-            target=mixtures(dim=1),
-            schedule=schedules(),
-            t=floats(0.1, 0.9),
-            c=scales,
-            kind=invariant,
-            network=fields(),
-        ),
-        weighting.for_all(
-            schedule=schedules(),
-            t=floats(0.1, 0.9),
-            c=scales,
-            kind=st.sampled_from(["eps", "x", "u", "v", "score"]),
-        ),
+        loss.for_all(scaling, examples=25, target=mixtures(dim=1), network=fields(), **cases),
+        loss.for_all(scaling, examples=5, target=plane, network=fields(), **cases),
+        weighting.for_all(**cases),
     )
     example = GaussianMixture.points([[-1.0], [1.0]])
     field = Field((0.0, 0.5, 0.5, 0.0))

@@ -6,12 +6,14 @@ from analytic import GaussianMixture
 from dfbench.levels import Level
 from dfbench.literature import c14_denoising_score_matching as c14
 from dfbench.literature import c15_conditional_flow_matching as c15
+from dfbench.literature import c17_every_loss_is_a_weighting as c17
 from dfbench.literature import c18_training_schedule as c18
 from dfbench.losses import denoising_score_matching
+from dfbench.predictions import mse_factor
 from dfbench.schedules import Cosine, FlowMatching
 from dfbench.testing import Field
 from dfbench.training.noise_levels import AdaptiveLevels
-from dfbench.weightings import EDMWeighting
+from dfbench.weightings import EDMWeighting, effective_weighting
 
 IMAGE = 1 / np.arange(1, 65) ** 2.0
 
@@ -69,3 +71,23 @@ def test_rates_that_are_wrong_at_the_end_only_are_seen():
 
     assert c15.rates_gap(wrong, FlowMatching(), 2.0, 0.8) < c15.rates_gap.bound
     assert c15.rates_gap(wrong, FlowMatching(), 2.0, 1.0) > 0.1
+
+
+def test_a_weight_of_v_that_is_right_on_variance_preserving_scales_only_is_seen():
+    """c² = e^{-λ} + 1 instead of α² (e^{-λ} + 1)²: the same where α² + σ² = 1."""
+
+    def wrong(kind, schedule, factor):
+        right = effective_weighting(kind, schedule, factor)
+
+        def of(lam):
+            t = schedule.t_of_log_snr(lam)
+            scale = mse_factor("eps", "v", schedule.alpha(t), schedule.sigma(t))
+            return right(lam) * (np.exp(-lam) + 1) / scale
+
+        return of
+
+    def gap(name):
+        return c17.loss(wrong, c17.LINE, c17.SCHEDULES[name], "v", FIELDS[0])
+
+    assert gap("cosine") < c17.BOUND
+    assert min(gap("variance exploding"), gap("flow matching"), gap("sub-VP")) > 1e-3
