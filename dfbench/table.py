@@ -26,7 +26,7 @@ from analytic import GaussianMixture
 from dfbench import predictions
 from dfbench.errors import Undefined
 from dfbench.exact import exact_model, exact_slope
-from dfbench.levels import Array, Grid, Level
+from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.steps import Step, combined, executed, followed_back, taken_apart
 
 CONVERTED = 1e-11  # more than conversion leaves of a weight of zero, less than single precision
@@ -211,6 +211,15 @@ class Table:
         except ValueError as reason:
             raise Undefined(str(reason)) from reason
         return float(c), float(d)
+
+    def until(self, j: int) -> Table:
+        """The states up to the j-th, which is the sample: what the outputs before it make."""
+        if j == self.nfe:
+            return self
+        used = np.r_[0 : 1 + j, 1 + self.nfe : self.rows.shape[1]]
+        return replace(
+            self, rows=self.rows[: j + 1, used], levels=grid_of(list(self.levels)[: j + 1])
+        )
 
     def on_levels(self, levels: Grid) -> Table:
         """The same sampler with its states on the scale of other levels of the same ratios."""

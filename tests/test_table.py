@@ -710,3 +710,14 @@ def test_the_law_starts_where_z_does() -> None:
         wrong.append(np.abs(np.sqrt(raised) / table.levels.sigma - 1).max())
     assert right[1] < 0.3 * right[0]  # second order
     assert min(wrong) > 1e-3
+
+
+def test_the_states_up_to_one_are_a_table() -> None:
+    table = METHODS["dpm_solver_pp_multistep"].table(karras(80.0, 0.002, 6), "x", order=2)
+    part = table.until(4)
+    mean, variance = table.point_response()
+    own_mean, own_variance = part.point_response()
+    assert part.nfe == 4
+    np.testing.assert_array_equal(own_mean, mean[:5])
+    np.testing.assert_array_equal(own_variance, variance[:5])
+    assert table.until(table.nfe) is table

@@ -103,11 +103,14 @@ def dtype_check(subject: Sampler) -> Finding:
     """The run in each dtype with the exact model of data at a point, against float64."""
     data = 0.25 * torch.tanh(_start() + 1).to(torch.float16).double()
     table = subject.affine_reading(STEPS).table
-    forms = [table.affine("x", table.prediction, level) for level in table.evaluated]
+    try:
+        forms = [table.affine("x", table.prediction, level) for level in table.evaluated]
+    except Undefined:  # of data at a point, ε at σ = 0: runs on other outputs tell as much
+        forms = []
     start = 0.25 * torch.tanh(_start()).to(torch.float16)
 
     def run(dtype: torch.dtype) -> torch.Tensor:
-        calls = iter(forms)
+        calls = iter(forms or [(0.0, 1.0)] * table.nfe)
 
         def model(z: torch.Tensor, call: Call) -> torch.Tensor:
             c_z, c_x = next(calls)
@@ -135,6 +138,8 @@ def dtype_check(subject: Sampler) -> Finding:
                 why=f"{name} {tuple(start.shape)} goes in, {got} comes out",
                 counterexample={"steps": STEPS, "dtype": name},
             )
+        if not forms:
+            return each(dtype)
         # inputs of at most 4 standard deviations where unit size is counted
         errors = 4 * accumulated(table, unit_roundoff(dtype))
         if errors.max() > 1 and dtype != torch.float32:

@@ -9,6 +9,7 @@ import numpy as np
 from dfbench.checks.cases import STEPS, at_steps, judge_entries, worst_of
 from dfbench.checks.effect import with_effect
 from dfbench.checks.precision import TABLES, accumulated
+from dfbench.errors import Undefined
 from dfbench.levels import Array, Level
 from dfbench.outcome import Finding, claim, judge, skip
 from dfbench.readout import Reading
@@ -35,10 +36,13 @@ def point_error(table: Table) -> Array:
     return gap
 
 
-def describe(reading: Reading, j: int) -> str:
-    """Which state, at which step, has which mean and noise, and which it should have."""
-    mean, variance = reading.table.point_response()
-    level = reading.table.levels[j]
+def describe(reading: Reading, table: Table, j: int) -> str:
+    """Which state, at which step, has which mean and noise, and which it should have.
+
+    Of the table, or the part of it whose outputs exist.
+    """
+    mean, variance = table.point_response()
+    level = table.levels[j]
     place = (
         f"sample after step {reading.steps[-1]}"
         if j == reading.table.nfe
@@ -69,9 +73,11 @@ def bookkeeping(subject: Sampler, counts: Sequence[int]) -> Finding:
 
     def at(n: int) -> Finding:
         reading, session = subject.affine_reading(n), subject.session(n)
-        error = point_error(reading.table)
-        known = [session.precision(level) for level in reading.table.levels]
-        bound = accumulated(reading.table, TABLES, levels=known)
+        exists = _outputs_that_exist(reading.table)
+        table = reading.table.until(exists)
+        error = point_error(table)
+        known = [session.precision(level) for level in table.levels]
+        bound = accumulated(table, TABLES, levels=known)
         derivation = "round-off of float32 tables carried through the steps (u = 2⁻²⁴)"
         if not subject.traits.exact_on_points:
             # the method itself does not keep the moments exactly: held to its reference
@@ -79,7 +85,7 @@ def bookkeeping(subject: Sampler, counts: Sequence[int]) -> Finding:
             if reference is None:
                 why = "the method does not keep the moments by design; no reference known"
                 return skip(why, "not asked")
-            bound = bound + 1.001 * point_error(reference.table)
+            bound = bound + 1.001 * point_error(reference.table.until(exists))
             derivation += ", plus the deviation of the reference method on the same levels"
         first = int(np.argmax(error > bound))
         found = judge_entries(
@@ -88,13 +94,31 @@ def bookkeeping(subject: Sampler, counts: Sequence[int]) -> Finding:
             unit="of the state's size",
             derivation=derivation,
             failing={
-                "where": f"{n} steps, {describe(reading, first)}",
+                "where": f"{n} steps, {describe(reading, table, first)}",
                 "counterexample": {"steps": n},
             },
         )
+        if exists < reading.table.nfe:
+            if found.verdict == "fail":
+                return found
+            return skip(
+                f"evaluation {exists} asks for an output that data at a point do not have, at "
+                f"σ/α = {table.levels[exists].ratio:g}: `identity` asks of what comes after it",
+                "not asked",
+            )
         return with_effect(found, reading.table, session.reference())
 
     return worst_of(at_steps(subject.counts(counts), at))
+
+
+def _outputs_that_exist(table: Table) -> int:
+    """How many, before the first that data at a point do not have: ε, and so u, at σ = 0."""
+    for i, level in enumerate(table.evaluated):
+        try:
+            table.affine("x", table.prediction, level)
+        except Undefined:
+            return i
+    return table.nfe
 
 
 def _misinformed(size: float) -> Sampler:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dfbench.errors import NotAffine, SubjectError, Unsupported
+from dfbench.errors import NotAffine, SubjectError, Undefined, Unsupported
 from dfbench.levels import Array
 from dfbench.outcome import Finding, deciding, inconclusive, judge, skip
 from dfbench.protocols import VALUES
@@ -18,6 +18,16 @@ from dfbench.protocols import VALUES
 #: The step counts that people use, the fewest first.
 STEPS = (*sorted(VALUES["steps"]), 100)
 NOT_RUN = skip("no step count could be run", "not asked")
+
+
+def if_defined(
+    ask: Callable[[Any, Sequence[int]], Finding], subject: Any, counts: Sequence[int]
+) -> Finding:
+    """A check at some step counts; skipped where a prediction does not exist that it needs."""
+    try:
+        return ask(subject, counts)
+    except Undefined as reason:
+        return skip(str(reason), "not asked")
 
 
 def at_steps(counts: Iterable[int], look: Callable[[int], Finding]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from dfbench.checks.bookkeeping import bookkeeping, told_level
-from dfbench.checks.cases import judge_entries
+from dfbench.checks.cases import if_defined, judge_entries
 from dfbench.checks.identity import coefficient_sizes, identity
 from dfbench.checks.landing import landing
 from dfbench.checks.levels import levels
@@ -61,7 +61,7 @@ def _asked(subject: Sampler, kind: str) -> Iterator[Finding]:
     given = subject.on_grids(kind)
     if not given:
         return
-    own = {id: ask(subject, STEPS) for id, ask in ASKED.items()}
+    own = {id: if_defined(ask, subject, STEPS) for id, ask in ASKED.items()}
     for said, sampler in given.items():
         if isinstance(sampler, str):
             yield fail(f"{said}: {sampler}", harm="options")

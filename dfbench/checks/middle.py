@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dfbench.checks.bookkeeping import bookkeeping, told_level
+from dfbench.checks.cases import if_defined
 from dfbench.checks.identity import identity
 from dfbench.checks.landing import landing
 from dfbench.errors import Unsupported
@@ -57,7 +58,9 @@ def middle_check(subject: Sampler) -> Finding:
 
 
 def _asked(subject: Sampler) -> Iterator[Finding]:
-    right = {id: ask for id, ask in ASKED.items() if ask(subject, STEPS).verdict == "pass"}
+    right = {
+        id: ask for id, ask in ASKED.items() if if_defined(ask, subject, STEPS).verdict == "pass"
+    }
     for by, said in WAYS.items():
         try:
             begun = subject.begun(by)

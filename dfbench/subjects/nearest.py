@@ -78,6 +78,8 @@ def candidates(stochastic: bool) -> tuple[tuple[str, tuple[tuple[str, Any], ...]
             yield name, {}
         for solver in ("heun", "midpoint", "rk4"):
             yield "flow_matching", {"solver": solver}
+        for solver in ("heun", "heun3", "rk4", "three-eighths"):  # the network is asked at σ = 0
+            yield "flow_matching", {"solver": solver, "to_the_end": True}
         for name in ("dpm_solver_multistep", "dpm_solver_pp_multistep"):
             yield from ((name, options) for options in multistep)
         for name in ("dpm_solver", "dpm_solver_pp", "deis", "lms", "ipndm", "unipc"):
