@@ -19,9 +19,11 @@ from analytic.information import (
 from dfbench.charts.drawing import frame
 from dfbench.charts.look import COLOURS
 from dfbench.levels import Array, Grid
-from dfbench.literature.parts import within
-from dfbench.literature.statement import row, worst_of
-from dfbench.outcome import Finding
+from dfbench.literature.limits import limit
+from dfbench.literature.parts import decided, within
+from dfbench.literature.points import points
+from dfbench.literature.statement import largest_of, row
+from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
 from dfbench.schedules import at_log_snr
 from dfbench.table import Table
@@ -29,6 +31,9 @@ from dfbench.testing import floats, grids, mixtures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+PLANE = GaussianMixture.isotropic([0.4, 0.6], [[-1.0, 0.2], [0.8, 0.9]], [0.5, 1.0])
+OVAL = GaussianMixture.diagonal([1.0], [[0.3, -0.2]], [[0.3, 2.0]])
 
 Steps = Callable[[Grid], Table]  # the reverse chain as a table of x-predictions
 
@@ -79,6 +84,56 @@ def figure(finding: Finding) -> Figure:
     return fig
 
 
+@within(1e-11, "nats", "quadrature to 1e-11 in z, 8 Gauss–Legendre nodes per unit of λ")
+def equality(target: GaussianMixture, low: float) -> float:
+    """½ ∫ E|ε̂ − ε|² dλ = I(λ_max) − I(λ_min)."""
+    ends = mutual_information(target, [low, low + 4])
+    return float(abs(diffusion_loss(target, low, low + 4) - np.diff(ends)[0]))
+
+
+@within(1e-11, "nats", "quadrature to 1e-11 in z, 8 Gauss–Legendre nodes per unit of λ")
+def pointwise(target: GaussianMixture, low: float, u: float) -> float:
+    """The same at one x: KL(q(z_0|x) | p) − KL(q(z_1|x) | p)."""
+    x, width = target.means[0] + u * np.arange(1, target.dim + 1), 2.0 / target.dim
+    ends = [point_information(target, x, at) for at in (low, low + width)]
+    return abs(diffusion_loss(target, low, low + width, x) - (ends[1] - ends[0]))
+
+
+@within(1e-10, "of the divergence", "quadrature to 1e-11 of the size of log p")
+def divergence_of_points(target: GaussianMixture, log_snr: float) -> float:
+    """KL(q(z|x) | p(z)) at every one of some points: I(x; z) in the mean; of N(μ, S) in closed form
+    at any x, ½ Σ (σ²/V − 1 − log σ²/V + α² (x − μ)²/V), V = α² S + σ²."""
+    alpha, sigma = at_log_snr(log_snr)
+    normal = GaussianMixture.diagonal([1.0], target.means[:1], [np.arange(1, target.dim + 1) / 2])
+    points = [point_information(target, x, log_snr) for x in target.means]
+    mean, whole = target.weights @ points, float(mutual_information(target, log_snr))
+    total = alpha**2 * normal.spectra[0] + sigma**2
+    part = sigma**2 / total
+    far = alpha**2 * (target.means[-1] - target.means[0]) ** 2 / total
+    closed = 0.5 * (part - 1 - np.log(part) + far).sum()
+    found = point_information(normal, target.means[-1], log_snr)
+    return float(max(abs(mean - whole) / (1 + whole), abs(found - closed) / (1 + closed)))
+
+
+@within(0.0, "nats", "an upper sum of a falling integrand")
+def slack(steps: Steps, target: GaussianMixture, grid: Grid) -> float:
+    """−gap: negative on every grid."""
+    lam = grid.log_snr
+    loss = divergences(steps(grid), target).sum()
+    return float(diffusion_loss(target, lam[0], lam[-1]) / loss - 1)
+
+
+@within(2e-5, "of the limit", "the limit of four step counts: (|Δλ|/2)⁴ of the next terms")
+def rate(steps: Steps, target: GaussianMixture) -> float:
+    """T · gap as T grows, over Λ/4 ∫ SNR² E|Cov|² dλ."""
+    low, high = (-3.0, 3.0) if target.dim == 1 else (-2.0, 0.0)
+    counts = [int(n * (high - low)) for n in (4, 6, 8, 12)]
+    true, found = diffusion_loss(target, low, high), []
+    for count in counts:
+        found.append(count * (divergences(steps(even(low, high, count)), target).sum() - true))
+    return float(abs(limit(counts, found) / elbo_gap_rate(target, low, high) - 1))
+
+
 @row(
     "22",
     r"-\log p(x)=\mathrm{KL}(z_1)+\tfrac12\int\mathbb E|\hat\epsilon-\epsilon|^2d\lambda"
@@ -91,49 +146,40 @@ def figure(finding: Finding) -> Figure:
     "for Gaussian data the exact reverse variance makes it an equality at any T",
     subject=ddpm,
     control=ddpm,
-    control_size=0.02,
+    control_size=1e-5,
     figure=figure,
 )
 def check(steps: Steps) -> Finding:
-    """Continuous time pointwise (I-MMSE), the gap's sign on any grid, and its limit."""
-
-    @within(1e-9, "nats", "quadrature to 1e-11 in z, 8 Gauss–Legendre nodes per unit of λ")
-    def equality(target: GaussianMixture, low: float) -> float:
-        """½ ∫ E|ε̂ − ε|² dλ = I(λ_max) − I(λ_min)."""
-        ends = mutual_information(target, [low, low + 4])
-        return float(abs(diffusion_loss(target, low, low + 4) - np.diff(ends)[0]))
-
-    @within(1e-8, "nats", "the same")
-    def pointwise(target: GaussianMixture, low: float, u: float) -> float:
-        """The same at one x: KL(q(z_0|x) | p) − KL(q(z_1|x) | p)."""
-        x = target.means[0] + u
-        ends = [point_information(target, x, at) for at in (low, low + 2)]
-        return abs(diffusion_loss(target, low, low + 2, x) - (ends[1] - ends[0]))
-
-    @within(0.0, "nats", "an upper sum of a falling integrand")
-    def slack(target: GaussianMixture, grid: Grid) -> float:
-        """−gap: negative on every grid."""
-        lam = grid.log_snr
-        loss = divergences(steps(grid), target).sum()
-        return float(diffusion_loss(target, lam[0], lam[-1]) / loss - 1)
-
-    @within(1e-3, "of the limit", "the next term, O(1/T²), with |Δλ| ≤ 0.06")
-    def limit(target: GaussianMixture) -> float:
-        """T · gap at T = 150 and 300, extrapolated, over its limit."""
-        true = diffusion_loss(target, -4.0, 4.0)
-        gaps = [table.nfe * (divergences(table, target).sum() - true) for table in chains]
-        return float(abs((2 * gaps[1] - gaps[0]) / elbo_gap_rate(target, -4.0, 4.0) - 1))
-
-    chains = [steps(even(-4, 4, count)) for count in (150, 300)]
+    """Continuous time (I-MMSE) in the mean and at every x, the gap's sign on any grid, and its
+    limit: for one component and several, on the line and in the plane."""
     line = mixtures(dim=1, smallest=0.2)
-    one = mixtures(max_components=1)
-    found = worst_of(
-        equality.for_all(examples=10, target=line, low=floats(-5, 3)),
-        pointwise.for_all(examples=4, target=line, low=floats(-3, 2), u=floats(-1, 1)),
-        slack.for_all(examples=12, target=line, grid=grids(2, 6, -5, 5)),
-        limit.for_all(examples=10, target=one),
-    )
-    return replace(found, **_example(steps))
+    parts = {
+        "continuous time off I(x; z)": equality.for_all(
+            examples=10, target=line, low=floats(-5, 3)
+        ),
+        "at one x, on the line": pointwise.for_all(
+            examples=4, target=line, low=floats(-3, 2), u=floats(-1, 1)
+        ),
+        "at one x, in the plane": judge(
+            pointwise(PLANE, -1.0, 0.4),
+            pointwise.bound,
+            unit=pointwise.unit,
+            derivation=pointwise.derivation,
+        ),
+        "divergence at every point": divergence_of_points.for_all(
+            examples=4, target=points(), log_snr=floats(-3, 2)
+        ),
+        "an upper bound": slack.for_all(steps, examples=12, target=line, grid=grids(2, 6, -5, 5)),
+        "rate of the gap": rate.for_all(steps, examples=6, target=mixtures(dim=1, smallest=0.3)),
+        "rate of the gap in the plane": largest_of(
+            {"two components": rate(steps, PLANE), "one, of unequal widths": rate(steps, OVAL)},
+            rate.bound,
+            unit=rate.unit,
+            derivation=rate.derivation,
+        ),
+    }
+    example = _example(steps)
+    return decided(parts, example["quantities"], example["series"])
 
 
 def _example(steps: Steps) -> dict[str, Any]:

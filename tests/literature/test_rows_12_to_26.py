@@ -1,13 +1,17 @@
 """Learning targets and losses: parts of checks whose control is not the claim's own."""
 
 import numpy as np
+import pytest
 
 from analytic import GaussianMixture
+from analytic.information import elbo_gap_rate, mmse, point_information
 from dfbench.levels import Level
 from dfbench.literature import c14_denoising_score_matching as c14
 from dfbench.literature import c15_conditional_flow_matching as c15
 from dfbench.literature import c17_every_loss_is_a_weighting as c17
 from dfbench.literature import c18_training_schedule as c18
+from dfbench.literature import c22_elbo_gap as c22
+from dfbench.literature.calculus import gauss_legendre
 from dfbench.losses import denoising_score_matching
 from dfbench.predictions import mse_factor
 from dfbench.schedules import Cosine, FlowMatching
@@ -91,3 +95,30 @@ def test_a_weight_of_v_that_is_right_on_variance_preserving_scales_only_is_seen(
 
     assert gap("cosine") < c17.BOUND
     assert min(gap("variance exploding"), gap("flow matching"), gap("sub-VP")) > 1e-3
+
+
+def test_a_rate_of_the_gap_that_is_right_for_one_component_only_is_seen(monkeypatch):
+    """Of the square of the mean of the posterior's variance, which one Gaussian has everywhere."""
+
+    def wrong(target, low, high):
+        lam, weight = gauss_legendre(8, low, high, panels=6)
+        return (high - low) / 4 * weight @ (np.exp(lam) * mmse(target, lam)) ** 2
+
+    one = GaussianMixture.isotropic([1.0], [[0.5]], 0.4)
+    two = GaussianMixture.isotropic([0.4, 0.6], [[-1.0], [1.0]], [0.2, 0.4])
+    assert wrong(one, -3, 3) == pytest.approx(elbo_gap_rate(one, -3, 3), rel=1e-9)
+    monkeypatch.setattr(c22, "elbo_gap_rate", wrong)
+    assert c22.rate(c22.ddpm(), one) < c22.rate.bound
+    assert c22.rate(c22.ddpm(), two) > 1e3 * c22.rate.bound
+
+
+def test_a_divergence_that_forgets_where_the_point_is_is_seen(monkeypatch):
+    """That of the mean of the data for all: right where there is one point."""
+
+    def wrong(target, x, log_snr):
+        return point_information(target, target.mean, log_snr)
+
+    monkeypatch.setattr(c22, "point_information", wrong)
+    assert c22.divergence_of_points(GaussianMixture.points([[0.3, 0.1]]), 0.5) < 1e-10
+    assert c22.divergence_of_points(PAIR, 0.5) > 0.01
+    assert c22.pointwise(c22.PLANE, -1.0, 0.4) > 0.01
