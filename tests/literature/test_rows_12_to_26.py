@@ -11,6 +11,8 @@ from dfbench.literature import c15_conditional_flow_matching as c15
 from dfbench.literature import c17_every_loss_is_a_weighting as c17
 from dfbench.literature import c18_training_schedule as c18
 from dfbench.literature import c22_elbo_gap as c22
+from dfbench.literature import c25_reflow as c25
+from dfbench.literature import reflow_in_the_plane as plane
 from dfbench.literature.calculus import gauss_legendre
 from dfbench.losses import denoising_score_matching
 from dfbench.predictions import mse_factor
@@ -122,3 +124,14 @@ def test_a_divergence_that_forgets_where_the_point_is_is_seen(monkeypatch):
     assert c22.divergence_of_points(GaussianMixture.points([[0.3, 0.1]]), 0.5) < 1e-10
     assert c22.divergence_of_points(PAIR, 0.5) > 0.01
     assert c22.pointwise(c22.PLANE, -1.0, 0.4) > 0.01
+
+
+def test_pairs_with_the_right_marginals_that_are_not_the_flows_are_seen():
+    """Noise that is turned before it is carried: the marginals hold, the balance does not."""
+    right, quarter = c25.sampler(), np.array([[0.0, -1.0], [1.0, 0.0]])
+    target = plane.LAWS["two modes"]
+    assert plane.balance(target, right(target, plane.Z)) < 1e-5
+    turned = right(target, plane.Z @ quarter)
+    assert plane.marginal(target, turned) < 1e-5
+    assert plane.balance(target, turned) > 0.1
+    assert plane.dearer(target, turned) > 0
