@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,20 @@ from hypothesis import strategies as st
 from analytic import GaussianMixture
 from dfbench.charts.drawing import curves, frame
 from dfbench.charts.look import COLOURS
-from dfbench.convergence import fit
 from dfbench.grids import regular
 from dfbench.levels import Array, Grid, Level, grid_of
-from dfbench.literature.parts import within
-from dfbench.literature.statement import largest, row, worst_of
-from dfbench.outcome import Finding, judge
+from dfbench.literature.limits import (
+    BOUND,
+    DERIVATION,
+    WAVES,
+    characteristic,
+    law_gap,
+    limit,
+    of_table,
+)
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import largest_of, row
+from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.table import Table
 from dfbench.testing import floats, levels_pairs
@@ -29,8 +38,9 @@ if TYPE_CHECKING:
 CHURNS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 ENDS = (-6.0, 6.0)  # λ of the runs
 VARIANCES = np.geomspace(0.05, 20.0, 13)  # of the data
-SLACK = 0.15
-LINE = GaussianMixture.isotropic([0.6, 0.4], [[-1.0], [1.0]], [0.09, 0.16])
+STEPS = (64, 96, 128, 192, 256, 384)
+WIDTHS = 0.1 / np.array([1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
+LINE = GaussianMixture.isotropic([0.6, 0.4], [[-1.0], [1.5]], [0.09, 0.16])  # off centre
 PLANE = GaussianMixture.isotropic([0.4, 0.35, 0.25], [[-1.2, 0], [1, 0.9], [0.8, -1]], 0.02)
 
 Churn = Callable[[Grid, float], Table]  # levels and the fraction undone → the table
@@ -71,20 +81,22 @@ def start_left(table: Table) -> float:
     return float((laws[1] - laws[0]) / v_end)
 
 
-def reversed_and_noised(width: float) -> tuple[float, float]:
-    """A DDIM step of length Δλ towards noise, against forward noising, in one dimension.
+def reversed_and_noised(now: float, width: float) -> Array:
+    """A DDIM step from λ towards noise, by Δλ, less forward noising, over Δλ.
 
-    The W₂ distance of the two laws, by quantiles; and the RMS distance of the samples.
+    Of the law E e^{iωz}, by the trapezoidal rule in z; and of the samples, the mean square of
+    their distance.
     """
-    to, now = regular(-width, 0.0, 1)
-    p = (np.arange(400) + 0.5) / 400
-    z = LINE.diffused(*now).quantile(p)
-    back = trajectory("ddim", LINE, grid_of([now, to]), z=z[:, None])
-    z_back = back.samples[:, 0]
-    distance = np.sqrt(np.mean((np.sort(z_back) - LINE.diffused(*to).quantile(p)) ** 2))
-    scale = to.alpha / now.alpha
-    fresh2 = (to.sigma - scale * now.sigma) * (to.sigma + scale * now.sigma)
-    return float(distance), float(np.sqrt(np.mean((z_back - scale * z) ** 2) + fresh2))
+    to, at = regular(now - width, now, 1)
+    law = LINE.diffused(*at)
+    z = np.linspace(-1, 1, 1201) * float(np.max(np.abs(law.means) + 8 * np.sqrt(law.spectra)))
+    mass = np.exp(law.log_density(z[:, None])) * (z[1] - z[0])
+    back = trajectory("ddim", LINE, grid_of([at, to]), z=z[:, None]).samples[:, 0]
+    found = mass @ np.exp(1j * np.outer(back, WAVES)) - characteristic(LINE.diffused(*to))
+    scale = to.alpha / at.alpha
+    fresh2 = (to.sigma - scale * at.sigma) * (to.sigma + scale * at.sigma)
+    apart = mass @ (back - scale * z) ** 2 + fresh2
+    return np.append(found, apart / to.sigma**2) / width
 
 
 def draw(finding: Finding) -> Figure:
@@ -122,11 +134,11 @@ def draw(finding: Finding) -> Figure:
     "the fraction is one of log-SNR",
     subject=churn,
     control=lambda size: churn(1.0 + size),
-    control_size=1e-2,
+    control_size=5e-11,
     figure=draw,
 )
 def check(churned: Churn) -> Finding:
-    """Coefficients of the composition, orders of the law's error, and the reversed step."""
+    """Coefficients of the composition, the law as the steps vanish, and the reversed step."""
 
     @within(1e-12, "of the state's size", "round-off in float64 over √c")
     def gap(step: Grid, fraction: float) -> float:
@@ -136,38 +148,43 @@ def check(churned: Churn) -> Finding:
         return float(np.abs(off).max() / np.hypot(*step[1]))
 
     composed = gap.for_all(step=levels_pairs(), fraction=floats(0.01, 0.95) | st.just(0.0))
-    steps, orders = (48, 64, 96, 128, 192), {}
+    gaussian, modes = {}, {}
     for c in (0.0, 0.3, 0.5, 0.8):
-        errors = [law_error(churned(regular(*ENDS, n), c)) for n in steps]
-        orders[f"order of the law's error, churn {c:g}"] = fit(steps, errors, 1e-13).order
-    first = judge(
-        largest(abs(order - 1) for order in orders.values()),
-        SLACK,
-        unit="order",
-        derivation="O(Δ²) a step is order 1; the next term is fitted too",
-    )
-    widths = np.array([0.2, 0.15, 0.1, 0.07, 0.05])
-    law, samples = np.array([reversed_and_noised(w) for w in widths]).T
-    orders["order of the step: law of reversed DDIM"] = fit(1 / widths, law, 1e-14).order
-    orders["order of the step: its samples"] = fit(1 / widths, samples, 1e-14).order
-    second = judge(
-        largest(
-            abs(orders["order of the step: law of reversed DDIM"] - 2),
-            abs(orders["order of the step: its samples"] - 0.5),
-        ),
-        SLACK,
-        unit="order",
-        derivation="the laws agree to O(Δ²), the samples are the size of the noise, √Δ, apart",
-    )
+        errors = [churned(regular(*ENDS, n), c).response(VARIANCES) for n in STEPS]
+        gaussian[f"churn {c:g}"] = float(np.abs(limit(STEPS, errors)).max())
+        for low, high in ((-2.5, -1.0), (0.0, 1.5)):
+            step = of_table(lambda grid, c=c: churned(grid, c))  # type: ignore[misc]
+            name = f"churn {c:g}, λ from {low:g} to {high:g}"
+            modes[name] = law_gap(step, LINE, partial(regular, low, high))
+    back = {}
+    for now in (-2.0, 0.0, 2.0):
+        found = limit([1 / w for w in WIDTHS], [reversed_and_noised(now, w) for w in WIDTHS])
+        back[f"law, λ = {now:g}"] = float(np.abs(found[:-1]).max())
+        back[f"samples, λ = {now:g}"] = float(abs(found[-1] - 1))
     series = _costs(churned) | _pictures()
     left = dict(zip(CHURNS, series["start left"], strict=True))
-    quantities = orders | {
-        f"share left of an error at the start, churn {c:g}": left[c] for c in (0, 0.5)
-    }
+    quantities = {f"share left of an error at the start, churn {c:g}": left[c] for c in (0, 0.5)}
     for c, error in zip(CHURNS, series["error, 24 steps"], strict=True):
         if c in (0.0, 0.5, 0.8):
             quantities[f"relative error of the spread in 24 steps, churn {c:g}"] = error
-    return worst_of(composed, first, second, series=series, quantities=quantities)
+    parts = {
+        "coefficients of the composition": composed,
+        "law of Gaussian data": largest_of(
+            gaussian,
+            2e-5,
+            unit="of the deviation, as the steps vanish",
+            derivation="the limit of six step counts: the last two extrapolations differ by less",
+        ),
+        "law of two modes": largest_of(modes, BOUND, unit="of E e^{iωz}", derivation=DERIVATION),
+        "the reversed step": largest_of(
+            back,
+            1e-6,
+            unit="of the change per unit of λ",
+            derivation="the limit of six widths Δ ≤ 0.1, (Δ/2)⁶ of derivatives up to 10; the laws "
+            "agree to O(Δ²), the samples are √Δ σ apart",
+        ),
+    }
+    return decided(parts, quantities, series)
 
 
 def _costs(churned: Churn) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ from dfbench.charts.look import MARKS
 from dfbench.grids import uniform_t
 from dfbench.levels import Grid
 from dfbench.literature.c37_reverse_sde_with_eta import LIMIT, marginal_error
-from dfbench.literature.limits import BOUND, DERIVATION, OneStep, law_gap, limit
+from dfbench.literature.limits import BOUND, DERIVATION, law_gap, limit, of_table
 from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import largest_of, row
 from dfbench.outcome import Finding
@@ -58,15 +58,9 @@ def euler_maruyama(score: float = 1.0) -> Interpolant:
     return table
 
 
-def one_step(sde: Interpolant, noise: Callable[[float], float]) -> OneStep:
-    """A step of the table, for any state."""
-
-    def step(model: Any, z: Any, grid: Grid, normal: Any) -> Any:
-        table = sde(grid, noise)
-        start, of_eps, *of_noise = table.rows[-1]
-        return start * z + of_eps * model(z, grid[0]).eps + sum(w * normal() for w in of_noise)
-
-    return step
+def noised(sde: Interpolant, noise: Callable[[float], float], grid: Grid) -> Table:
+    """The arguments the other way round."""
+    return sde(grid, noise)
 
 
 def draw(finding: Finding) -> Figure:
@@ -109,7 +103,8 @@ def check(sde: Interpolant) -> Finding:
             series[f"ε = {name}"] = sizes
             quantities[f"ε = {name}, 64 steps: relative error of the spread"] = sizes[1]
             run = partial(uniform_t, schedule, t_start=0.8, t_stop=0.2)
-            modes[f"{of}, ε = {name}"] = law_gap(one_step(sde, noise), LINE, run)
+            step = of_table(partial(noised, sde, noise))
+            modes[f"{of}, ε = {name}"] = law_gap(step, LINE, run)
 
     @within(1e-12, "of the state's size", "round-off in float64")
     def gap(schedule: Schedule, eta: float, n: int) -> float:

@@ -12,6 +12,7 @@ from analytic import GaussianMixture
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers.method import Model, Noise, Output
+from dfbench.table import Table
 
 BOUND = 5e-7
 DERIVATION = (
@@ -57,6 +58,18 @@ def expected(step: OneStep, target: GaussianMixture, grid: Grid) -> Array:
             value = np.einsum("nkw,k->nw", later(ends), _MASS / _MASS.sum())
     mass = np.exp(laws[0].log_density(nodes[:, None])) * (nodes[1] - nodes[0])
     return np.asarray(mass @ value)
+
+
+def of_table(table_of: Callable[[Grid], Table]) -> OneStep:
+    """A step of a method of which there is the table, of x̂ or ε̂."""
+
+    def step(model: Model, z: Any, grid: Grid, noise: Noise) -> Any:
+        table = table_of(grid)
+        start, of_output, *of_noise = table.rows[-1]
+        output = getattr(model(z, grid[0]), table.prediction)
+        return start * z + of_output * output + sum(w * noise() for w in of_noise)
+
+    return step
 
 
 def characteristic(law: GaussianMixture) -> Array:
