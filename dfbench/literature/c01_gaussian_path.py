@@ -70,7 +70,7 @@ def figure(finding: Finding) -> Figure:
     condition="x and ε are independent; the control adds noise of another variance",
     subject=diffuse,
     control=lambda size: diffuse(1 + size),
-    control_size=1e-6,
+    control_size=5e-10,
     figure=figure,
 )
 def check(law: Diffuse) -> Finding:

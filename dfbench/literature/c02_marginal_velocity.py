@@ -82,7 +82,7 @@ def marginal_gap(field: VelocityOf, target: GaussianMixture, schedule: Schedule,
     condition="σ_t > 0; the control takes a wrong rate of the noise",
     subject=velocity,
     control=lambda size: velocity(1 + size),
-    control_size=1e-6,
+    control_size=5e-9,
 )
 def check(field: VelocityOf) -> Finding:
     """Along the conditional path by differences, and its posterior mean by quadrature."""

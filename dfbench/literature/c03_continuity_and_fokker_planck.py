@@ -78,7 +78,7 @@ def figure(finding: Finding) -> Figure:
     condition="u_t, f_t and g_t are those of the path; a wrong field leaves a residual",
     subject=Fields,
     control=lambda size: Fields(1 + size, 1 + size),
-    control_size=1e-6,
+    control_size=6e-8,
     figure=figure,
 )
 def check(fields: Fields) -> Finding:

@@ -109,7 +109,7 @@ def in_space(formula: FromScore, target: GaussianMixture, level: Level) -> float
     condition="α_t, σ_t > 0 and Gaussian noise; the control takes another variance of the noise",
     subject=tweedie,
     control=lambda size: tweedie(1 + size),
-    control_size=1e-6,
+    control_size=1.5e-9,
 )
 def check(formula: FromScore) -> Finding:
     """By quadrature over the posterior in one dimension; the closed forms in up to three."""

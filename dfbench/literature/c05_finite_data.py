@@ -90,7 +90,7 @@ def _cloud(d: int) -> st.SearchStrategy[Array]:
     condition="the sum is over all points, with their weights; the control counts one more",
     subject=of_mixture,
     control=lambda size: of_mixture(1 + size),
-    control_size=1e-6,
+    control_size=6e-12,
     figure=figure,
 )
 def check(denoise: Denoiser) -> Finding:

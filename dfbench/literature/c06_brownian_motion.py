@@ -109,7 +109,7 @@ def _spans() -> st.SearchStrategy[Spans]:
     condition="increments over disjoint times are independent; the control makes all draws so",
     subject=BrownianNoise,
     control=_broken,
-    control_size=1e-6,
+    control_size=6e-13,
 )
 def check(noise: BrownianNoise) -> Finding:
     """Exact covariances for any intervals; tables of Euler–Maruyama without and with noise."""

@@ -91,7 +91,7 @@ def figure(finding: Finding) -> Figure:
     "the score term spreads it",
     subject=Extension,
     control=lambda size: Extension(1 - size),
-    control_size=1e-6,
+    control_size=6e-8,
     figure=figure,
 )
 def check(sde: Extension) -> Finding:

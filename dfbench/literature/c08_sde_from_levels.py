@@ -107,7 +107,7 @@ def inverse_gap(sde: SDE, schedule: Schedule, t: float) -> float:
     "has another g²",
     subject=of_schedule,
     control=lambda size: of_schedule(1 + size),
-    control_size=1e-6,
+    control_size=6e-12,
 )
 def check(sde: SDE) -> Finding:
     """Against the printed formulas, differences of the levels, and the levels it leads back to."""

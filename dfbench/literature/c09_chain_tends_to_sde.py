@@ -103,7 +103,7 @@ def figure(finding: Finding) -> Figure:
     condition="β(t) is kept and β_n = β(t_n)/N; the control keeps another β",
     subject=ddpm_chain,
     control=lambda size: ddpm_chain(1 + size),
-    control_size=1e-3,
+    control_size=1e-6,
     figure=figure,
 )
 def check(chain: DiscreteChain) -> Finding:

@@ -127,7 +127,7 @@ def figure(finding: Finding) -> Figure:
     condition="any coupling of x and y; z_t has a density. The control takes a wrong rate of y",
     subject=TwoSided,
     control=lambda size: TwoSided(1 + size),
-    control_size=1e-6,
+    control_size=6e-8,
     figure=figure,
 )
 def check(field: TwoSided) -> Finding:

@@ -121,7 +121,7 @@ def figure(finding: Finding) -> Figure:
     "best one only where E|·|⁴/(E|·|²)² does not depend on λ",
     subject=lambda: log_snr_density,
     control=broken,
-    control_size=1e-3,
+    control_size=3e-7,
     figure=figure,
 )
 def check(density: Density) -> Finding:

@@ -62,7 +62,7 @@ def figure(finding: Finding) -> Figure:
     "with λ counted from the variance of the data they are further apart",
     subject=derived,
     control=broken,
-    control_size=1e-6,
+    control_size=3e-10,
     figure=figure,
 )
 def check(weights: dict[str, Function]) -> Finding:

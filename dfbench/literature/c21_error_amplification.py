@@ -69,7 +69,7 @@ def figure(finding: Finding) -> Figure:
     "what x-prediction amplifies at low noise is ε̂, not the sample x̂",
     subject=lambda: affine,
     control=broken,
-    control_size=1e-6,
+    control_size=5e-12,
     figure=figure,
 )
 def check(convert: Affine) -> Finding:

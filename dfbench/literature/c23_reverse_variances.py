@@ -58,7 +58,7 @@ def reverse_std(variance: float, grid: Grid) -> float:
     "data in between the exact variance is in between",
     subject=lambda: ddpm,
     control=broken,
-    control_size=1e-3,
+    control_size=1.5e-10,
 )
 def check(noise: StepNoise) -> Finding:
     """What the steps draw, against the conditional law."""

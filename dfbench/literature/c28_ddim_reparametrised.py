@@ -53,7 +53,7 @@ def reparametrised(error: float = 0.0) -> Reparametrised:
     condition="σ > 0 for x̂ and α > 0 for ε̂, where the rescaled state exists",
     subject=reparametrised,
     control=reparametrised,
-    control_size=1e-9,
+    control_size=1e-10,
 )
 def check(rescaled: Reparametrised) -> Finding:
     """Coefficients of each of the three forms against DDIM's, in terms of the same output x̂."""

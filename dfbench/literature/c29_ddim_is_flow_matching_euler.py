@@ -47,7 +47,7 @@ def gap(schedule: Schedule, times: list[float]) -> float:
     "own velocity is not DDIM",
     subject=flow_schedule,
     control=flow_schedule,
-    control_size=1e-6,
+    control_size=5e-11,
 )
 def check(schedule: Schedule) -> Finding:
     """Equality of the two tables at any times, from pure noise to data."""

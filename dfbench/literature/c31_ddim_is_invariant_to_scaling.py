@@ -84,7 +84,7 @@ SLIDER = Slider(
     "scale; the Euler sampler of the probability flow is not invariant",
     subject=ddim_towards_euler,
     control=ddim_towards_euler,
-    control_size=1.0,
+    control_size=6e-11,
     figure=partial(SLIDER.panels, SCALES),
     slider=SLIDER,
 )

@@ -130,7 +130,7 @@ SLIDER = Slider(
     "again; and the data is centred: a mean μ adds (π²/8 − 1) μ² to the VP path alone",
     subject=of_gaussian,
     control=of_gaussian,
-    control_size=0.1,
+    control_size=0.02,
     figure=partial(SLIDER.panels, STILLS),
     slider=SLIDER,
 )

@@ -41,7 +41,7 @@ def ddim_and_renoise(grid: Grid) -> tuple[np.ndarray, float]:
     condition="the reverse variance is β̃; with β it is not",
     subject=ddpm_step,
     control=lambda size: ddpm_step(size),  # log-interpolated towards β
-    control_size=1.0,
+    control_size=4e-10,
 )
 def check(step: DDPMStep) -> Finding:
     """Coefficients of both, for any two levels on any scale."""

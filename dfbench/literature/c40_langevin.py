@@ -60,7 +60,7 @@ def draw(finding: Finding) -> Figure:
     condition="0 < ε < 2v; modes at least five deviations apart for the second formula",
     subject=langevin,
     control=lambda size: langevin(1 + size),
-    control_size=1e-4,
+    control_size=3e-10,
     figure=draw,
 )
 def check(chain: Method) -> Finding:

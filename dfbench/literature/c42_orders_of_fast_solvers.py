@@ -119,7 +119,7 @@ def draw(finding: Finding) -> Figure:
     "2; PNDM's weights are those of equal steps, hence 2 and not 4",
     subject=read,
     control=read,
-    control_size=1e-3,
+    control_size=5e-11,
     figure=draw,
 )
 def check(table_of: Read) -> Finding:

@@ -38,7 +38,7 @@ def from_sde(size: float = 0.0) -> Inverse:
     condition="the level at t = 0 comes along: (f, g) alone do not know (α_0, σ_0)",
     subject=from_sde,
     control=from_sde,
-    control_size=1e-6,
+    control_size=1e-7,
 )
 def check(inverse: Inverse) -> Finding:
     """There and back from levels, there and back from f and g², and one sampler either way."""

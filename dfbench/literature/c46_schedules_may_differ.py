@@ -96,7 +96,7 @@ def draw(finding: Finding) -> Figure:
     condition="λ of sampling within the range of training, and the state rescaled at the input",
     subject=matched,
     control=matched,
-    control_size=1e-3,
+    control_size=6e-8,
     figure=draw,
 )
 def check(adapter: Adapter) -> Finding:

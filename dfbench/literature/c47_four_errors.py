@@ -87,7 +87,7 @@ def draw(finding: Finding) -> Figure:
     condition="Gaussian data; the score error is that of a model that learned another spectrum",
     subject=measured,
     control=measured,
-    control_size=1e-3,
+    control_size=1e-9,
     figure=draw,
 )
 def check(error: Error) -> Finding:

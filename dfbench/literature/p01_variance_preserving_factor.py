@@ -31,7 +31,7 @@ def power(exponent: float) -> ScaleFactor:
     where="at t = 0 and 1, and as a factor on α² and σ²; at t = ½ it gives α² + σ² = 2",
     subject=lambda: (power(1.0), power(0.5)),
     control=lambda size: (power(1.0), power(0.5 * (1 + size))),
-    control_size=1e-6,
+    control_size=2e-10,
 )
 def check(pair: tuple[ScaleFactor, ScaleFactor]) -> Finding:
     """α² + σ² = 1 for (c (1 − t), c t), which are then the levels that a change of scale gives."""

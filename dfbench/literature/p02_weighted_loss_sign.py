@@ -37,7 +37,7 @@ def rate(factor: float) -> Rate:
     "would be negative. KG writes −dλ/dt, and ½ in front, which changes no minimiser",
     subject=lambda: (rate(1.0), rate(-1.0)),
     control=lambda size: (rate(1.0), rate(-1.0 - size)),
-    control_size=1e-6,
+    control_size=6e-11,
 )
 def check(pair: tuple[Rate, Rate]) -> Finding:
     """Against ∫ w |ε̂−ε|² dλ from λ_min to λ_max for N(0, s) and w = 1, which is a closed form.

@@ -36,7 +36,7 @@ def times_alpha(power: float) -> Sigma:
     "σ_0 = 0; from σ_0 > 0, σ_0² comes under the root. α_t and ε_t are right",
     subject=lambda: (times_alpha(0.0), times_alpha(1.0)),
     control=lambda size: (times_alpha(0.0), times_alpha(1.0 + size)),
-    control_size=1e-3,
+    control_size=8e-11,
 )
 def check(pair: tuple[Sigma, Sigma]) -> Finding:
     """σ by quadrature of f and g² against the schedule's closed form."""

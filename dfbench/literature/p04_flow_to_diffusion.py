@@ -44,7 +44,7 @@ def to_diffusion(size: float = 0.0) -> Form:
     "ε = η g is left of it",
     subject=lambda: (to_diffusion(), to_diffusion()),
     control=lambda size: (to_diffusion(size), to_diffusion(size)),
-    control_size=1e-4,
+    control_size=3e-9,
 )
 def check(pair: tuple[Form, Form]) -> Finding:
     """f and g² against the moments of the SDE, α̇ = f α and (σ²)˙ = 2 f σ² + g² by differences;

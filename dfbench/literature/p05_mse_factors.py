@@ -42,7 +42,7 @@ def factors(size: float = 0.0) -> Factors:
     where="at every level with α > 0, on any scale of (α, σ), for u = ε − x",
     subject=lambda: (factors(), factors()),
     control=lambda size: (factors(size), factors(size)),
-    control_size=1e-6,
+    control_size=2e-10,
 )
 def check(pair: tuple[Factors, Factors]) -> Finding:
     """From the definitions with ε̂ = ε + 1 at one z, and from the package's conversions."""

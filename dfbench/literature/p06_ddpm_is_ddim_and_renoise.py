@@ -29,7 +29,7 @@ from dfbench.testing import levels_pairs
     "34. Not with HO's other variance β, nor if the way to λ + 2Δ is two DDIM steps",
     subject=lambda: (ddpm_step("beta"), ddpm_step("beta_tilde")),
     control=lambda size: (ddpm_step("beta"), ddpm_step(size)),  # interpolated towards β
-    control_size=1e-3,
+    control_size=5e-10,
 )
 def check(pair: tuple[DDPMStep, DDPMStep]) -> Finding:
     """Weights of z and of the output, and the noise, of one step on any scale."""

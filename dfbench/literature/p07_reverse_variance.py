@@ -45,7 +45,7 @@ def of_data(size: float = 0.0) -> Variance:
     "β σ_s²/σ_t², and in the limit of small steps both are right",
     subject=lambda: (lambda grid, variance: forward_beta(grid), of_data()),
     control=lambda size: (lambda grid, variance: forward_beta(grid), of_data(size)),
-    control_size=1e-3,
+    control_size=3e-8,
 )
 def check(pair: tuple[Variance, Variance]) -> Finding:
     """Against the conditional variance of z_s given z_t, by the Schur complement of their joint

@@ -46,7 +46,7 @@ def limit(size: float = 0.0) -> Velocity:
     "the path that starts at x_0",
     subject=lambda: (quotient, limit()),
     control=lambda size: (quotient, limit(size)),
-    control_size=1e-3,
+    control_size=6e-9,
 )
 def check(pair: tuple[Velocity, Velocity]) -> Finding:
     """u = α̇ E[x|z] + σ̇ E[ε|z] against the exact flow of Gaussians; the density at the end of the

@@ -66,7 +66,7 @@ def residual(
     "it spreads the data. The ODE holds either way",
     subject=lambda: (drift(), drift()),
     control=lambda size: (drift(size), drift(size)),
-    control_size=1e-3,
+    control_size=1e-9,
 )
 def check(pair: tuple[StepWeights, StepWeights]) -> Finding:
     """The Fokker–Planck equation of each, on mixtures."""

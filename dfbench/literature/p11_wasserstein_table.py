@@ -77,7 +77,7 @@ def draw(finding: Finding) -> Figure:
     "not for Heun, which the released code runs on N points: nearly twice its label",
     subject=lambda: (lambda scheme, label: float(label), per_interval()),
     control=lambda size: (lambda scheme, label: float(label), per_interval(size)),
-    control_size=0.01,
+    control_size=1e-9,
     figure=draw,
 )
 def check(pair: tuple[Spent, Spent]) -> Finding:
