@@ -152,7 +152,7 @@ def check(churned: Churn) -> Finding:
     for c in (0.0, 0.3, 0.5, 0.8):
         errors = [churned(regular(*ENDS, n), c).response(VARIANCES) for n in STEPS]
         gaussian[f"churn {c:g}"] = float(np.abs(limit(STEPS, errors)).max())
-        for low, high in ((-2.5, -1.0), (0.0, 1.5)):
+        for low, high in ((-2.5, -1.0), (0.0, 1.2)):
             step = of_table(lambda grid, c=c: churned(grid, c))  # type: ignore[misc]
             name = f"churn {c:g}, λ from {low:g} to {high:g}"
             modes[name] = law_gap(step, LINE, partial(regular, low, high))

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from dfbench.levels import Grid
+import numpy as np
+from hypothesis import strategies as st
+
+from analytic import GaussianMixture
+from analytic.information import expectation
+from dfbench.levels import Array, Grid
 from dfbench.literature.forms import on_both
 from dfbench.literature.parts import within
 from dfbench.literature.statement import printed
+from dfbench.losses import explicit_score_matching
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
-from dfbench.testing import floats
+from dfbench.testing import Field, fields, floats, mixtures
 
 Stationary = Callable[[float, float], float]  # variance of p, ε → variance of the chain's law
 SIGMA = 0.1
+SIGMAS = (0.1, 0.5, 2.0)  # of the objective
 
 
 def biased(size: float = 0.0) -> Stationary:
@@ -39,7 +47,8 @@ def biased(size: float = 0.0) -> Stationary:
     control_size=6e-11,
 )
 def check(pair: tuple[Stationary, Stationary]) -> Finding:
-    """A stationary variance is one that a step does not change: the table of two steps."""
+    """A stationary variance is one that a step does not change: the table of two steps; and the
+    objective is least at the score, whatever λ(i) > 0 are."""
 
     @within(1e-12, "relative change of the variance", "round-off in float64")
     def moved(form: Stationary, variance: float, step: float) -> float:
@@ -50,8 +59,28 @@ def check(pair: tuple[Stationary, Stationary]) -> Finding:
         after = table.law(variance - SIGMA**2, start_variance=before).variance[0]
         return float(abs(after / before - 1))
 
+    @within(1e-10, "of the objective", "quadrature to 1e-11 of the integral")
+    def objective(target: GaussianMixture, of: tuple[float, ...], field: Field) -> float:
+        """Σ λ(i) E|∇log p − (∇log p + φ)|² against Σ λ(i) E|φ|², and its slope along φ at φ = 0."""
+        total, truth, slope = 0.0, 0.0, 0.0
+        for weight, sigma in zip(of, SIGMAS, strict=True):
+
+            def terms(z: Array, sigma: float = sigma) -> Array:
+                true, step = target.score(z, 1.0, sigma), field(z)
+                both = [2 * explicit_score_matching(true + k * step, true) for k in (1, -1)]
+                return np.stack([*both, (step**2).sum(-1)], -1)
+
+            up, down, size = expectation(target.diffused(1.0, sigma), terms)
+            total, truth = total + weight * up, truth + weight * size
+            slope += weight * (up - down)
+        return float(max(abs(total - truth), abs(slope)) / (1e-9 + truth))
+
     excess = {f"excess variance at ε = {r:g} v": 1 / (1 - r / 2) - 1 for r in (0.01, 0.1, 1.0)}
-    return on_both(
+    weights = st.tuples(*(floats(0.1, 10.0) for _ in SIGMAS))
+    least = objective.for_all(
+        examples=8, target=mixtures(dim=1, smallest=0.3), of=weights, field=fields()
+    )
+    chain = on_both(
         moved,
         pair,
         holds=False,
@@ -59,3 +88,4 @@ def check(pair: tuple[Stationary, Stationary]) -> Finding:
         variance=floats(0.1, 10.0),
         step=floats(0.01, 1.8),
     )
+    return chain if least.verdict == "pass" else replace(least, quantities=chain.quantities)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dfbench.literature import PRINTED
+from dfbench.literature import p10_langevin_and_weighted_scores as p10
 from dfbench.literature import p11_wasserstein_table as p11
 from dfbench.samplers.method import Method
 
@@ -23,6 +24,23 @@ def test_a_corrected_form_that_is_the_printed_one_again_is_seen(number: int) -> 
     claim = PRINTED[number]
     printed, _ = claim.subject()
     assert (claim((printed, printed)).verdict == "pass") == claim.holds
+
+
+def test_an_interpolant_whose_noise_is_a_variance_is_seen():
+    """ε_t = η_t g_t², of the corrected form of P3."""
+    printed, right = PRINTED[3].subject()
+
+    class Variance(type(right)):
+        def epsilon(self, eta, g2):
+            return super().epsilon(eta, g2**2)
+
+    assert PRINTED[3]((printed, Variance(right.power))).verdict == "fail"
+
+
+def test_an_objective_that_does_not_ask_for_the_score_is_seen(monkeypatch):
+    """P10, of |s|² alone."""
+    monkeypatch.setattr(p10, "explicit_score_matching", lambda s, true: (s**2).sum(-1) / 2)
+    assert PRINTED[10](PRINTED[10].subject()).verdict == "fail"
 
 
 def test_a_table_of_wrong_errors_is_seen(monkeypatch):
