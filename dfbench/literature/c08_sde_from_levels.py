@@ -34,7 +34,7 @@ def published(schedule: Schedule, t: Array) -> tuple[Array, Array]:
         case LinearVP(low, high) | SubVP(low, high):
             beta, integral = low + t * (high - low), low * t + (high - low) * t**2 / 2
             full = isinstance(schedule, LinearVP)
-            return -beta / 2, beta if full else beta * (1 - np.exp(-2 * integral))
+            return -beta / 2, beta if full else -beta * np.expm1(-2 * integral)
         case VE(low, high):
             return zero, 2 * np.log(high / low) * (low * (high / low) ** t) ** 2
         case FlowMatching():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
+from scipy.integrate import quad
 
 from dfbench.grids import uniform_t
-from dfbench.literature.parts import within
-from dfbench.literature.statement import row, worst_of
+from dfbench.literature.c08_sde_from_levels import NAMED, published
+from dfbench.literature.parts import decided, within
+from dfbench.literature.statement import largest_of, row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
 from dfbench.schedules import FunctionSchedule, Schedule, SDESchedule
@@ -17,6 +20,20 @@ from dfbench.testing import floats, schedules
 
 Inverse = Callable[..., Schedule]
 TIMES = np.linspace(0.0, 0.9, 7)
+#: α_t and σ_t as SDE, LIP and EDM print them; β from 0.1 to 20, σ from 0.01 to 50, σ = 80 t.
+PRINTED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "VP": (lambda t: np.exp(-integral(t) / 2), lambda t: np.sqrt(-np.expm1(-integral(t)))),
+    "sub-VP": (lambda t: np.exp(-integral(t) / 2), lambda t: -np.expm1(-integral(t))),
+    "VE": (lambda t: 1 + 0 * t, lambda t: 0.01 * 5000.0**t),
+    "flow matching": (lambda t: 1 - t, lambda t: t),
+    "cosine": (lambda t: np.cos(np.pi * t / 2), lambda t: np.sin(np.pi * t / 2)),
+    "EDM": (lambda t: 1 + 0 * t, lambda t: 80.0 * t),
+}
+
+
+def integral(t: Any) -> Any:
+    """∫ β of the linear schedule."""
+    return 0.1 * t + 19.9 * t**2 / 2
 
 
 def from_sde(size: float = 0.0) -> Inverse:
@@ -55,6 +72,19 @@ def check(inverse: Inverse) -> Finding:
         return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
 
     @within(1e-9, "relative", derivation)
+    def anchors(name: str) -> float:
+        """From the f and g² that papers print to the levels that they print."""
+        alpha, sigma = PRINTED[name]
+        back = inverse(
+            lambda t: published(NAMED[name], np.asarray(t))[0],
+            lambda t: published(NAMED[name], np.asarray(t))[1],
+            alpha0=float(alpha(0.0)),
+            sigma0=float(sigma(0.0)),
+        )
+        gaps = [back.alpha(TIMES) - alpha(TIMES), back.sigma(TIMES) - sigma(TIMES)]
+        return max(float(np.abs(gap).max()) for gap in gaps) / float(sigma(TIMES[-1]))
+
+    @within(1e-9, "relative", derivation)
     def rates(drift: float, bend: float, noise: float, sigma0: float) -> float:
         def f(t: Any) -> Any:
             return -drift - bend * t
@@ -62,13 +92,18 @@ def check(inverse: Inverse) -> Finding:
         def g2(t: Any) -> Any:
             return noise * (1 + t) ** 2
 
+        def alpha(t: float) -> float:
+            return exp(-drift * t - bend * t**2 / 2)
+
         there = inverse(f, g2, alpha0=1.0, sigma0=sigma0)
         again = FunctionSchedule(there.alpha, there.sigma, there.alpha_dot, there.sigma_dot)
         inside = TIMES[1:]
-        return max(
-            float(np.abs(again.f(inside) / f(inside) - 1).max()),
-            float(np.abs(again.g2(inside) / g2(inside) - 1).max()),
-        )
+        gaps = [again.f(inside) / f(inside) - 1, again.g2(inside) / g2(inside) - 1]
+        for t in inside:  # the integrals by another rule
+            added, _ = quad(lambda s: g2(s) / alpha(s) ** 2, 0.0, t, epsabs=1e-13, epsrel=1e-12)
+            found, truth = there.level(float(t)), (alpha(t), alpha(t) * sqrt(sigma0**2 + added))
+            gaps.append(np.divide(found, truth) - 1)
+        return max(float(np.abs(gap).max()) for gap in gaps)
 
     @within(1e-8, "relative", derivation)
     def samplers(schedule: Schedule, eta: float) -> float:
@@ -80,14 +115,21 @@ def check(inverse: Inverse) -> Finding:
         )
         return float(np.abs(flow.rows - diffusion.rows).max() / np.abs(diffusion.rows).max())
 
-    return worst_of(
-        levels.for_all(examples=20, schedule=schedules()),
-        rates.for_all(
+    parts = {
+        "levels, there and back": levels.for_all(examples=20, schedule=schedules()),
+        "levels as printed from the SDE as printed": largest_of(
+            {name: anchors(name) for name in PRINTED},
+            anchors.bound,
+            unit=anchors.unit,
+            derivation=derivation,
+        ),
+        "SDE, there and back": rates.for_all(
             examples=10,
             drift=floats(0.1, 2.0),
             bend=floats(0.0, 5.0),
             noise=floats(0.1, 5.0),
             sigma0=floats(0.0, 1.0),
         ),
-        samplers.for_all(examples=10, schedule=schedules(), eta=floats(0.1, 1.5)),
-    )
+        "one sampler": samplers.for_all(examples=10, schedule=schedules(), eta=floats(0.1, 1.5)),
+    }
+    return decided(parts)
