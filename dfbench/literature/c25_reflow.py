@@ -123,8 +123,8 @@ def check(run: NoiseToData) -> Finding:
     parts = {
         "marginal": marginal.for_all(examples=10, target=line),
         "balance of the cost": balance.for_all(examples=10, target=line),
-        "rise of a convex cost": dearer.for_all(examples=10, target=line),
-        "pairs that cross": crossing.for_all(examples=10, target=line),
+        "rise of a convex cost": dearer.for_all(examples=6, target=line),
+        "pairs that cross": crossing.for_all(examples=6, target=line),
         "marginal, in the plane": largest_of(
             plane["marginal"], 1e-5, unit="of E e^{iωz}", derivation=rk4
         ),

@@ -83,12 +83,13 @@ def interpolant(eta: Eta, drift: Eta, schedule: Schedule) -> OneStep:
 )
 def check(payment: Payment) -> Finding:
     """Two modes: the limit of E e^{iωz} at the end of the run against the marginal's, for every
-    schedule and η_t; as the reverse SDE, for flow matching as the interpolant's."""
+    η_t on the cosine schedule and two of them on others; as the reverse SDE, or the interpolant's.
+    """
     gaps: dict[str, float] = {}
     for of, (schedule, *ends) in SCHEDULES.items():
         run = partial(at_times, schedule, ends)
         form = interpolant if of == "flow matching" else reverse
-        for name, eta in NOISES.items():
+        for name, eta in list(NOISES.items())[:: 1 if of == "cosine" else 2]:
             step = form(eta, payment(eta), schedule)
             gaps[f"{of}, η_t = {name}"] = law_gap(step, LINE, run)
     return largest_of(gaps, BOUND, unit="of E e^{iωz}", derivation=DERIVATION)
