@@ -21,9 +21,8 @@ from dfbench.convergence import grid
 from dfbench.errors import NotAffine, SubjectError, Unsupported, Unusable
 from dfbench.outcome import Certificate, SubjectReport
 from dfbench.subjects import resolve
-from dfbench.subjects.contract import Sampler
+from dfbench.subjects.contract import Sampler, Subject
 from dfbench.subjects.library import library, library_names
-from dfbench.subjects.loops import Loops
 from dfbench.subjects.loss import LossSubject
 from dfbench.subjects.schedule import ScheduleSubject
 from dfbench.table import Table
@@ -31,17 +30,20 @@ from dfbench.table import Table
 OUT = Path(__file__).parents[1] / "reports" / "field"
 STEPS = 8
 SAME = 1e-5  # of the state: tables of released schedulers are in float32
+PAGES = ("dfbench", "diffusers")
 LETTERS = {"eps": "ε", "x": "x₀", "v": "v", "u": "ε − x₀", "-u": "x₀ − ε", "score": "score"}
 
 
 def libraries() -> list[str]:
-    """Those of whole loops that are installed."""
-    known = (library(name) for name in library_names())
-    return [each.name for each in known if isinstance(each, Loops) and each.installed]
+    """Those that are installed, but the two that have pages of their own."""
+    known = (library(name) for name in library_names() if name not in PAGES)
+    return [each.name for each in known if each.installed]
 
 
 def conventions(subject: Any) -> list[str]:
     """What the network returns, what times mean, where it starts and lands."""
+    if not hasattr(subject, "facts"):  # a scheduler
+        return [LETTERS[subject.session(10).prediction], "a scheduler's", "unit noise", "–"]
     facts = subject.facts
     level = facts.level if isinstance(facts.level, str) else "its own schedule"
     start = {"level": "a state", "noise": "unit noise", "drawn": "drawn inside"}[facts.start]
@@ -64,6 +66,17 @@ def row(subject: Sampler, report: SubjectReport) -> list[str]:
     verdict = report.headline if report.verdict != "pass" else "right"
     name = report.name.split(":")[1]
     return [name, *conventions(subject), f"{nfe}/{n}", measured, f"`{method}`", verdict]
+
+
+OTHER = ["kind", "name", "questions", "verdict"]
+
+
+def other_row(subject: Subject, report: SubjectReport) -> list[str]:
+    """One line of the table of what is called once."""
+    asked = [f for f in report.findings if f.verdict != "skip"]
+    verdict = report.headline if report.verdict != "pass" else "right"
+    passed = sum(f.verdict == "pass" for f in asked)
+    return [subject.kind, report.name.split(":")[1], f"{passed}/{len(asked)}", verdict]
 
 
 SCHEDULE = ["schedule", "gives its rates", "gives a way back", "verdict"]
@@ -133,7 +146,7 @@ def main(names: list[str]) -> None:
     head = ["sampler", "network", "times", "starts from", "lands at", "evaluations"]
     head += ["order", "nearest published method, distance", "verdict"]
     for name in names or libraries():
-        began, rows, losses, schedules = time.perf_counter(), [], [], []
+        began, rows, losses, schedules, others = time.perf_counter(), [], [], [], []
         for subject in resolve(name):
             certificate = dfbench.certify(subject)
             environment = certificate.environment
@@ -146,22 +159,25 @@ def main(names: list[str]) -> None:
             elif isinstance(subject, Sampler):
                 rows.append(row(subject, report))
                 all_of.append(subject)
+            else:
+                others.append(other_row(subject, report))
             print(report.name, report.verdict, report.headline, flush=True)
         left_out = library(name).excluded()
         excluded |= {f"{name}:{each}": why for each, why in left_out.items()}
-        both = rows + losses + schedules
+        both = rows + losses + schedules + others
         count, right = len(both), sum(r[-1] == "right" for r in both)
         lines += [f"### {name} {reports[-1].version}", ""]
         lines += [f"{count} certified, {right} right; {time.perf_counter() - began:.0f} s.", ""]
         lines += [*markdown(head, rows), ""] if rows else []
         lines += [*markdown(LOSS, losses), ""] if losses else []
         lines += [*markdown(SCHEDULE, schedules), ""] if schedules else []
+        lines += [*markdown(OTHER, sorted(others)), ""] if others else []
         if left_out:
             said: dict[str, list[str]] = {}
             for each, why in left_out.items():
                 said.setdefault(why, []).append(each)
             lines += [f"Excluded: {', '.join(n)}: {why}." for why, n in said.items()] + [""]
-    for name in ("dfbench", "diffusers"):
+    for name in PAGES:
         for each in library(name).names():
             try:
                 all_of += library(name).samplers(each, {}, {}, "default")
@@ -169,7 +185,7 @@ def main(names: list[str]) -> None:
                 continue
     alike = classes(all_of)
     known = {name.partition(":")[0] for together in alike for name in together}
-    columns = [c for c in ("dfbench", "diffusers", *(names or libraries())) if c in known]
+    columns = [c for c in (*PAGES, *(names or libraries())) if c in known]
     same = []
     for together in alike:
         of: dict[str, list[str]] = {}

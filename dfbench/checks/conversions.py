@@ -226,6 +226,7 @@ def rows_check(subject: ConversionSubject) -> Finding:
     control_size=1.0,
     sized=False,
     kind="conversion",
+    harm="interface",
 )
 def dtype_check(subject: ConversionSubject) -> Finding:
     """Against its own numbers in float64, of the larger term."""

@@ -116,6 +116,7 @@ def landing_check(subject: IntegratorSubject) -> Finding:
     control=lambda size: _mine(beyond=size),
     control_size=1e-2,
     kind="integrator",
+    harm="interface",
 )
 def interval_check(subject: IntegratorSubject) -> Finding:
     """Every time that it is told in a run."""

@@ -22,6 +22,10 @@ from dfbench.schedules import Scale
 from dfbench.subjects import times
 from dfbench.table import Table
 
+PROBED = (10, 20, 4, 2, 1)  # step counts of the run on which conventions are tried
+ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
+ASSUMED = "read from what it does: "
+
 Levels = Callable[[Any, float, int], tuple[float, float]]
 """(scheduler, time, which call) → (α, σ) on the scale of the sample."""
 

@@ -22,8 +22,9 @@ from dfbench.errors import SubjectError, Unsupported, Unusable
 from dfbench.levels import Array
 from dfbench.predictions import affine
 from dfbench.subjects.blamed import blamed
+from dfbench.subjects.conventions import ASSUMED
 from dfbench.subjects.facts import Facts
-from dfbench.subjects.function import READ, FunctionSubject, arguments
+from dfbench.subjects.function import FunctionSubject, arguments
 from dfbench.subjects.mixture_network import rates as rates_of
 from dfbench.subjects.times import TIMES
 
@@ -133,7 +134,7 @@ class ConversionSubject(FunctionSubject):
         if {"source", "target"} <= {*self.roles}:
             found = self._any_pairs()
             words = ", ".join(dict.fromkeys(c.source for c in found))
-            self.notes.append(f"{READ}it converts between {words}")
+            self.notes.append(f"{ASSUMED}it converts between {words}")
             return found
         return tuple(self._of_part(part) for part in self._parts())
 
@@ -206,7 +207,7 @@ class ConversionSubject(FunctionSubject):
             said.append(f"is told times that mean {' or '.join(map(repr, maps))}")
         if said:
             declare = "(to declare it: predicts=…, gives=…, level=…)"
-            self.notes.append(f"{READ}it {', and '.join(said)} {declare}")
+            self.notes.append(f"{ASSUMED}it {', and '.join(said)} {declare}")
             self.notes = list(dict.fromkeys(self.notes))
         return case
 

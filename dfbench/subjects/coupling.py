@@ -22,8 +22,9 @@ from dfbench.draws import preserved_random_state
 from dfbench.errors import SubjectError, Unsupported
 from dfbench.levels import Array
 from dfbench.subjects.blamed import blamed
+from dfbench.subjects.conventions import ASSUMED
 from dfbench.subjects.foreign import given, kind_of, tensor
-from dfbench.subjects.function import READ, FunctionSubject, arguments
+from dfbench.subjects.function import FunctionSubject, arguments
 from dfbench.subjects.loss_reading import Draws
 
 Indices = NDArray[np.intp]
@@ -97,7 +98,7 @@ class CouplingSubject(FunctionSubject):
             flat = (SHAPE[0] * SHAPE[1],)
             self.run(*batch(0, shape=flat))
             self.shape = flat
-            self.notes.append(f"{READ}it takes vectors, (n, d)")
+            self.notes.append(f"{ASSUMED}it takes vectors, (n, d)")
 
     def _assume(self) -> None:
         """The plan, where nobody says."""
@@ -109,7 +110,7 @@ class CouplingSubject(FunctionSubject):
             self.plan, words = "optimal", "rows with the least Σ|x₁ − x₀|²"
         if words:
             declare = f"(to declare it: plan={self.plan!r})"
-            self.notes.append(f"{READ}it pairs {words} {declare}")
+            self.notes.append(f"{ASSUMED}it pairs {words} {declare}")
 
     def batches(self, count: int = 8) -> list[Rows]:
         """Batches of six rows."""

@@ -19,8 +19,9 @@ from dfbench.draws import preserved_random_state
 from dfbench.errors import SubjectError, Unusable
 from dfbench.levels import Array
 from dfbench.subjects.blamed import blamed
+from dfbench.subjects.conventions import ASSUMED
 from dfbench.subjects.foreign import kind_of, tensor
-from dfbench.subjects.function import READ, FunctionSubject, arguments
+from dfbench.subjects.function import FunctionSubject, arguments
 from dfbench.subjects.loss_reading import Draws
 
 METHODS = ("sample", "sample_t", "sample_times", "sample_timesteps", "draw")
@@ -97,7 +98,7 @@ class TimesSubject(FunctionSubject):
                     break
         if self.density:
             self.notes.append(
-                f"{READ}its density is {self.density} (to declare it: density={self.density!r})"
+                f"{ASSUMED}its density is {self.density} (to declare it: density={self.density!r})"
             )
 
     @property

@@ -9,11 +9,11 @@ from typing import Any
 from dfbench.errors import Unusable
 from dfbench.outcome import Finding
 from dfbench.subjects.blamed import blamed
+from dfbench.subjects.conventions import ASSUMED
 from dfbench.subjects.roles import parameters
 from dfbench.subjects.subject import Subject
 from dfbench.wording import listed
 
-READ = "read from what it does: "
 DOUBLE = "torch.set_default_dtype(torch.float64)\n"
 
 
@@ -50,7 +50,7 @@ class FunctionSubject(Subject):
         assert self.declared is not None
         if not self.declared.given:
             self.notes = []
-        self.notes = [note for note in self.notes if not note.startswith(READ)]
+        self.notes = [note for note in self.notes if not note.startswith(ASSUMED)]
         self.forget()
         self.settle()
 

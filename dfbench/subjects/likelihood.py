@@ -17,10 +17,11 @@ from dfbench.errors import SubjectError, Unsupported
 from dfbench.levels import Array
 from dfbench.outcome import Finding
 from dfbench.subjects.blamed import blamed
+from dfbench.subjects.conventions import ASSUMED
 from dfbench.subjects.entry import Entry
 from dfbench.subjects.facts import Facts
 from dfbench.subjects.foreign import kind_of, tensor
-from dfbench.subjects.function import READ, FunctionSubject, fetching
+from dfbench.subjects.function import FunctionSubject, fetching
 from dfbench.subjects.mixture_network import MixtureNetwork
 
 DIM = 6
@@ -99,10 +100,10 @@ class LikelihoodSubject(FunctionSubject):
             assert first is not None
             raise first
         if self.shape != shapes[0]:
-            self.notes.append(f"{READ}it takes vectors, (n, d)")
+            self.notes.append(f"{ASSUMED}it takes vectors, (n, d)")
         if first is not None and self.dtype == torch.float32:
             self.double = str(first)
-            self.notes.append(f"{READ}it takes float32 alone")
+            self.notes.append(f"{ASSUMED}it takes float32 alone")
         off = dict.fromkeys(UNITS, 0.0)
         for mixture in (gaussian(), modes()):
             x = self.points(mixture)
@@ -114,7 +115,7 @@ class LikelihoodSubject(FunctionSubject):
         if off[best] < 0.1 * off["log p in nats"] and off[best] < 0.05 * DIM:
             self.unit = best
         if self.unit != "log p in nats":
-            self.notes.append(f"{READ}it returns {self.unit}")
+            self.notes.append(f"{ASSUMED}it returns {self.unit}")
 
     def points(self, mixture: GaussianMixture) -> Array:
         """Data of a mixture, (n, d)."""

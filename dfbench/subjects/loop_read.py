@@ -22,26 +22,20 @@ from dfbench.samplers.method import Traits
 from dfbench.subjects import foreign
 from dfbench.subjects.blamed import Aborted
 from dfbench.subjects.contract import Sampler
-from dfbench.subjects.conventions import Convention, Fit, fits
+from dfbench.subjects.conventions import ALIKE, ASSUMED, PROBED, Convention, Fit, fits
 from dfbench.subjects.entry import Entry
 from dfbench.subjects.facts import Facts
 from dfbench.subjects.loop_session import LoopSession
-from dfbench.subjects.nearest import nearest
+from dfbench.subjects.nearest import ITS, NEAREST, recognised
 from dfbench.subjects.network import Network
 from dfbench.subjects.times import TIMES
 
-PROBED = (10, 20, 4, 2, 1)
-SAME = 1e-4  # of the state: code that computes in float32
 NOISY = 3.0  # σ/α from which a run may start
 BEGIN = 0.4
 PROBES = 3  # samples of which the shape is looked for
 COUNTS = ("timesteps", "time_steps", "ts", "t_steps", "times")  # or their number
 #: What a loop may compute with, the usual first.
 WHOSE: dict[foreign.Arrays, str] = {"torch": "torch's", "numpy": "NumPy's", "jax": "JAX's"}
-ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
-ITS = "nobody says which method it is; it is held to "
-NEAREST = "it is no published method that is known; the nearest is "
-ASSUMED = "read from what it does: "
 CONTRADICTED = "what is declared keeps the books of no run; "
 OWN = (ITS, NEAREST, ASSUMED, CONTRADICTED)
 
@@ -306,21 +300,12 @@ class LoopRead(Sampler):
         if self.declared.reference:
             self.published = self.declared.reference, dict(self.declared.options)
             return
-        for n in self.counts(PROBED):
-            with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
-                table, session = self.affine_reading(n).table, self.session(n)
-                found = nearest(table, session.grid, options=self.call)
-                if found and found.distance < SAME:
-                    self.published = found.method, dict(found.options)
-                    said = {k: v for k, v in self.declared.given.items() if k in _TRAITS}
-                    own = METHODS[found.method].traits_of(**found.options)
-                    self._claimed = replace(own, **said)
-                    self.notes.append(f"{ITS}{found}, by its coefficients in {n} steps")
-                elif found:
-                    self.notes.append(
-                        f"{NEAREST}{found}, off by {found.distance:.2g} of the state in {n} steps"
-                    )
-                return
+        found, said = recognised(self)
+        self.notes += [said] if said else []
+        if found and found.same:
+            self.published = found.method, dict(found.options)
+            claimed = {k: v for k, v in self.declared.given.items() if k in _TRAITS}
+            self._claimed = replace(METHODS[found.method].traits_of(**found.options), **claimed)
 
     def _own_steps(self) -> int:
         """The number of steps that nobody tells it: of its evaluations."""

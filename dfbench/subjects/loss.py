@@ -14,7 +14,7 @@ import torch
 from dfbench.errors import SubjectError, Unsupported
 from dfbench.levels import Array
 from dfbench.predictions import mse_factor, weights
-from dfbench.subjects.conventions import RETURNS
+from dfbench.subjects.conventions import ASSUMED, RETURNS
 from dfbench.subjects.entry import Entry
 from dfbench.subjects.facts import Facts
 from dfbench.subjects.loss_reading import ROWS, LossReading, read
@@ -24,7 +24,6 @@ from dfbench.subjects.times import TIMES
 from dfbench.weightings import WEIGHTINGS
 
 EXACT = 1e-4  # of the state or the target: code that computes in float32
-ASSUMED = "read from what it does: "
 NOISE = ("noise", "eps", "epsilon")  # what a loss calls noise that it is given
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,10 +14,13 @@ from dfbench.errors import NotAffine, SubjectError, Unsupported
 from dfbench.levels import Grid
 from dfbench.samplers import METHODS
 from dfbench.subjects.contract import Reference, Sampler
+from dfbench.subjects.conventions import PROBED
 from dfbench.table import Table
 
 NEGLIGIBLE = 4e-6  # a draw of less weight is none: tables in float32
 ETAS = (0.5, 1.0)
+ITS = "nobody says which method it is; it is held to "
+NEAREST = "it is no published method that is known; the nearest is "
 ALIKE = 1e-4  # methods that differ by less from what is kept in float32 are told apart by no one
 
 
@@ -32,6 +36,11 @@ class Nearest:
     method: str
     options: dict[str, Any]
     distance: float
+
+    @property
+    def same(self) -> bool:
+        """Whether it is the method."""
+        return self.distance < ALIKE
 
     def __str__(self) -> str:
         options = ", ".join(f"{key}={_short(value)}" for key, value in self.options.items())
@@ -125,6 +134,21 @@ def nearest(
         if best is None or distance < best.distance * (1 - 1e-3) - 1e-12:
             best = Nearest(name, own, distance)
     return best
+
+
+def recognised(subject: Sampler) -> tuple[Nearest | None, str]:
+    """The method nearest to the first run that can be read, and what is said of it."""
+    for n in subject.counts(PROBED):
+        with suppress(SubjectError, Unsupported, NotAffine, ValueError):
+            table, session = subject.affine_reading(n).table, subject.session(n)
+            found = nearest(table, session.grid, options=subject.call)
+            if found is None:
+                return None, ""
+            if found.same:
+                return found, f"{ITS}{found}, by its coefficients in {n} steps"
+            off = f"off by {found.distance:.2g} of the state in {n} steps"
+            return found, f"{NEAREST}{found}, {off}"
+    return None, ""
 
 
 def identified(subject: Sampler) -> dict[str, Any]:

@@ -19,20 +19,26 @@ from dfbench.readout import Call, Reading
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Traits
 from dfbench.subjects.alike import duplicate
-from dfbench.subjects.conventions import TIMES, Convention, Fit, fits, training_steps
+from dfbench.subjects.conventions import (
+    ALIKE,
+    ASSUMED,
+    PROBED,
+    TIMES,
+    Convention,
+    Fit,
+    fits,
+    training_steps,
+)
 from dfbench.subjects.diffusers.driven import given_by_role, places
 from dfbench.subjects.diffusers.sampler import Published, SchedulerSampler
 from dfbench.subjects.diffusers.scheduler_levels import SchedulerLevels, angle_gap
 from dfbench.subjects.diffusers.session import SchedulerSession, quiet
-from dfbench.subjects.nearest import Nearest, nearest
+from dfbench.subjects.nearest import ITS, NEAREST, Nearest, nearest, recognised
 from dfbench.subjects.protocols import previewed, stepped
 
-PROBED = (10, 20, 4, 2, 1)  # step counts of the run on which conventions are tried
-AWKWARD = (7, 3)  # the same, which divide no number of training steps
+AWKWARD = (7, 3)  # step counts which divide no number of training steps
 UNREAD = Convention("nothing", "nothing", "eps")  # of the run on which conventions are tried
-SAME = 1e-4  # of the state: tables in float32
 FLOAT32 = 2.0**-24
-ALIKE = 0.5  # of a decade in the mean error: conventions that keep the books alike
 
 
 class ObservedLevels(SchedulerLevels):
@@ -202,23 +208,14 @@ class Observed(SchedulerSampler):
     def _is_published(self) -> None:
         """The published method that it is, by its coefficients."""
         self.published, self.options = "", {}
-        for n in self.counts(PROBED):
-            with contextlib.suppress(SubjectError, Unsupported, NotAffine, ValueError):
-                table, session = self.affine_reading(n).table, self.session(n)
-                found = nearest(table, session.grid, options=self.call)
-                self.nearest = found
-                if found and found.distance < SAME:
-                    self.published = found.method
-                    # with the η that was asked for, whichever it takes
-                    asked = {k: v for k, v in self.call.items() if k in found.options}
-                    self.options = found.options | asked
-                    self._claimed = METHODS[self.published].traits_of(**self.options)
-                    self.notes.append(f"{ITS}{found}, by its coefficients in {n} steps")
-                elif found:
-                    self.notes.append(
-                        f"{NEAREST}{found}, off by {found.distance:.2g} of the state in {n} steps"
-                    )
-                return
+        self.nearest, said = recognised(self)
+        self.notes += [said] if said else []
+        if self.nearest and self.nearest.same:
+            self.published = self.nearest.method
+            # with the η that was asked for, whichever it takes
+            asked = {k: v for k, v in self.call.items() if k in self.nearest.options}
+            self.options = self.nearest.options | asked
+            self._claimed = METHODS[self.published].traits_of(**self.options)
 
     def method(
         self, settings: dict[str, Any], session: SchedulerSession | None
@@ -298,11 +295,6 @@ class Observed(SchedulerSampler):
         out = session.scheduler.step(*args, **self.step_options, **given)
         session.preview = previewed(out)
         return stepped(out)
-
-
-ITS = "nobody says which method it is; it is held to "
-NEAREST = "it is no published method that is known; the nearest is "
-ASSUMED = "read from what it does: "
 
 
 def _as_wanted(wanted: Mapping[str, str]) -> Convention:

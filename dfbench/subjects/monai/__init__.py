@@ -8,12 +8,13 @@ from dfbench.subjects.contract import Sampler
 from dfbench.subjects.library import Library, library
 from dfbench.subjects.stubs import imported
 
+_EPS = {"predicts": "eps", "level": "add_noise"}
 _CLIPS = {"expected": {"affine": "clips the predicted sample, by default and by design"}}
 #: name → what is declared of it.
 _SCHEDULERS: dict[str, dict[str, Any]] = {
-    "DDIMScheduler": _CLIPS,
-    "DDPMScheduler": _CLIPS,
-    "RFlowScheduler": {},
+    "DDIMScheduler": _EPS | _CLIPS,
+    "DDPMScheduler": _EPS | _CLIPS,
+    "RFlowScheduler": {"predicts": "-u", "level": "add_noise"},
 }
 _PNDM = "its Runge–Kutta start tells times twice, and no convention that is known keeps its books"
 
@@ -36,8 +37,7 @@ class Monai(Library):
         module, _ = imported("monai.networks.schedulers")
         like = library("diffusers")
         made = like.made_of(getattr(module, name), f"{self.name}:{name}", config, call)
-        if claims := _SCHEDULERS[name]:
-            made.declare(claims)
+        made.declare(_SCHEDULERS[name])
         return made
 
     def recognises(self, thing: Any) -> bool:
