@@ -128,7 +128,7 @@ def check(weight: Weight) -> Finding:
     return decided(
         {
             "loss, every prediction and schedule": every,
-            "loss, as drawn": loss.for_all(weight, examples=6, target=line, **cases),
+            "loss, as drawn": loss.for_all(weight, examples=4, target=line, **cases),
             "loss, in the plane": largest_of(
                 {"v": loss(weight, PLANE, SCHEDULES["variance exploding"], "v", FIELDS[0])},
                 BOUND,

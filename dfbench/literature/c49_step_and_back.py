@@ -101,6 +101,6 @@ def check(taken: StepAndBack) -> Finding:
             t=levels(-4.0, 3.0),
             scale=floats(0.5, 2.0),
         )
-        for name, dim, examples in (("one dimension", 1, 15), ("two dimensions", 2, 5))
+        for name, dim, examples in (("one dimension", 1, 10), ("two dimensions", 2, 3))
     }
     return decided(parts)
