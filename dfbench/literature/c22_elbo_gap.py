@@ -170,7 +170,7 @@ def check(steps: Steps) -> Finding:
             examples=4, target=points(), log_snr=floats(-3, 2)
         ),
         "an upper bound": slack.for_all(steps, examples=12, target=line, grid=grids(2, 6, -5, 5)),
-        "rate of the gap": rate.for_all(steps, examples=6, target=mixtures(dim=1, smallest=0.3)),
+        "rate of the gap": rate.for_all(steps, examples=4, target=mixtures(dim=1, smallest=0.3)),
         "rate of the gap in the plane": largest_of(
             {"two components": rate(steps, PLANE), "one, of unequal widths": rate(steps, OVAL)},
             rate.bound,

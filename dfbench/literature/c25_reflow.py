@@ -121,8 +121,8 @@ def check(run: NoiseToData) -> Finding:
     plane, example = reflow_in_the_plane.measured(run), _example(run)
     rk4 = f"RK4 with {STEPS} quadratic steps, and nodes every 0.2 in the plane"
     parts = {
-        "marginal": marginal.for_all(examples=10, target=line),
-        "balance of the cost": balance.for_all(examples=10, target=line),
+        "marginal": marginal.for_all(examples=8, target=line),
+        "balance of the cost": balance.for_all(examples=8, target=line),
         "rise of a convex cost": dearer.for_all(examples=6, target=line),
         "pairs that cross": crossing.for_all(examples=6, target=line),
         "marginal, in the plane": largest_of(
