@@ -99,6 +99,54 @@ WRONG = {
         {},
         ("companions",),
     ),
+    "another value in 5-D": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        return super().step(m + (m.ndim == 5) * m.mean(), t, x, **k)",
+        {"clip_sample": False},
+        ("protocol",),
+    ),
+    "a row that the others change": (
+        "class Mine(DDPMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        return super().step(m + m.mean(0), t, x, **k)",
+        {"clip_sample": False},
+        ("protocol", "row-independence"),
+    ),
+    "what is left of a run before": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def set_timesteps(self, n, **k):\n"
+        "        again, self.ran = getattr(self, 'ran', False), True\n"
+        "        super().set_timesteps(n, **k)\n"
+        "        self.sigmas = self.sigmas * (1.1 if again else 1)",
+        {},
+        ("protocol", "state"),
+    ),
+    "a tuple of something else": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, return_dict=True, **k):\n"
+        "        out = super().step(m, t, x, return_dict=return_dict, **k)\n"
+        "        return out if return_dict else (1.1 * out[0],)",
+        {"clip_sample": False},
+        ("protocol",),
+    ),
+    "five dimensions that raise": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        b, c, h, w = x.shape\n"
+        "        return super().step(m, t, x, **k)",
+        {"clip_sample": False},
+        ("protocol",),
+    ),
+    "a copy that is none": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def __deepcopy__(self, memo):\n"
+        "        new = type(self)(**self.config)\n"
+        "        new.__dict__.update(self.__dict__, sigmas=2 * self.sigmas)\n"
+        "        return new",
+        {},
+        ("protocol",),
+    ),
     "a step that raises": (
         "class Mine(DDIMScheduler):\n"
         "    def step(self, m, t, x, **k):\n"
@@ -128,7 +176,8 @@ WRONG = {
 def shown(script: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """What a script prints, which names nothing of dfbench."""
     assert "dfbench" not in script
-    monkeypatch.setattr(torch, "randn", torch.randn)  # which a script may replace
+    for name in ("randn", "randn_like"):  # which a script may replace
+        monkeypatch.setattr(torch, name, getattr(torch, name))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of released code

@@ -13,6 +13,7 @@ import torch
 
 from dfbench.outcome import Finding
 from dfbench.readout import Reading
+from dfbench.subjects.diffusers import snippet_protocol
 from dfbench.table import Difference
 
 if TYPE_CHECKING:
@@ -165,6 +166,12 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
     n = (finding.counterexample or {}).get("steps")
     if n is None or finding.verdict != "fail":
         return None
+    if claim in (*snippet_protocol.ALIKE, "protocol"):
+        sign = subject.sign(n) if subject.sets_plainly else None
+        names = _names(subject) | {"steps": f"n{_arguments(subject.timestep_options)}"}
+        return (
+            None if sign is None else snippet_protocol.script(subject, claim, finding, sign, names)
+        )
     if claim == "middle":
         return _middle(subject, n, finding)
     if not subject.sets_plainly:
