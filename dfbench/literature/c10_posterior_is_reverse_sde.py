@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +12,8 @@ from dfbench.charts.drawing import lines
 from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.literature.calculus import order
-from dfbench.literature.parts import within
+from dfbench.literature.limits import limit
+from dfbench.literature.parts import decided, within
 from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
@@ -101,6 +101,25 @@ def order_gap(step: ReverseStep, target: GaussianMixture, schedule: Schedule, t:
     )
 
 
+@within(
+    1e-7,
+    "of the noise's variance per unit of time, and of the drift over it",
+    "the limit of six lengths of step, the longest a twentieth of the shortest time; rounding ε/h",
+)
+def drift_gap(step: ReverseStep, target: GaussianMixture, schedule: Schedule, t: float) -> float:
+    """(E[z_{t−h} | z_t] − the step's mean)/h → 0 and Var/(the step's variance) → 1."""
+    (alpha, sigma), g2 = schedule.level(t), float(schedule.g2(t))
+    length = np.sqrt(alpha**2 * target.spectra[:, 0] + sigma**2)
+    z = (alpha * target.means + np.multiply.outer(length, [-1.8, -0.4, 0.9, 2.1])).reshape(-1)
+    pace = g2 / float(length.min()) ** 2 + abs(float(schedule.f(t))) + 1 / t + 1 / (1 - t)
+    widths, found = 0.05 / pace / np.array([1.0, 1.5, 2.0, 3.0, 4.0, 6.0]), []
+    for h in widths:
+        mean, variance, _, _ = posterior(target, schedule, t, float(h), z)
+        guess, spread = step(target, schedule, t, float(h), z)
+        found.append([(mean - guess) / (h * g2 / length.min()), variance / spread - 1])
+    return float(np.abs(limit(1 / widths, found)).max())
+
+
 def figure(finding: Finding) -> Figure:
     """The three errors against the length of the step."""
     styles = ("o-", "s-", "^-", "--", "--")
@@ -119,26 +138,24 @@ def figure(finding: Finding) -> Figure:
     "variation. The control takes ½ g² s, the drift of the probability flow",
     subject=reverse_step,
     control=lambda size: reverse_step(1 - size),
-    control_size=0.5,
+    control_size=3e-6,
     figure=figure,
 )
 def check(step: ReverseStep) -> Finding:
-    """Orders of one step's errors against the exact posterior, for drawn mixtures."""
-    finding = order_gap.for_all(
-        step,
-        examples=25,
-        target=mixtures(dim=1, max_components=2, smallest=0.3),
-        schedule=schedules(),
-        t=floats(0.1, 0.9),
-    )
+    """One step against the exact posterior, for drawn mixtures: the limit, and the orders."""
+    cases: dict[str, Any] = {
+        "target": mixtures(dim=1, max_components=2, smallest=0.3),
+        "schedule": schedules(),
+        "t": floats(0.1, 0.9),
+    }
+    parts = {
+        "drift and variance, in the limit": drift_gap.for_all(step, examples=25, **cases),
+        "largest gap of an order": order_gap.for_all(step, examples=25, **cases),
+    }
     series = _picture(step)
     h = np.array(series["h"])
     found = {f"order of {name}": order(-np.sort(-h), np.array(series[name])) for name in ORDERS}
-    return replace(
-        finding,
-        series=series,
-        quantities=found | {"largest gap of an order": finding.measured or 0.0},
-    )
+    return decided(parts, found, series)
 
 
 def _picture(step: ReverseStep) -> dict[str, list[float]]:
