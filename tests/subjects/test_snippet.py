@@ -24,6 +24,7 @@ NUMBER = r"(-?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan))"
 HEAD = """
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
 
@@ -98,6 +99,22 @@ WRONG = {
         "class Mine(DDIMScheduler):\n    def add_noise(self, x, e, t): raise KeyError('mine')",
         {},
         ("companions",),
+    ),
+    "a law that is another": (
+        "class Mine(EulerAncestralDiscreteScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        mean = super().step(m, t, x, **k)\n"
+        "        mean.prev_sample = mean.prev_sample + 0.1 * torch.randn(x.shape, dtype=x.dtype)\n"
+        "        return mean",
+        {},
+        ("law",),
+    ),
+    "second order that is first": (
+        "class Mine(DPMSolverMultistepScheduler):\n"
+        "    def multistep_dpm_solver_second_order_update(self, m, *a, sample=None, **k):\n"
+        "        return self.dpm_solver_first_order_update(m[-1], *a, sample=sample, **k)",
+        {},
+        ("order",),
     ),
     "another value in 5-D": (
         "class Mine(DDIMScheduler):\n"

@@ -13,7 +13,7 @@ import torch
 
 from dfbench.outcome import Finding
 from dfbench.readout import Reading
-from dfbench.subjects.diffusers import snippet_protocol
+from dfbench.subjects.diffusers import snippet_protocol, snippet_rate
 from dfbench.table import Difference
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ BOOKED = ("bookkeeping", "told-level", "landing")  # what the books of a run sho
 def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str | None:
     """The script for a finding; None where there is none that is as plain."""
     n = (finding.counterexample or {}).get("steps")
+    if finding.verdict == "fail" and claim in ("law", "order"):
+        return _rate(subject, claim, finding)
     if n is None or finding.verdict != "fail":
         return None
     if claim in (*snippet_protocol.ALIKE, "protocol"):
@@ -273,6 +275,15 @@ def _middle(subject: SchedulerSampler, n: int, finding: Finding) -> str | None:
     begun = subject.begun("index" if where.startswith("set_begin_index") else "times")
     assert isinstance(begun, type(subject))
     return _books(begun, n, asked, sign)
+
+
+def _rate(subject: SchedulerSampler, claim: str, finding: Finding) -> str | None:
+    """The error of few and of many steps on Gaussian data."""
+    sign = subject.sign(subject.counts((10,))[0]) if subject.sets_plainly else None
+    if sign is None or subject.begin:
+        return None
+    run = RUN.format(n="n", sign=sign, begin="", later="", **_names(subject))
+    return snippet_rate.script(subject, claim, finding, run, SMALL)
 
 
 def _counts(subject: SchedulerSampler, n: int, sign: str) -> str:

@@ -38,6 +38,7 @@ class Monai(Library):
         like = library("diffusers")
         made = like.made_of(getattr(module, name), f"{self.name}:{name}", config, call)
         made.declare(_SCHEDULERS[name])
+        made.library = self.name
         return made
 
     def recognises(self, thing: Any) -> bool:
