@@ -100,6 +100,14 @@ WRONG = {
         {},
         ("companions",),
     ),
+    "sigmas that are taken for others": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def set_timesteps(self, n=None, sigmas=None, **k):\n"
+        "        super().set_timesteps(n, sigmas=sigmas, **k)\n"
+        "        self.sigmas[1:-1] *= 1.1 if sigmas is not None else 1",
+        {},
+        ("sigmas-given",),
+    ),
     "a law that is another": (
         "class Mine(EulerAncestralDiscreteScheduler):\n"
         "    def step(self, m, t, x, **k):\n"

@@ -215,9 +215,22 @@ class SchedulerSampler(Sampler):
 
     def set_timesteps(self, scheduler: Any, n: int) -> None:
         """Make a scheduler ready for n steps, or for those that the options say."""
+        given = (n,) if self._counted(scheduler) else ()
+        scheduler.set_timesteps(*given, **self.timestep_options)
+
+    def _counted(self, scheduler: Any) -> bool:
+        """Whether the number of steps is told: not where the whole grid is, if that is enough."""
         needed = signature(scheduler.set_timesteps).parameters.get("num_inference_steps")
-        counted = not self.gives_grid or (needed is not None and needed.default is needed.empty)
-        scheduler.set_timesteps(*((n,) if counted else ()), **self.timestep_options)
+        return not self.gives_grid or (needed is not None and needed.default is needed.empty)
+
+    def steps_said(self, n: int | str) -> str:
+        """The arguments of `set_timesteps`, as source."""
+        given = [str(n)] if self._counted(self.made(self.config)) else []
+        return ", ".join(given + [f"{k}={v!r}" for k, v in self.timestep_options.items()])
+
+    def asked_to(self, call: dict[str, Any]) -> SchedulerSampler:
+        """The same with these options of the call."""
+        return self._like(self.config, call)
 
     def times_given(self, session: SchedulerSession) -> list[float]:
         """The times of a run as a user would give them: each once, whole ones as such."""
@@ -442,7 +455,7 @@ class SchedulerSampler(Sampler):
     def sets_plainly(self) -> bool:
         """Whether `set_timesteps(n)`, from the first step on, is all there is to a run of n."""
         usual = type(self).set_timesteps is SchedulerSampler.set_timesteps
-        return usual and not self.begin and not self.gives_grid
+        return usual and not self.begin
 
     def sign(self, n: int) -> str | None:
         """What stands before the network's output in `step`; None: its loop is another."""

@@ -6,6 +6,7 @@ beside the one that it should be.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ import torch
 def run(outputs, start):
     \"\"\"The states that the network sees, and the sample.\"\"\"
     scheduler = {name}(**{config!r})
-    scheduler.set_timesteps({n}{setting})
+    scheduler.set_timesteps({steps})
 {begin}    scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
     {generator}torch.manual_seed(0)
     one, seen = torch.ones(1, 1, 1, 1, dtype=torch.float64), []
@@ -116,7 +117,7 @@ import torch
 
 scheduler = {name}(**{config!r})
 try:
-    scheduler.set_timesteps({n}{setting})
+    scheduler.set_timesteps({steps})
     scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
     {generator}torch.manual_seed(0)
     z = torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64)
@@ -158,6 +159,7 @@ CALLS = {
     "get_velocity": "get_velocity(x * one, noise * one, t)",
 }
 UNSET = " before set_timesteps"
+GIVEN = ("times-given", "sigmas-given", "mu-given")
 BOOKED = ("bookkeeping", "told-level", "landing")  # what the books of a run show
 
 
@@ -170,12 +172,14 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
         return None
     if claim in (*snippet_protocol.ALIKE, "protocol"):
         sign = subject.sign(n) if subject.sets_plainly else None
-        names = _names(subject) | {"steps": f"n{_arguments(subject.timestep_options)}"}
+        names = _names(subject, "n")
         return (
             None if sign is None else snippet_protocol.script(subject, claim, finding, sign, names)
         )
     if claim == "middle":
         return _middle(subject, n, finding)
+    if claim in GIVEN:
+        return _given(subject, n, finding)
     if not subject.sets_plainly:
         return None
     if claim == "companions":
@@ -242,7 +246,7 @@ def _drawn(reading: Reading, k: int) -> tuple[int, float]:
     return draw, -1.0 if first < 0 else 1.0
 
 
-def _names(subject: SchedulerSampler) -> dict[str, Any]:
+def _names(subject: SchedulerSampler, n: int | str) -> dict[str, Any]:
     """How the class is imported and constructed, and what is passed to its calls."""
     module, _, name = subject.name.rpartition(":")
     load = f"from {module} import {name}"
@@ -253,7 +257,7 @@ def _names(subject: SchedulerSampler) -> dict[str, Any]:
         "load": load,
         "name": name,
         "config": subject.config,
-        "setting": _arguments(subject.timestep_options),
+        "steps": subject.steps_said(n),
         "stepping": _arguments(subject.step_options) + (subject.also or "") + given,
         "generator": "generator = " if given else "",
     }
@@ -263,7 +267,7 @@ def _run(subject: SchedulerSampler, n: int, sign: str) -> str:
     first = subject.session(n).first
     told = f"    scheduler.set_begin_index({first})\n" if subject.begin == "index" else ""
     later = f"[{first}:]" if first else ""
-    return RUN.format(n=n, sign=sign, begin=told, later=later, **_names(subject))
+    return RUN.format(sign=sign, begin=told, later=later, **_names(subject, n))
 
 
 def _middle(subject: SchedulerSampler, n: int, finding: Finding) -> str | None:
@@ -277,12 +281,21 @@ def _middle(subject: SchedulerSampler, n: int, finding: Finding) -> str | None:
     return _books(begun, n, asked, sign)
 
 
+def _given(subject: SchedulerSampler, n: int, finding: Finding) -> str | None:
+    """The books of a run on a grid that is given."""
+    call = (finding.counterexample or {}).get("call")
+    asked = next((id for id in (*BOOKED, "levels") if f", {id}: " in (finding.where or "")), None)
+    if call is None or asked is None:
+        return None
+    return reproducer(subject.asked_to(call), asked, replace(finding, counterexample={"steps": n}))
+
+
 def _rate(subject: SchedulerSampler, claim: str, finding: Finding) -> str | None:
     """The error of few and of many steps on Gaussian data."""
     sign = subject.sign(subject.counts((10,))[0]) if subject.sets_plainly else None
     if sign is None or subject.begin:
         return None
-    run = RUN.format(n="n", sign=sign, begin="", later="", **_names(subject))
+    run = RUN.format(sign=sign, begin="", later="", **_names(subject, "n"))
     return snippet_rate.script(subject, claim, finding, run, SMALL)
 
 
@@ -290,7 +303,7 @@ def _counts(subject: SchedulerSampler, n: int, sign: str) -> str:
     more = ""
     if subject.traits.evaluations == 1:
         more = EVALUATIONS.format(n=n) + ("" if subject.ascending else FALLING)
-    return COUNTS.format(n=n, sign=sign, more=more, **_names(subject))
+    return COUNTS.format(sign=sign, more=more, **_names(subject, n))
 
 
 def _affine(subject: SchedulerSampler, n: int, amplitude: float, sign: str) -> str | None:
@@ -378,7 +391,7 @@ def _companion(subject: SchedulerSampler, n: int, finding: Finding) -> str | Non
     bare = named.removesuffix(UNSET)
     if bare not in CALLS or step is None:
         return None
-    session, names = subject.session(n), _names(subject)
+    session, names = subject.session(n), _names(subject, n)
     companion = session.companions()[named]
 
     def wanted(i: int, x: float, noise: float) -> float | None:
@@ -396,7 +409,7 @@ def _companion(subject: SchedulerSampler, n: int, finding: Finding) -> str | Non
         return f"({time}, {wanted(i, 1.0, 0.0)!r}, {wanted(i, 0.0, 1.0)!r})"
 
     steps = range(step + 1) if bare == named else (step,)  # one call may spoil the next
-    made = f"scheduler.set_timesteps({n}{names['setting']})"
+    made = f"scheduler.set_timesteps({names['steps']})"
     return COMPANION.format(
         set=made if bare == named else "# no steps are set, as in training",
         wanted="[\n    " + ",\n    ".join(map(line, steps)) + ",\n]",

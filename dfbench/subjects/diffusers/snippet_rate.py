@@ -72,7 +72,7 @@ def _variances(finding: Finding) -> tuple[float, ...]:
 
 def _on(subject: SchedulerSampler, claim: str, variance: float, run: str, small: str) -> str | None:
     readings = {n: subject.affine_reading(n) for n in COUNTS}
-    few, many = (abs(float(r.told.response(variance)[0])) for r in readings.values())
+    few, many = (abs(float(r.told.response(np.array([variance]))[0])) for r in readings.values())
     draws = any(r.table.n_draws for r in readings.values())
     small = small if draws and readings[COUNTS[0]].amplitude != 1 else ""
     if draws and (few < BY_CHANCE or abs(many) < BY_CHANCE):
