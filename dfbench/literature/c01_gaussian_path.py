@@ -11,7 +11,7 @@ from analytic import GaussianMixture
 from dfbench.charts.drawing import lines
 from dfbench.levels import Level
 from dfbench.literature.parts import decided, within
-from dfbench.literature.posterior import moments
+from dfbench.literature.posterior import joint
 from dfbench.literature.statement import largest, row
 from dfbench.outcome import Finding
 from dfbench.schedules import FlowMatching
@@ -35,7 +35,7 @@ def quadrature_gap(law: Diffuse, target: GaussianMixture, level: Level) -> float
     """|p(z) − ∫ p(x) N(z; αx, σ²) dx| in units of the largest density of one component."""
     z = level.alpha * np.linspace(-3, 3, 7) + level.sigma * np.array([0, 1, -2, 1, 2, -1, 0])
     found = law(target, level)
-    gap = np.exp(found.log_density(z[:, None])) - moments(target, level, z)[0]
+    gap = np.exp(found.log_density(z[:, None])) - joint(target, level, z)[1].sum(axis=1)
     return float(np.abs(gap).max() * np.sqrt(2 * np.pi * found.spectra.min()))
 
 
