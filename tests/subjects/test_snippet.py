@@ -95,6 +95,33 @@ WRONG = {
         {},
         ("companions",),
     ),
+    "add_noise of the first row for all": (
+        "class Mine(DDIMScheduler):\n"
+        "    def add_noise(self, x, e, t): return super().add_noise(x, e, t[:1].expand(len(x)))",
+        {},
+        ("companions",),
+    ),
+    "add_noise of vectors": (
+        "class Mine(DDIMScheduler):\n"
+        "    def add_noise(self, x, e, t):\n"
+        "        return super().add_noise(x, e * (1 if x.ndim > 2 else 0.5), t)",
+        {},
+        ("companions",),
+    ),
+    "add_noise of times of 32 bits": (
+        "class Mine(DDIMScheduler):\n"
+        "    def add_noise(self, x, e, t):\n"
+        "        return super().add_noise(x, e, t - (t.dtype == torch.int32))",
+        {},
+        ("companions",),
+    ),
+    "add_noise with a begin index": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def add_noise(self, x, e, t):\n"
+        "        return super().add_noise(x, e * (1 if self.begin_index is None else 1.1), t)",
+        {},
+        ("noising",),
+    ),
     "add_noise raises": (
         "class Mine(DDIMScheduler):\n    def add_noise(self, x, e, t): raise KeyError('mine')",
         {},
@@ -263,6 +290,8 @@ def test_what_is_wrong_is_shown_without_dfbench(
 RELEASED = [
     ("EulerDiscreteScheduler", "companions"),
     ("DEISMultistepScheduler", "companions"),
+    ("FlowMatchHeunDiscreteScheduler", "companions"),
+    ("FlowMatchHeunDiscreteScheduler", "noising"),
     ("IPNDMScheduler", "bookkeeping"),
     ("IPNDMScheduler", "identity"),
     ("KDPM2AncestralDiscreteScheduler", "identity"),

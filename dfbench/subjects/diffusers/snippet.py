@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from dfbench.outcome import Finding
 from dfbench.readout import Reading
-from dfbench.subjects.diffusers import snippet_protocol, snippet_rate
+from dfbench.subjects.diffusers import snippet_companions, snippet_protocol, snippet_rate
 from dfbench.table import Difference
 
 if TYPE_CHECKING:
@@ -136,29 +135,6 @@ FALLING = """\
             print("time", after, "should be below", before)
 """
 
-COMPANION = """\
-import torch
-{load}
-
-scheduler = {name}(**{config!r})
-{set}
-one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
-# time, and what data of 1 and noise of 1 have to give there
-for t, of_data, of_noise in {wanted}:
-    for x, noise, wanted in ((1.0, 0.0, of_data), (0.0, 1.0, of_noise)):
-        try:
-            print({name_!r}, "of", (x, noise), scheduler.{call}.item(), "should be", wanted)
-        except Exception as error:
-            print(type(error).__name__, error, "should not be raised")
-"""
-
-#: How each companion is called.
-CALLS = {
-    "add_noise": "add_noise(x * one, noise * one, t)",
-    "scale_noise": "scale_noise(x * one, t, noise * one)",
-    "get_velocity": "get_velocity(x * one, noise * one, t)",
-}
-UNSET = " before set_timesteps"
 GIVEN = ("times-given", "sigmas-given", "mu-given")
 BOOKED = ("bookkeeping", "told-level", "landing")  # what the books of a run show
 
@@ -182,8 +158,8 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
         return _given(subject, n, finding)
     if not subject.sets_plainly:
         return None
-    if claim == "companions":
-        return _companion(subject, n, finding)
+    if claim in ("companions", "noising"):
+        return snippet_companions.script(subject, n, finding, _names(subject, n))
     if claim == "counts" and finding.reason.startswith("set_timesteps"):
         return _counts(subject, n, "")
     sign = subject.sign(n)
@@ -383,40 +359,6 @@ def _state(reading: Reading, session: SchedulerSession, claim: str) -> tuple[int
     ) / np.hypot(table.levels.alpha, table.levels.sigma)
     j = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
     return j, table.levels[j].alpha, table.levels[j].sigma
-
-
-def _companion(subject: SchedulerSampler, n: int, finding: Finding) -> str | None:
-    """What a companion gives for data alone and for noise alone, at one time after another."""
-    named, step = finding.concerns or "", (finding.counterexample or {}).get("step")
-    bare = named.removesuffix(UNSET)
-    if bare not in CALLS or step is None:
-        return None
-    session, names = subject.session(n), _names(subject, n)
-    companion = session.companions()[named]
-
-    def wanted(i: int, x: float, noise: float) -> float | None:
-        one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
-        try:
-            return float(companion(x * one, noise * one, i)[1])
-        except Exception:  # which is the finding
-            return None
-
-    def line(i: int) -> str:
-        time = f"torch.tensor([{(7 + 97 * i) % (subject.most_steps or 1000)}])"
-        if bare == named:
-            at = next(at for at, each in enumerate(session.calls) if each.step == i)
-            time = f"scheduler.timesteps[{at}].reshape(1)"
-        return f"({time}, {wanted(i, 1.0, 0.0)!r}, {wanted(i, 0.0, 1.0)!r})"
-
-    steps = range(step + 1) if bare == named else (step,)  # one call may spoil the next
-    made = f"scheduler.set_timesteps({names['steps']})"
-    return COMPANION.format(
-        set=made if bare == named else "# no steps are set, as in training",
-        wanted="[\n    " + ",\n    ".join(map(line, steps)) + ",\n]",
-        name_=named,
-        call=CALLS[bare],
-        **names,
-    )
 
 
 def _arguments(options: dict[str, Any]) -> str:
