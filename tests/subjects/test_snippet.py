@@ -291,7 +291,6 @@ RELEASED = [
     ("EulerDiscreteScheduler", "companions"),
     ("DEISMultistepScheduler", "companions"),
     ("FlowMatchHeunDiscreteScheduler", "companions"),
-    ("FlowMatchHeunDiscreteScheduler", "noising"),
     ("IPNDMScheduler", "bookkeeping"),
     ("IPNDMScheduler", "identity"),
     ("KDPM2AncestralDiscreteScheduler", "identity"),

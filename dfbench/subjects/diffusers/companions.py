@@ -98,11 +98,12 @@ def _in_a_run(session: SchedulerSession, made: dict[str, Any]) -> dict[str, Comp
     """What image to image and inpainting call, of a scheduler that was told where it begins."""
     if not hasattr(session.scheduler, "set_begin_index"):
         return {}
+    untouched = duplicate(session.scheduler)  # other companions may leave something behind
 
     def of(name: str, begin: bool) -> Companion:
         def called(x: torch.Tensor, eps: torch.Tensor, step: int) -> Any:
             first = next(i for i, call in enumerate(session.calls) if call.step == step)
-            scheduler, expected = duplicate(session.scheduler), made[name](x, eps, step)[1]
+            scheduler, expected = duplicate(untouched), made[name](x, eps, step)[1]
             scheduler.set_begin_index(first if begin else 0)
             if not begin:
                 _stepped(session, scheduler, first, torch.zeros_like(x))
