@@ -35,7 +35,8 @@ def gradients(
 
     def terms(x: Array, eps: Array) -> Array:
         z = level.alpha * x + level.sigma * eps
-        true, value, step = target.score(z, *level), s(z), along(z)
+        true, near = target.score(z, *level), z / max(1.0, level.sigma)
+        value, step = s(near), along(near)
         denoising = loss(value + step, eps, level.sigma) - loss(value - step, eps, level.sigma)
         explicit = explicit_score_matching(value + step, true)
         explicit = explicit - explicit_score_matching(value - step, true)
@@ -53,7 +54,7 @@ def minimum(loss: DenoisingLoss, target: GaussianMixture, level: Level, along: F
 
     def terms(x: Array, eps: Array) -> Array:
         z = level.alpha * x + level.sigma * eps
-        true, step = target.score(z, *level), along(z)
+        true, step = target.score(z, *level), along(z / max(1.0, level.sigma))
         slope = loss(true + step, eps, level.sigma) - loss(true - step, eps, level.sigma)
         return np.stack([slope, (step**2).sum(-1), (true**2).sum(-1)], -1)
 

@@ -54,6 +54,13 @@ def moved(well: Wells, along: Array, s: float) -> Wells:
     return depths + d, centres + c.reshape(centres.shape), widths + w
 
 
+def integrable(well: Wells) -> bool:
+    """On the line, or in the plane with widths that one rule resolves."""
+    _, centres, widths = well
+    even = bool(widths.max() < 2 * widths.min())
+    return centres.shape[1] == 1 or (centres.shape[1] == 2 and even)
+
+
 @within(
     1e-10,
     "of 1 + its size",
@@ -93,5 +100,5 @@ def gap(gradient: Gradient, well: Wells) -> float:
 )
 def check(gradient: Gradient) -> Finding:
     """Energies of up to three wells on the line and in the plane, in every parameter."""
-    cases: dict[str, Any] = {"well": wells().filter(lambda well: well[1].shape[1] < 3)}
+    cases: dict[str, Any] = {"well": wells().filter(integrable)}
     return gap.for_all(gradient, examples=15, **cases)
