@@ -13,7 +13,7 @@ from dfbench.checks.cases import judge_entries
 from dfbench.checks.precision import accumulated, unit_roundoff
 from dfbench.draws import GaussianDraws
 from dfbench.errors import SubjectError, Undefined, Unsupported
-from dfbench.outcome import Finding, claim, deciding, inconclusive, judge
+from dfbench.outcome import Finding, claim, deciding, inconclusive, judge, skip
 from dfbench.readout import Call, CalledModel
 from dfbench.subjects.contract import Sampler, Session
 from dfbench.subjects.reference import Defect, MethodSampler
@@ -165,7 +165,10 @@ def dtype_check(subject: Sampler) -> Finding:
         return None if other or dtype == torch.float32 else steps_hold(subject, table, dtype)
 
     found = map(held, (torch.float32, torch.bfloat16, torch.float16))
-    return deciding(filter(None, found), inconclusive("no dtype holds the states of this grid"))
+    none = inconclusive("no dtype holds the states of this grid")
+    if not forms:
+        none = skip("data at a point have no outputs for all of its levels", "not asked")
+    return deciding(filter(None, found), none)
 
 
 def steps_hold(subject: Sampler, table: Table, dtype: torch.dtype) -> Finding | None:
