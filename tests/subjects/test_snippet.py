@@ -127,6 +127,41 @@ WRONG = {
         {},
         ("companions",),
     ),
+    "another preview": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        out = super().step(m, t, x, **k)\n"
+        "        out.pred_original_sample = 1.1 * out.pred_original_sample\n"
+        "        return out",
+        {"clip_sample": False},
+        ("preview",),
+    ),
+    "clipped too far out": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        self.config.clip_sample_range = 1.5\n"
+        "        self.register_to_config(clip_sample_range=1.5)\n"
+        "        out = super().step(m, t, x, **k)\n"
+        "        self.register_to_config(clip_sample_range=1.0)\n"
+        "        return out",
+        {"clip_sample": True},
+        ("clipping",),
+    ),
+    "thresholds over the batch": (
+        "class Mine(DDIMScheduler):\n"
+        "    def _threshold_sample(self, x):\n"
+        "        s = torch.quantile(x.abs().flatten(), 0.995).clamp(1, 2)\n"
+        "        return x.clamp(-s, s) / s",
+        {"clip_sample": False, "thresholding": True, "sample_max_value": 2.0},
+        ("clipping",),
+    ),
+    "a start that is too loud": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    @property\n"
+        "    def init_noise_sigma(self): return 1.2 * super().init_noise_sigma",
+        {},
+        ("start",),
+    ),
     "sigmas that are taken for others": (
         "class Mine(EulerDiscreteScheduler):\n"
         "    def set_timesteps(self, n=None, sigmas=None, **k):\n"

@@ -13,7 +13,13 @@ import numpy as np
 
 from dfbench.outcome import Finding
 from dfbench.readout import Reading
-from dfbench.subjects.diffusers import snippet_companions, snippet_protocol, snippet_rate
+from dfbench.subjects.diffusers import (
+    snippet_companions,
+    snippet_protocol,
+    snippet_rate,
+    snippet_start,
+    snippet_values,
+)
 from dfbench.table import Difference
 
 if TYPE_CHECKING:
@@ -162,9 +168,13 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
         return snippet_companions.script(subject, n, finding, _names(subject, n))
     if claim == "counts" and finding.reason.startswith("set_timesteps"):
         return _counts(subject, n, "")
+    if claim == "start":
+        return snippet_start.script(subject, n, finding, _names(subject, n))
     sign = subject.sign(n)
     if sign is None:
         return None
+    if claim in ("preview", "clipping"):
+        return snippet_values.script(subject, claim, n, finding, sign, _names(subject, n))
     if claim == "counts":
         return _counts(subject, n, sign)
     if claim == "affine":
