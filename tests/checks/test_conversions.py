@@ -70,7 +70,7 @@ class Table:
 
 
 @pytest.mark.parametrize(
-    "thing", [eps_to_x0, velocity_to_noise, score_to_denoised, to_d, both, Table()], ids=str
+    "thing", [eps_to_x0, velocity_to_noise, score_to_denoised, to_d, both, Table()]
 )
 def test_a_right_one_passes(thing: Any) -> None:
     report = certified(thing)

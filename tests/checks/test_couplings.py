@@ -89,9 +89,7 @@ class WithReplacement:
         return x0[i], x1[j]
 
 
-@pytest.mark.parametrize(
-    "thing", [rows, indices, plan, independent, from_data, WithReplacement()], ids=str
-)
+@pytest.mark.parametrize("thing", [rows, indices, plan, independent, from_data, WithReplacement()])
 def test_a_right_one_passes(thing: Any) -> None:
     report = certified(thing)
     assert report.verdict == "pass", [f for f in report.findings if f.verdict != "pass"]
