@@ -731,6 +731,27 @@ def vectors(
     _console(out).print(f"{out}: {right} cases, and {wrong} wrong ones that must be missed")
 
 
+# published ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def published(
+    json_file: Annotated[Path | None, _json("numbers")] = None,
+    report_file: Page = None,
+) -> int:
+    """Compute published numbers from their settings, beside what is printed."""
+    _outputs(json_file, report_file)
+    from dfbench.published import compare
+    from dfbench.report import published as shown
+
+    with Shown("published numbers"):
+        found = compare()
+    _write(json_file, lambda: jsons.text(shown.plain(found)))
+    _write(report_file, lambda: shown.render(found))
+    shown.summary(found, _console(json_file, report_file))
+    return 0 if all(each.agrees for each in found) else FAILED
+
+
 # list ---------------------------------------------------------------------------------------------
 
 
