@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from dfbench.cli import main
 from dfbench.published import compare
@@ -26,6 +28,18 @@ def test_a_unit_of_the_last_digit_is_seen(number):
     assert right.agrees
     assert not replace(right, computed=right.computed + unit).agrees
     assert not replace(right, computed=right.computed - unit).agrees
+
+
+def test_the_cosine_row_is_that_of_float32():
+    n = np.arange(1001) / 1000
+    bar = np.cos((n + 0.008) / 1.008 * np.pi / 2) ** 2
+    beta = torch.tensor(np.minimum(1 - bar[1:] / bar[:-1], 0.999), dtype=torch.float32)
+    last = torch.cumprod(1 - beta, 0)[-1]
+    found = {"SNR": last / (1 - last), "√ᾱ": last.sqrt()}
+    for number in compare():
+        if (number.source, number.setting) == ("lin", "cosine"):
+            in_float32 = found[number.quantity.split()[0]].item()
+            assert replace(number, computed=in_float32).agrees
 
 
 def test_command(tmp_path):
