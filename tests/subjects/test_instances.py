@@ -211,9 +211,9 @@ def test_objects_of_a_file(
     assert "makes nothing that can: TypeError: needs() missing" in capsys.readouterr().err
     for name in ("PATCHED", "made"):  # what reproduces it is not the class
         reproduce = findings(f"mine.py:{name}", ["bookkeeping"])["bookkeeping"].reproduce or ""
-        assert f"certify('mine.py:{name}'" in reproduce
+        assert f"run_path('mine.py')['{name}']" in reproduce
         exec(compile(reproduce, "snippet", "exec"), {})
-        assert "bookkeeping" in capsys.readouterr().out
+        assert "should be" in capsys.readouterr().out
 
 
 def test_as_items_of_pytest() -> None:

@@ -18,7 +18,7 @@ import torch
 import dfbench
 from dfbench.outcome import Finding
 
-pytest.importorskip("diffusers")
+diffusers = pytest.importorskip("diffusers")
 
 NUMBER = r"(-?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan))"
 HEAD = """
@@ -260,15 +260,15 @@ WRONG = {
 }
 
 
-def shown(script: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What a script prints, which names nothing of dfbench."""
+def shown(script: str, monkeypatch: pytest.MonkeyPatch, **names: Any) -> str:
+    """What a script prints, which names nothing of dfbench; `names` are what its reader has."""
     assert "dfbench" not in script
     for name in ("randn", "randn_like"):  # which a script may replace
         monkeypatch.setattr(torch, name, getattr(torch, name))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of released code
-        exec(compile(script, "script", "exec"), {})
+        exec(compile(script, "script", "exec"), names)
     monkeypatch.undo()
     return printed.getvalue()
 
@@ -347,3 +347,45 @@ def test_findings_on_diffusers_are_shown_without_dfbench(
     assert finding.reproduce is not None
     assert f"from diffusers import {name}" in finding.reproduce
     assert apart(shown(finding.reproduce, monkeypatch)) > 1e-5
+
+
+def _patched() -> dict[str, tuple[Any, tuple[str, ...]]]:
+    """Objects that no constructor makes, and the claims whose scripts have to show it."""
+    louder, shifted = (diffusers.DDIMScheduler(clip_sample=False) for _ in range(2))
+    step = louder.step
+    louder.step = lambda m, t, x, **k: step(1.01 * m, t, x, **k)
+    add_noise = shifted.add_noise
+    shifted.add_noise = lambda x, e, t: add_noise(x, 1.1 * e, t)
+    return {
+        "outputs too large": (louder, ("bookkeeping", "identity")),
+        "noise too large": (shifted, ("companions",)),
+    }
+
+
+@pytest.mark.parametrize(("scheduler", "claims"), _patched().values(), ids=list(_patched()))
+def test_an_object_that_nothing_makes_is_used(
+    scheduler: Any, claims: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (report,) = dfbench.certify(scheduler, select=list(claims)).subjects
+    for claim in claims:
+        finding = of(claim, report.findings)
+        assert finding.verdict == "fail"
+        assert finding.reproduce is not None
+        size = min(finding.measured or 0.0, 1e-3) / 10
+        assert apart(shown(finding.reproduce, monkeypatch, certified=scheduler)) > size
+
+
+def test_an_object_of_a_file_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from diffusers import EulerDiscreteScheduler\n\n"
+        "ours = EulerDiscreteScheduler()\n"
+        "step = ours.step\n"
+        "ours.step = lambda m, t, x, **k: step(0.9 * m, t, x, **k)\n",
+        encoding="utf-8",
+    )
+    (report,) = dfbench.certify(f"{file}:ours", select=["bookkeeping"]).subjects
+    finding = report.findings[0]
+    assert finding.verdict == "fail"
+    assert "['ours']" in (finding.reproduce or "")
+    assert apart(shown(finding.reproduce or "", monkeypatch)) > 1e-3

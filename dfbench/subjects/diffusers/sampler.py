@@ -422,18 +422,24 @@ class SchedulerSampler(Sampler):
         return self._like(self.config, {})
 
     @property
-    def _of_its_class(self) -> bool:
+    def of_its_class(self) -> bool:
         """Whether the name is that of the class, which makes the subject."""
         if self.instance is None:
             return True
         return self.name.endswith(f":{self.cls.__qualname__}") and not self.not_its_config
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the name is that of the object: not where it is only that of its class."""
+        return not self.name.endswith(f":{self.cls.__qualname__}")
+
     def snippet(self, claim: str) -> str:
-        if self._of_its_class:
+        if self.of_its_class:
             return super().snippet(claim)
-        named = not self.name.endswith(f":{self.cls.__qualname__}")
-        subject = repr(self.name) if named else "scheduler"
-        lead = "" if named else "# scheduler: the object that was certified, as nothing makes it\n"
+        from dfbench.subjects.diffusers import snippet
+
+        subject = repr(self.name) if self.is_named else snippet.NAMELESS
+        lead = "" if self.is_named else f"{snippet.OF_NO_NAME}\n"
         return (
             f"{lead}import dfbench\n"
             f"certificate = dfbench.certify({subject}, call={self.call!r}, "
@@ -444,12 +450,12 @@ class SchedulerSampler(Sampler):
     def coefficient_snippet(self, n: int, different: Difference, reading: Reading) -> str | None:
         from dfbench.subjects.diffusers import snippet
 
-        return snippet.coefficient(self, n, reading, different) if self._of_its_class else None
+        return snippet.coefficient(self, n, reading, different)
 
     def reproducer(self, claim: str, finding: Finding) -> str | None:
         from dfbench.subjects.diffusers import snippet
 
-        return snippet.reproducer(self, claim, finding) if self._of_its_class else None
+        return snippet.reproducer(self, claim, finding)
 
     @property
     def sets_plainly(self) -> bool:

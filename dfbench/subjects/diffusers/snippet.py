@@ -33,7 +33,7 @@ import torch
 
 def run(outputs, start):
     \"\"\"The states that the network sees, and the sample.\"\"\"
-    scheduler = {name}(**{config!r})
+    scheduler = {new}
     scheduler.set_timesteps({steps})
 {begin}    scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
     {generator}torch.manual_seed(0)
@@ -120,7 +120,7 @@ COUNTS = """\
 import torch
 {load}
 
-scheduler = {name}(**{config!r})
+scheduler = {new}
 try:
     scheduler.set_timesteps({steps})
     scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
@@ -141,6 +141,10 @@ FALLING = """\
             print("time", after, "should be below", before)
 """
 
+#: What scripts call an object that has no name.
+NAMELESS = "certified"
+OF_NO_NAME = f"# {NAMELESS}: the object that was certified, as nothing makes it"
+
 GIVEN = ("times-given", "sigmas-given", "mu-given")
 BOOKED = ("bookkeeping", "told-level", "landing")  # what the books of a run show
 
@@ -153,7 +157,8 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
     if n is None or finding.verdict != "fail":
         return None
     if claim in (*snippet_protocol.ALIKE, "protocol"):
-        sign = subject.sign(n) if subject.sets_plainly else None
+        alone = subject.of_its_class and subject.sets_plainly  # it takes several objects
+        sign = subject.sign(n) if alone else None
         names = _names(subject, "n")
         return (
             None if sign is None else snippet_protocol.script(subject, claim, finding, sign, names)
@@ -233,20 +238,33 @@ def _drawn(reading: Reading, k: int) -> tuple[int, float]:
 
 
 def _names(subject: SchedulerSampler, n: int | str) -> dict[str, Any]:
-    """How the class is imported and constructed, and what is passed to its calls."""
-    module, _, name = subject.name.rpartition(":")
-    load = f"from {module} import {name}"
-    if module.endswith(".py"):
-        load = f"import runpy\n\n{name} = runpy.run_path({module!r})[{name!r}]"
+    """How the scheduler is imported and made, and what is passed to its calls."""
     given = ", generator=generator" if subject.takes_generator else ""
+    load, new = _made(subject)
     return {
         "load": load,
-        "name": name,
-        "config": subject.config,
+        "new": new,
         "steps": subject.steps_said(n),
         "stepping": _arguments(subject.step_options) + (subject.also or "") + given,
         "generator": "generator = " if given else "",
     }
+
+
+def _made(subject: SchedulerSampler) -> tuple[str, str]:
+    """What imports the class or the object, and what makes a scheduler of it.
+
+    An object that no constructor makes is used itself, as a copy of what was replaced in it may
+    still be bound to it; where it has no name, the reader has it.
+    """
+    module, _, name = subject.name.rpartition(":")
+    load = f"from {module} import {name}"
+    if module.endswith(".py"):
+        load = f"import runpy\n\n{name} = runpy.run_path({module!r})[{name!r}]"
+    if subject.of_its_class:
+        return load, f"{name}(**{subject.config!r})"
+    if subject.is_named:  # it, or what makes it
+        return load, f"{name}() if callable({name}) else {name}"
+    return OF_NO_NAME, NAMELESS
 
 
 def _run(subject: SchedulerSampler, n: int, sign: str) -> str:

@@ -17,7 +17,7 @@ import torch
 
 
 def ready(first):
-    scheduler = {name}(**{config!r})
+    scheduler = {new}
     {set}
 {begin}    return scheduler
 

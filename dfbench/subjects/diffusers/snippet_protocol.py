@@ -70,7 +70,7 @@ def generators():
     return {generators}
 
 
-scheduler, inputs = {name}(**{config!r}), normal(0)
+scheduler, inputs = {new}, normal(0)
 {before}{middle}
 try:
     states = run(scheduler, inputs, n, generators(){told}{how})
@@ -80,7 +80,7 @@ else:
     again, flat = True, inputs.flatten(2)
     row = 0.5 * flat[:, :1].flip(-1)
     plain = torch.cat([flat, row], 1)[..., None, None]
-    others = run({name}(**{config!r}), plain, n, torch.Generator().manual_seed(0))
+    others = run({new}, plain, n, torch.Generator().manual_seed(0))
     off = max(
         float((a.flatten() - b[:rows].flatten()).abs().max() / b.abs().max())
         for a, b in zip(states, others, strict=True)
@@ -122,7 +122,7 @@ def middle(scheduler):
 DOES = {
     COPY: "scheduler = copy.deepcopy(scheduler)",
     ORIGINAL: "run(copy.deepcopy(scheduler), normal(2), n, generators(), begin={half})",
-    ANOTHER: "run({name}(**{config!r}), normal(2), n, generators())",
+    ANOTHER: "run({new}, normal(2), n, generators())",
 }
 #: Claims on runs of the usual shape that a protocol tells as well.
 ALIKE = {

@@ -14,7 +14,7 @@ START = """\
 import torch
 {load}
 
-scheduler = {name}(**{config!r})
+scheduler = {new}
 scheduler.set_timesteps({steps})
 one, t = torch.ones(1, 1, 1, 1, dtype=torch.float64), scheduler.timesteps[0]
 scale = getattr(scheduler, "scale_model_input", lambda z, t: z)

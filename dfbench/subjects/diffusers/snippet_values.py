@@ -23,7 +23,7 @@ torch.randn_like = lambda z, **options: torch.zeros_like(z)
 # at each call, the clean sample that the state and the output mean, x0 = a z + b m
 x0 = {x0!r}
 {clip}
-scheduler = {name}(**{config!r})
+scheduler = {new}
 scheduler.set_timesteps({steps})
 scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
 {generator}torch.manual_seed(0)
