@@ -186,6 +186,28 @@ WRONG = {
         {},
         ("order",),
     ),
+    "noise that no seed changes": (
+        "class Mine(DDPMScheduler):\n"
+        "    def step(self, m, t, x, generator=None, **k):\n"
+        "        return super().step(m, t, x, generator=torch.Generator().manual_seed(3), **k)",
+        {"clip_sample": False},
+        ("noise",),
+    ),
+    "noise of the global state": (
+        "class Mine(DDPMScheduler):\n"
+        "    def step(self, m, t, x, generator=None, **k):\n"
+        "        return super().step(m, t, x, **k)",
+        {"clip_sample": False},
+        ("noise",),
+    ),
+    "a v that is read wrong": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        wrong = self.config.prediction_type == 'v_prediction'\n"
+        "        return super().step(1.01 * m if wrong else m, t, x, **k)",
+        {"clip_sample": True},
+        ("prediction-types",),
+    ),
     "another value in 5-D": (
         "class Mine(DDIMScheduler):\n"
         "    def step(self, m, t, x, **k):\n"

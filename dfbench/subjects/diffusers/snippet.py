@@ -15,6 +15,8 @@ from dfbench.outcome import Finding
 from dfbench.readout import Reading
 from dfbench.subjects.diffusers import (
     snippet_companions,
+    snippet_forms,
+    snippet_noise,
     snippet_protocol,
     snippet_rate,
     snippet_start,
@@ -180,6 +182,10 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
         return None
     if claim in ("preview", "clipping"):
         return snippet_values.script(subject, claim, n, finding, sign, _names(subject, n))
+    if claim == "noise":
+        return snippet_noise.script(subject, n, sign, _names(subject, n))
+    if claim == "prediction-types":
+        return snippet_forms.script(subject, n, finding, sign, _names(subject, n), SMALL)
     if claim == "counts":
         return _counts(subject, n, sign)
     if claim == "affine":
