@@ -208,6 +208,23 @@ WRONG = {
         {"clip_sample": True},
         ("prediction-types",),
     ),
+    "a sample of another dtype": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        out = super().step(m, t, x, **k)\n"
+        "        out.prev_sample = out.prev_sample.to(torch.float32)\n"
+        "        return out",
+        {"clip_sample": False},
+        ("dtype",),
+    ),
+    "half precision that loses more": (
+        "class Mine(DDIMScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        if x.dtype == torch.bfloat16: x = x * 1.125\n"
+        "        return super().step(m, t, x, **k)",
+        {"clip_sample": False},
+        ("dtype",),
+    ),
     "another value in 5-D": (
         "class Mine(DDIMScheduler):\n"
         "    def step(self, m, t, x, **k):\n"

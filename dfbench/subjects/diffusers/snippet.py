@@ -15,6 +15,7 @@ from dfbench.outcome import Finding
 from dfbench.readout import Reading
 from dfbench.subjects.diffusers import (
     snippet_companions,
+    snippet_dtype,
     snippet_forms,
     snippet_noise,
     snippet_protocol,
@@ -182,6 +183,8 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
         return None
     if claim in ("preview", "clipping"):
         return snippet_values.script(subject, claim, n, finding, sign, _names(subject, n))
+    if claim == "dtype":
+        return snippet_dtype.script(subject, n, finding, sign, _names(subject, n))
     if claim == "noise":
         return snippet_noise.script(subject, n, sign, _names(subject, n))
     if claim == "prediction-types":
