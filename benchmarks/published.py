@@ -25,7 +25,7 @@ from dfbench.grids import uniform_t
 from dfbench.levels import Array
 from dfbench.samplers import METHODS
 from dfbench.schedules import LinearVP
-from dfbench.sweep.published import PrintedNumber, table
+from dfbench.sweep.published import BesidePrinted, PrintedNumber, table
 from dfbench.table import Table
 from dfbench.wasserstein import SCHEMES, law
 
@@ -147,7 +147,7 @@ def reproduced(eigenvalues: ArrayLike) -> tuple[int, int]:
     s = np.maximum(np.asarray(eigenvalues, dtype=np.float64), 0.0)
     w2 = np.sqrt(squares(cells, s).sum(axis=1))
     pairs = zip(cells, w2, strict=True)
-    return sum(abs(w - c.value) <= c.half * (1 + 1e-9) for c, w in pairs), len(cells)
+    return sum(BesidePrinted(c, float(w), None).reproduced for c, w in pairs), len(cells)
 
 
 def main() -> None:

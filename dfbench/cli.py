@@ -749,7 +749,7 @@ def published(
     _write(json_file, lambda: jsons.text(shown.plain(found)))
     _write(report_file, lambda: shown.render(found))
     shown.summary(found, _console(json_file, report_file))
-    return 0 if all(each.agrees for each in found) else FAILED
+    return 0 if all(each.reproduced for each in found) else FAILED
 
 
 # list ---------------------------------------------------------------------------------------------

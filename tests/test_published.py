@@ -10,24 +10,24 @@ import pytest
 import torch
 
 from dfbench.cli import main
-from dfbench.published import compare
+from dfbench.published import compare, half_unit, ncsnv2
+from dfbench.schedules import DiscreteSchedule
 
 #: Printed numbers that do not follow from their stated setting.
-OFF = {("lin", "cosine"), ("ncsnv2", "140 0.01 788 4"), ("ays", "0.399")}
+OFF = {("lin", "cosine"), ("ncsnv2", "σ_1 140, σ_L 0.01, L 788, T 4"), ("ays", "0.399")}
 
 
 def test_all_but_those_named_come_out():
-    assert {(each.source, each.setting) for each in compare() if not each.agrees} == OFF
+    assert {(each.source, each.setting) for each in compare() if not each.reproduced} == OFF
 
 
 @pytest.mark.parametrize("number", compare(), ids=lambda each: f"{each.source} {each.setting}")
 def test_a_unit_of_the_last_digit_is_seen(number):
-    digits, _, power = number.printed.partition("e")
-    unit = 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
+    unit = 2 * half_unit(number.printed)
     right = replace(number, computed=float(number.printed))
-    assert right.agrees
-    assert not replace(right, computed=right.computed + unit).agrees
-    assert not replace(right, computed=right.computed - unit).agrees
+    assert right.reproduced
+    assert not replace(right, computed=right.computed + unit).reproduced
+    assert not replace(right, computed=right.computed - unit).reproduced
 
 
 def test_the_cosine_row_is_that_of_float32():
@@ -36,10 +36,22 @@ def test_the_cosine_row_is_that_of_float32():
     beta = torch.tensor(np.minimum(1 - bar[1:] / bar[:-1], 0.999), dtype=torch.float32)
     last = torch.cumprod(1 - beta, 0)[-1]
     found = {"SNR": last / (1 - last), "√ᾱ": last.sqrt()}
-    for number in compare():
-        if (number.source, number.setting) == ("lin", "cosine"):
-            in_float32 = found[number.quantity.split()[0]].item()
-            assert replace(number, computed=in_float32).agrees
+    numbers = [each for each in compare() if (each.source, each.setting) == ("lin", "cosine")]
+    assert len(numbers) == len(found)
+    for number in numbers:
+        in_float32 = found[number.quantity.split()[0]].item()
+        assert replace(number, computed=in_float32).reproduced
+
+
+def test_no_number_of_steps_gives_the_step_size_for_churches():
+    """What is said to have no reason found."""
+    sizes = [ncsnv2(f"σ_1 140, σ_L 0.01, L 788, T {steps}", "step size") for steps in range(1, 7)]
+    assert 2.15e-6 < min(sizes) < max(sizes) < 2.45e-6
+
+
+def test_a_level_lies_between_two_indices():
+    ratios = DiscreteSchedule.scaled_linear().ratios
+    assert f"{ratios[124]:.4f} {ratios[125]:.4f}" == "0.3977 0.4000"
 
 
 def test_command(tmp_path):

@@ -13,7 +13,7 @@ from dfbench.report.page import fill
 
 def render(numbers: Sequence[Compared], *, title: str = "Published numbers") -> str:
     """The page, complete."""
-    agree = sum(each.agrees for each in numbers)
+    agree = sum(each.reproduced for each in numbers)
     return fill("published.html", title=title, agree=agree, numbers=numbers, sources=SOURCES)
 
 
@@ -27,15 +27,14 @@ def plain(numbers: Sequence[Compared]) -> dict[str, Any]:
             "printed": each.printed,
             "computed": each.computed,
             "difference": each.difference,
-            "agrees": each.agrees,
+            "reproduced": each.reproduced,
             "why": each.reason or None,
         }
         for each in numbers
     ]
-    agree = sum(each.agrees for each in numbers)
     return {
         "schema": "dfbench.published/1",
-        "agree": agree,
+        "reproduced": sum(each.reproduced for each in numbers),
         "total": len(numbers),
         "numbers": rows,
     }
@@ -48,12 +47,12 @@ def summary(numbers: Sequence[Compared], console: Console) -> None:
         if each.source != source:
             source = each.source
             console.print(SOURCES[source], soft_wrap=True)
-        sign = "✓" if each.agrees else "✗"
+        sign = "✓" if each.reproduced else "✗"
         console.print(
             f"  {sign} {each.setting}, {each.quantity}: printed {each.printed}, computed "
             f"{each.computed:.7g}, difference {each.difference:.2g}"
             + (f" ({each.reason})" if each.reason else ""),
             soft_wrap=True,
         )
-    agree = sum(each.agrees for each in numbers)
+    agree = sum(each.reproduced for each in numbers)
     console.print(f"{agree} of {len(numbers)} agree to the printed digits")

@@ -225,9 +225,9 @@ def _made_of(
         return kinds.made(found, thing, name, config, call, claims)
     if profile or (_recognising(thing) is None and loop.recognises(thing, claims, call)):
         return loop.LoopSampler(thing, name, config, call, claims)
-    kind = _recognising(thing)
+    kind, maker = _recognising(thing), None
     if kind is None and callable(thing) and not inspect.isclass(thing):
-        thing, config = _made_by(thing, name, config, call), {}
+        thing, config, maker = _made_by(thing, name, config, call), {}, config
         kind = _recognising(thing)
     if kind is None:
         shapes = " nor ".join(filter(None, (library(each).shape for each in library_names())))
@@ -236,6 +236,7 @@ def _made_of(
             f"that is called with a network and a state ({loop.why_not(thing, claims, call)})"
         )
     made = kind.made_of(thing, name, config, call)
+    made.maker = maker
     if claims := _declared(thing):
         made.declare(claims)
     return made

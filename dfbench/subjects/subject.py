@@ -29,6 +29,7 @@ class Subject:
         steps: the step counts that its user runs; empty: nobody says.
         depth: "quick", or "thorough": what takes minutes is asked, too.
         declared: what its owner claims of it; None: nothing.
+        maker: arguments of the function of this name that made it; None: no function did.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Subject:
     steps: tuple[int, ...] = ()
     depth: Depth = "quick"
     declared: Declared | None = None
+    maker: dict[str, Any] | None = None
 
     def __init__(
         self, config: dict[str, Any] | None = None, call: dict[str, Any] | None = None

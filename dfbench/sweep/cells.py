@@ -49,6 +49,7 @@ APART = (
     "sweep/entries.py",
     "reading.py",
     "sweep/compare.py",
+    "published",
     "sweep/published",
     "sweep/studies",
     "training/measure",

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 import dfbench
-from dfbench.outcome import Finding
+from dfbench.outcome import Finding, fail
+from dfbench.subjects import resolve
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -386,6 +387,64 @@ def test_findings_on_diffusers_are_shown_without_dfbench(
     assert finding.reproduce is not None
     assert f"from diffusers import {name}" in finding.reproduce
     assert apart(shown(finding.reproduce, monkeypatch)) > 1e-5
+
+
+RIGHT = (
+    *("DDIMScheduler", "DDPMScheduler", "EulerAncestralDiscreteScheduler"),
+    *("DPMSolverMultistepScheduler", "HeunDiscreteScheduler", "UniPCMultistepScheduler"),
+)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_shows_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scripts of findings that a right scheduler has not."""
+    subject = resolve(f"diffusers:{name}")[0]
+    asked: list[tuple[str, dict[str, Any]]] = [("noise", {})]
+    if "v" in subject.predictions:
+        asked.append(("prediction-types", {"prediction": "v"}))
+    asked += [("dtype", {"dtype": each}) for each in ("float32", "bfloat16", "float16")]
+    for claim, at in asked:
+        made_up = fail("made up", counterexample={"steps": 7, **at})
+        script = subject.reproducer(claim, made_up)
+        assert script is not None
+        assert apart(shown(script, monkeypatch)) < 1e-5, claim
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_what_a_function_makes_is_made_by_it(
+    factor: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its arguments, and as many objects as a script needs."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from diffusers import EulerDiscreteScheduler\n\n"
+        "def ours(factor):\n"
+        "    made = EulerDiscreteScheduler()\n"
+        "    step = made.step\n"
+        "    made.step = lambda m, t, x, **k: step(factor * m + (m.ndim == 5) * m.mean(), t, x, **k)\n"
+        "    return made\n",
+        encoding="utf-8",
+    )
+    claims = ["bookkeeping", "protocol"]
+    config = {"factor": factor}
+    (report,) = dfbench.certify(f"{file}:ours", config=config, select=claims).subjects
+    for claim in claims:
+        finding = of(claim, report.findings)
+        assert finding.verdict == "fail"
+        assert f"ours(**{config})" in (finding.reproduce or "")
+        assert apart(shown(finding.reproduce or "", monkeypatch)) > 1e-3
+
+
+def test_a_class_that_no_import_finds_is_its_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(diffusers.DDIMScheduler):  # type: ignore[misc, name-defined]
+        def step(self, m: Any, t: Any, x: Any, **k: Any) -> Any:
+            return super().step(1.01 * m, t, x, **k)
+
+    (report,) = dfbench.certify(Mine, select=["bookkeeping"]).subjects
+    finding = report.findings[0]
+    assert finding.verdict == "fail"
+    assert finding.reproduce is not None
+    assert apart(shown(finding.reproduce, monkeypatch, Mine=Mine)) > 1e-5
 
 
 def _patched() -> dict[str, tuple[Any, tuple[str, ...]]]:

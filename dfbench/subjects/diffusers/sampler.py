@@ -426,7 +426,12 @@ class SchedulerSampler(Sampler):
         """Whether the name is that of the class, which makes the subject."""
         if self.instance is None:
             return True
-        return self.name.endswith(f":{self.cls.__qualname__}") and not self.not_its_config
+        return not self.is_named and not self.not_its_config
+
+    @property
+    def made_anew(self) -> bool:
+        """Whether its class or a function makes it as often as it is needed."""
+        return self.of_its_class or self.maker is not None
 
     @property
     def is_named(self) -> bool:
@@ -442,7 +447,8 @@ class SchedulerSampler(Sampler):
         lead = "" if self.is_named else f"{snippet.OF_NO_NAME}\n"
         return (
             f"{lead}import dfbench\n"
-            f"certificate = dfbench.certify({subject}, call={self.call!r}, "
+            f"certificate = dfbench.certify({subject}, config={self.maker or {}}, "
+            f"call={self.call!r}, "
             f"select=[{claim!r}]{self._asked})\n"
             "print(certificate)\n"
         )
@@ -489,6 +495,7 @@ class SchedulerSampler(Sampler):
         instance = self.instance if same else None
         made = type(self)(self.cls, self.name, config, call, self.version, instance)
         made.steps = made.steps or (() if self.gives_grid else self.steps)
+        made.maker = self.maker
         if self.declared:
             made.declare(self.declared.given)
         return made

@@ -6,6 +6,7 @@ beside the one that it should be.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -160,8 +161,8 @@ def reproducer(subject: SchedulerSampler, claim: str, finding: Finding) -> str |
     if n is None or finding.verdict != "fail":
         return None
     if claim in (*snippet_protocol.ALIKE, "protocol"):
-        alone = subject.of_its_class and subject.sets_plainly  # it takes several objects
-        sign = subject.sign(n) if alone else None
+        several = subject.made_anew and subject.sets_plainly  # objects are needed
+        sign = subject.sign(n) if several else None
         names = _names(subject, "n")
         return (
             None if sign is None else snippet_protocol.script(subject, claim, finding, sign, names)
@@ -249,9 +250,10 @@ def _drawn(reading: Reading, k: int) -> tuple[int, float]:
 def _names(subject: SchedulerSampler, n: int | str) -> dict[str, Any]:
     """How the scheduler is imported and made, and what is passed to its calls."""
     given = ", generator=generator" if subject.takes_generator else ""
-    load, new = _made(subject)
+    load, name, new = _made(subject)
     return {
         "load": load,
+        "name": name,
         "new": new,
         "steps": subject.steps_said(n),
         "stepping": _arguments(subject.step_options) + (subject.also or "") + given,
@@ -259,21 +261,30 @@ def _names(subject: SchedulerSampler, n: int | str) -> dict[str, Any]:
     }
 
 
-def _made(subject: SchedulerSampler) -> tuple[str, str]:
-    """What imports the class or the object, and what makes a scheduler of it.
+def _made(subject: SchedulerSampler) -> tuple[str, str, str]:
+    """What imports the class, the object or its maker, what it is called, and what makes it.
 
-    An object that no constructor makes is used itself, as a copy of what was replaced in it may
-    still be bound to it; where it has no name, the reader has it.
+    An object that nothing makes is used itself, as a copy of what was replaced in it may still be
+    bound to it.
     """
     module, _, name = subject.name.rpartition(":")
-    load = f"from {module} import {name}"
-    if module.endswith(".py"):
-        load = f"import runpy\n\n{name} = runpy.run_path({module!r})[{name!r}]"
+    if not subject.of_its_class and not subject.is_named:
+        return OF_NO_NAME, NAMELESS, NAMELESS
+    load, name = _imported(module, name)
     if subject.of_its_class:
-        return load, f"{name}(**{subject.config!r})"
-    if subject.is_named:  # it, or what makes it
-        return load, f"{name}() if callable({name}) else {name}"
-    return OF_NO_NAME, NAMELESS
+        return load, name, f"{name}(**{subject.config!r})"
+    return load, name, name if subject.maker is None else f"{name}(**{subject.maker!r})"
+
+
+def _imported(module: str, name: str) -> tuple[str, str]:
+    """What imports it, and what it is then called; what no import finds its reader has."""
+    root, _, last = name.partition(".")[0], *name.rpartition(".")[1:]
+    if module.endswith(".py"):
+        return f"import runpy\n\n{root} = runpy.run_path({module!r})[{root!r}]", name
+    if "<" in name or not hasattr(sys.modules.get(module, sys), root):
+        name = last if last.isidentifier() else NAMELESS
+        return f"# {name}: what was certified, as no import finds it", name
+    return f"from {module} import {root}", name
 
 
 def _run(subject: SchedulerSampler, n: int, sign: str) -> str:

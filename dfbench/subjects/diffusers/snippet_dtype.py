@@ -34,6 +34,8 @@ for each in (scheduler, twin):
 scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
 scaled = getattr(twin, "scale_model_input", lambda z, t: z)
 {generator}torch.manual_seed(0)
+# a step rounds what it adds up: 8 u of the sizes of its terms, c z and the rest, and with c of at
+# most 1 these are at most 2 |z| + |the new state|
 times, most = scheduler.timesteps, 16 * torch.finfo(dtype).eps / 2
 one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
 z = (inputs[0].double() / scaled(one, times[0])).to(dtype)
@@ -42,7 +44,8 @@ z = (inputs[0].double() / scaled(one, times[0])).to(dtype)
 def compare(i, what, got, exact, size):
     off = float((got.double() - exact).abs().max() / size)
     if got.dtype != dtype or got.shape != exact.shape:
-        print("step", i, dtype, what, "is", got.dtype, tuple(got.shape), "1 should be", 0)
+        print("step", i, what, "is", got.dtype, tuple(got.shape), "and not", dtype)
+        print("what changes dtype or shape", 1, "should be", 0)
     elif not off < most:
         print("step", i, what, "is off by", off, "should be below", most)
 
@@ -64,7 +67,7 @@ def script(
     """The script; None for objects that nothing makes twice, and other draws."""
     dtype = (finding.counterexample or {}).get("dtype")
     other = any(draw.operation not in RECORDED for draw in subject.reading(n).draws)
-    if dtype is None or other or not subject.of_its_class:
+    if dtype is None or other or not subject.made_anew:
         return None
     return STEPWISE.format(
         **names,

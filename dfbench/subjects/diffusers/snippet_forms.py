@@ -66,7 +66,6 @@ def script(
     drawn = amplitude != 1 and readings[0].table.n_draws > 0
     return FORMS.format(
         **names,
-        name=subject.name.rpartition(":")[2],
         size=amplitude,
         most=len(exact[0]) + 1,
         small=small if drawn else "",

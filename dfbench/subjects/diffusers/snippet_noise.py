@@ -20,8 +20,9 @@ randn, randn_like = torch.randn, torch.randn_like
 
 def kept(draw):
     def kept_draw(*of, **options):
-        draws.append(draw(*of, **options).double())
-        return draws[-1].to(options.get("dtype") or torch.float64)
+        made = draw(*of, **options)
+        draws.append(made.double())
+        return made
 
     return kept_draw
 
@@ -29,14 +30,14 @@ def kept(draw):
 torch.randn, torch.randn_like = kept(randn), kept(randn_like)
 
 
-def run(seed):
+def run(seed, outside):
     \"\"\"The sample, and whether the global random state is another after it.\"\"\"
     scheduler = {new}
     scheduler.set_timesteps({steps})
     scale = getattr(scheduler, "scale_model_input", lambda z, t: z)
     draws.clear()
     {generator}torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
+    torch.manual_seed({seed})
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     z = torch.zeros(size, dtype=torch.float64)
     for t in scheduler.timesteps:
@@ -45,19 +46,20 @@ def run(seed):
     return z, not (same and (before[1] == np.random.get_state()[1]).all())
 
 
-(third, _), (second, _), (first, touched) = run(2), run(1), run(1)
+(third, _), (second, _), (first, touched) = run(2, 2), run(1, 3), run(1, 1)
 print("another seed changes the sample", int(not torch.equal(first, third)), "should be", {drawn})
 print("the same seed changes the sample", int(not torch.equal(first, second)), "should be", 0)
 {touched}# six deviations of each mean are allowed
 for k, draw in enumerate(draws):
     if draw.numel() != third.numel():
-        print("draw", k, "has", draw.numel(), "numbers", draw.numel(), "should be", third.numel())
+        print("numbers of draw", k, draw.numel(), "should be", third.numel())
         continue
     n, rows = draw.numel(), draw.reshape(size)
+    # what is found, what it should be, and its deviation times the root of n
     means = {{
         "mean": (draw.mean().item(), 0.0, 1.0),
         "variance": ((draw**2).mean().item(), 1.0, 2.0**0.5),
-        "correlation of rows": ((rows[:-1] * rows[1:]).mean().item(), 0.0, 1.1),
+        "correlation of rows": ((rows[:-1] * rows[1:]).mean().item(), 0.0, (16 / 15) ** 0.5),
     }}
     for j, other in enumerate(draws[:k]):
         if other.numel() == n:
@@ -81,5 +83,6 @@ def script(subject: SchedulerSampler, n: int, sign: str, names: dict[str, Any]) 
         **{**names, "generator": names["generator"] or "_ = "},
         sign=sign,
         drawn=int(subject.traits.stochastic),
+        seed="outside" if takes else "seed",
         touched=TOUCHED if takes else "",
     )

@@ -14,6 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from dfbench.published import half_unit, rounds_to
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -81,7 +83,7 @@ class BesidePrinted:
     @property
     def reproduced(self) -> bool:
         """Whether the computed value rounds to the printed one (a tie rounds either way)."""
-        return abs(self.difference) <= self.printed.half * (1 + 1e-9)
+        return rounds_to(self.computed, self.printed.value, self.printed.half)
 
     @property
     def mislabelled(self) -> bool:
@@ -135,10 +137,7 @@ def table(name: str) -> tuple[PrintedNumber, ...]:
 
 def _half(content: str) -> float:
     """Half a unit of the last printed digit; 0 for an exact 0 and for "-"."""
-    if content in ("0", "-"):
-        return 0.0
-    digits, _, power = content.partition("E")
-    return 0.5 * 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
+    return 0.0 if content in ("0", "-") else half_unit(content)
 
 
 def side_by_side(name: str, rows: DataFrame) -> list[BesidePrinted]:
