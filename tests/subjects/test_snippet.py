@@ -421,7 +421,9 @@ def test_what_a_function_makes_is_made_by_it(
         "def ours(factor):\n"
         "    made = EulerDiscreteScheduler()\n"
         "    step = made.step\n"
-        "    made.step = lambda m, t, x, **k: step(factor * m + (m.ndim == 5) * m.mean(), t, x, **k)\n"
+        "    def worse(m, t, x, **k):\n"
+        "        return step(factor * m + (m.ndim == 5) * m.mean(), t, x, **k)\n"
+        "    made.step = worse\n"
         "    return made\n",
         encoding="utf-8",
     )
