@@ -60,3 +60,12 @@ def test_command(tmp_path):
     found = json.loads(data.read_text("utf-8"))
     assert found["total"] == len(found["numbers"]) == len(compare())
     assert "published numbers agree" in page.read_text("utf-8")
+
+
+def test_steps_and_sigmas_are_those_of_the_release():
+    schedules = pytest.importorskip("diffusers.schedulers").AysSchedules
+    for model, said in (("StableDiffusion", "(SD 1.5)"), ("StableDiffusionXL", "(SDXL)")):
+        kept = [each for each in compare() if each.quantity.endswith(said)]
+        found = [(int(each.printed), float(each.setting)) for each in kept]
+        times, sigmas = schedules[f"{model}Timesteps"], schedules[f"{model}Sigmas"]
+        assert found == list(zip(times, sigmas[:-1], strict=True))  # the last σ is 0
