@@ -31,12 +31,12 @@ PAIRS = {
 
 def moved(table: Table) -> int:
     """Arrays that have to go through memory in a run in single precision."""
-    form, steps = table._single
+    steps, factors = table._single
     arrays = sum(
         (step.carry != 0) + (step.start != 0) + len(step.outputs) + len(step.draws) + 1
         for step in steps
     )
-    return arrays + (table.nfe if form is not table else 0)
+    return arrays + (table.nfe if factors else 0)
 
 
 def dense(table: Table, z: torch.Tensor, m: torch.Tensor, draws: Any) -> torch.Tensor:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import blas
 
+from dfbench.combining import Sums
 from dfbench.levels import Array
 
 ROUND_OFF = 8 * float(np.finfo(np.float64).eps)  # of a weight, relative to what it came from
@@ -77,18 +77,21 @@ def executed(
     z: Any,
     draws: Callable[[int], Any] | None = None,
     begin: int = -1,
+    sums: Sums | None = None,
 ) -> Iterator[Any]:
     """The states of a run in order, the sample last, each as soon as it is there.
 
-    Every state is a fresh array; nothing that was handed in is written to, and what is used up is
-    let go of.
+    A state is its holder's as long as it is held; nothing that was handed in is written to, and
+    what is used up is let go of.
 
     Args:
         model: (state j, j) → the output of evaluation j; asked at every state but the last.
         z: the initial state, or state `begin`, which is then the first that is handed out.
         draws: k → ξ_k, each asked for once and only if it is used; None leaves the noise out.
         begin: how many of the states are there already, less one.
+        sums: what adds the terms of a step.
     """
+    combined = sums or Sums()
     last_use = {i: j for j, step in enumerate(steps) for i in step.outputs}
     last_draw = {k: j for j, step in enumerate(steps) for k in step.draws}
     outputs: dict[int, Any] = {}
@@ -97,20 +100,24 @@ def executed(
     for j in range(max(begin, 0), len(steps)):
         if j > begin:
             step = steps[j]
-            terms = [(step.carry, state), (step.start, z)]
-            terms += [(weight, outputs[i]) for i, weight in step.outputs.items()]
+            terms = [(step.carry, state)]
+            if step.start:
+                terms.append((step.start, z))
+            for i, weight in step.outputs.items():
+                terms.append((weight, outputs[i] if last_use[i] > j else outputs.pop(i)))
             if draws is not None:
-                noise |= {k: draws(k) for k in step.draws if k not in noise}
-                terms += [(weight, noise[k]) for k, weight in step.draws.items()]
+                for k, weight in step.draws.items():
+                    if k not in noise:
+                        noise[k] = draws(k)
+                    terms.append((weight, noise[k] if last_draw[k] > j else noise.pop(k)))
             state = combined(terms)
             del terms
-            outputs = {i: m for i, m in outputs.items() if last_use[i] > j}
-            noise = {k: x for k, x in noise.items() if last_draw[k] > j}
         yield state
         if j < len(steps) - 1:
             m = model(state, j)
-            if j in last_use:
+            if last_use.get(j, -1) > j:
                 outputs[j] = m
+            del m
 
 
 def followed_back(
@@ -136,45 +143,3 @@ def followed_back(
             start += step.start * state
         state *= step.carry
     return start + state, draws
-
-
-def combined(terms: list[tuple[float, Any]]) -> Any:
-    """Σ weight · x as a new array, accumulated in place where shapes and types agree.
-
-    Terms of weight zero are left out. Where they do not agree, the types decide, as in plain
-    arithmetic. Accumulation takes three passes over memory a term, the first two terms together
-    three in torch (`addr`, which rounds weights to the type: not for half precision).
-    """
-    (weight, x), *rest = [term for term in terms if term[0]] or terms[:1]
-    alike = getattr(x, "ndim", 0) and all(
-        type(y) is type(x) and y.dtype == x.dtype and y.shape == x.shape for _, y in rest
-    )
-    if alike and isinstance(x, np.ndarray):
-        return _accumulated(weight, x, rest)
-    if not alike or not hasattr(x, "add_"):
-        total = weight * x
-        for factor, y in rest:
-            total = total + factor * y
-        return total
-    if rest and x.itemsize >= 4 and x.is_contiguous() and rest[0][1].is_contiguous():
-        (factor, y), *rest = rest
-        one = x.new_ones(1)
-        total = x.reshape(-1, 1).addr(y.reshape(-1), one, beta=weight, alpha=factor)
-        total = total.reshape(x.shape)
-    else:
-        total = x * weight
-    for factor, y in rest:
-        total.add_(y, alpha=factor)
-    return total
-
-
-def _accumulated(weight: float, x: Any, rest: list[tuple[float, Any]]) -> Any:
-    total = x * weight
-    fits = total.dtype in (np.float32, np.float64) and total.size < 2**31
-    for factor, y in rest:
-        if fits and total.flags.c_contiguous and y.flags.c_contiguous:
-            axpy = blas.saxpy if total.dtype == np.float32 else blas.daxpy
-            axpy(y.reshape(-1), total.reshape(-1), a=factor)  # one pass, nothing in between
-        else:
-            total += factor * y
-    return total

@@ -14,6 +14,7 @@ run does on the way, step by step, is `dfbench.steps`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,10 +25,11 @@ from scipy.linalg import solve_triangular
 
 from analytic import GaussianMixture
 from dfbench import predictions
+from dfbench.combining import Sums
 from dfbench.errors import Undefined
 from dfbench.exact import exact_model, exact_slope
 from dfbench.levels import Array, Grid, Level, grid_of
-from dfbench.steps import Step, combined, executed, followed_back, taken_apart
+from dfbench.steps import Step, executed, followed_back, taken_apart
 
 CONVERTED = 1e-11  # more than conversion leaves of a weight of zero, less than single precision
 
@@ -353,10 +355,10 @@ class Table:
         draws: Callable[[int], Any] | None = None,
     ) -> Any:
         """Execute the table on NumPy or torch arrays: the last of its `states`, the sample."""
-        sample = z
-        for state in self.states(model, z, draws):
-            sample = state
-        return sample
+        states = self.states(model, z, draws)
+        for _ in range(self.nfe):
+            next(states)  # not held: its memory is used again
+        return next(states)
 
     def states(
         self,
@@ -368,7 +370,8 @@ class Table:
 
         Works through `steps`, so each state costs a handful of passes over memory instead of one
         per earlier output; in single precision, of the prediction in which they are shortest.
-        Every state is a fresh array; neither z nor what the model returns is written to.
+        A state is yours as long as you hold it, or a view of it; then its memory may be used again.
+        Neither z nor what the model returns is written to.
         `draws(k)` gives the k-th Gaussian draw (`drawn` makes it of standard normals).
 
         Raises:
@@ -376,22 +379,21 @@ class Table:
         """
         if self.n_draws and draws is None:
             raise ValueError(f"the sampler draws noise {self.n_draws} times: pass draws")
+        sums = Sums()
         single = getattr(getattr(z, "dtype", None), "itemsize", 8) < 8
-        form, steps = self._single if single else (self, self.steps())
+        steps, factors = self._single if single else (self.steps(), None)
+        levels = self.evaluated
 
         def output(state: Any, j: int) -> Any:
-            level = self.levels[j]
-            m = model(state, level)
-            if form is self:
-                return m
-            c, d = self.affine(self.prediction, form.prediction, level)
-            return combined([(c, state), (d, m)])
+            m = model(state, levels[j])
+            return m if factors is None else sums([(factors[j][0], state), (factors[j][1], m)])
 
-        return executed(steps, output, z, draws)
+        return executed(steps, output, z, draws, sums=sums)
 
     @cached_property
-    def _single(self) -> tuple[Table, list[Step]]:
-        """The table in the prediction whose steps take up the fewest outputs, and these steps.
+    def _single(self) -> tuple[list[Step], list[tuple[float, float]] | None]:
+        """The steps in the prediction that takes up the fewest outputs, and (c, d) at every
+        evaluation that make it of the table's own, m' = c z + d m; None where it is that.
 
         A multistep method in x̂ needs its last few x̂; in ε̂, all ε̂ so far. Another prediction
         than the table's own counts as one more output an evaluation: it has to be computed.
@@ -401,14 +403,17 @@ class Table:
         def taken(steps: list[Step]) -> int:
             return sum(len(step.outputs) for step in steps)
 
-        form, steps = self, self.steps()
-        least = taken(steps)
+        steps, least = self.steps(), taken(self.steps())
+        factors: list[tuple[float, float]] | None = None
         # another form costs an output an evaluation for itself, and one for its conversion
         for other in self.converted() if least > 2 * self.nfe else ():
             few = other.steps(CONVERTED)
             if (cost := taken(few) + self.nfe) < least:
-                form, steps, least = other, few, cost
-        return form, steps
+                kind = other.prediction
+                with suppress(Undefined):  # ε̂ gives no x̂ where α = 0
+                    factors = [self.affine(self.prediction, kind, lev) for lev in self.evaluated]
+                    steps, least = few, cost
+        return steps, factors
 
     def steps(self, negligible: float = 0.0) -> list[Step]:
         """Each state as the one before it plus the few outputs and draws that are new to it.

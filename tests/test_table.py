@@ -232,8 +232,8 @@ def test_execution_can_be_differentiated() -> None:
 def test_execution_in_single_precision_takes_few_outputs() -> None:
     """The weights of ε̂ are dense for a method that is short in x̂."""
     table = METHODS["dpm_solver_pp_multistep"].table(vp(40), "eps")
-    form, steps = table._single
-    assert form.prediction == "x"
+    steps, factors = table._single
+    assert factors == [table.affine("eps", "x", level) for level in table.evaluated]
     assert max(len(step.outputs) for step in steps) == 2
     z = np.linspace(-1, 1, 5)
     exact = table.run(model_of("eps"), z)
