@@ -8,9 +8,14 @@ Only the ray (alpha : sigma) matters, so the flow is run on the unit circle, `al
 
 with a and b the smallest and the largest length of the data: logarithmic in between, where the
 field changes with every octave of noise, and smooth at both ends. Sources: SDE, HE (row 44), LIP.
+
+Isotropic components have shorter ways: `analytic._taylor`. Of 1000 points of 8 such components in
+the plane, from r = 10 to 0.02, the largest error is 3e-13 and the median 1e-14.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,19 +23,26 @@ from numpy.typing import ArrayLike
 from analytic import _checks, _univariate
 from analytic._checks import Array
 from analytic._state import Components, State
+from analytic._taylor import ORDER, Series
 from analytic.mixture import GaussianMixture
 
 _FINE, _COARSE = 5e-14, 3e-13  # tolerances of the result and of the run that judges it
 _BUDGET = 12 * 1500  # evaluations: ten times what points of the law itself need
+_SERIES = 0.25  # of these tolerances, for a series: it reaches them in hardly more steps
 _CHUNK = 256  # numbers integrated together: the step is chosen for all, so not too many
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """End points z (n, d) of the flow, and an estimate of the absolute error of each (n,)."""
+    """End points z (n, d) of the flow; a single point has z (d,) and error ()."""
 
     z: Array
-    error: Array
+    _judge: Callable[[], Array]
+
+    @cached_property
+    def error(self) -> Array:
+        """An estimate of the absolute error of each point, (n,): a second run, made when asked."""
+        return self._judge()
 
 
 @dataclass(frozen=True)
@@ -50,13 +62,20 @@ def flow_map(
     Either way; alpha = 0 (pure noise) and sigma = 0 (data) are levels like others, except that no
     flow leaves sigma = 0 where a covariance is singular. Below 1e-9 of the smallest length a
     singular mixture is finished by one step of constant E[x|z] and E[eps|z], exact to rounding
-    there. The error is the difference from a second run at six times the tolerance, plus the
-    rounding that both runs share.
+    there. A step is held to 5e-14 of a coordinate, or of the data's scale where that is more; draws
+    end within about 1e-12 of that. The error, when it is asked for, is the difference from a second
+    run at six times the tolerance, plus the rounding that both runs share.
     """
-    x, single = _checks.points(z, mixture.dim)
-    fine, coarse, _ = _both(mixture, x, start, stop, likelihood=False)
-    error = np.abs(fine - coarse).max(-1, initial=0.0) + _FINE * np.abs(fine).max(-1, initial=0.0)
-    return Trajectory(fine[0, ...], error[0, ...]) if single else Trajectory(fine, error)
+    x, single = _checks.points(np.array(z), mixture.dim)  # the caller may change his, for `error`
+    legs = _Legs(mixture, x, start, stop, likelihood=False)
+    fine = legs.run(_FINE)
+
+    def judge() -> Array:
+        apart = np.abs(fine - legs.run(_COARSE)).max(-1, initial=0.0)
+        error: Array = apart + _FINE * np.abs(fine).max(-1, initial=0.0)
+        return error[0, ...] if single else error
+
+    return Trajectory(fine[0, ...] if single else fine, judge)
 
 
 def log_likelihood(
@@ -71,9 +90,10 @@ def log_likelihood(
     with `mixture.log_density(z, *start)`, which knows nothing of the flow.
     """
     x, single = _checks.points(z, mixture.dim)
-    fine, coarse, base = _both(mixture, x, start, stop, likelihood=True)
+    legs = _Legs(mixture, x, start, stop, likelihood=True)
+    fine, coarse = legs.run(_FINE), legs.run(_COARSE)
     density = [
-        mixture.log_density(run[:, :-1], *stop) + run[:, -1] + base for run in (fine, coarse)
+        mixture.log_density(run[:, :-1], *stop) + run[:, -1] + legs.base for run in (fine, coarse)
     ]
     error = np.abs(density[0] - density[1]) + _FINE * (1 + np.abs(density[0]))
     if single:
@@ -105,31 +125,34 @@ def _levels(
     return a, b
 
 
-def _both(
-    mixture: GaussianMixture,
-    z: Array,
-    start: tuple[float, float],
-    stop: tuple[float, float],
-    *,
-    likelihood: bool,
-) -> tuple[Array, Array, float]:
-    """Two runs at two tolerances; with `likelihood`, a last column holds the divergence."""
-    a, b = _levels(mixture, start, stop)
-    if likelihood and mixture.singular and b[1] == 0:
-        raise ValueError("there is no density at sigma = 0 where a covariance is singular")
-    c, centre = mixture._components, mixture.mean  # a common offset would cost digits
-    circle = _Circle(Components(c.weights, c.means - centre, c.spectra, c.bases), a, b)
-    size_a, size_b = np.hypot(*a), np.hypot(*b)
-    runs = []
-    for tolerance in (_FINE, _COARSE):
-        out = np.empty((len(z), mixture.dim + likelihood))
-        step = max(1, _CHUNK // mixture.dim)
-        for first in range(0, len(z), step):
-            rows = slice(first, first + step)
-            out[rows] = circle.run((z[rows] - a[0] * centre) / size_a, tolerance, likelihood)
-        out[:, : mixture.dim] = out[:, : mixture.dim] * size_b + b[0] * centre
-        runs.append(out)
-    return runs[0], runs[1], float(mixture.dim * np.log(size_b / size_a))
+class _Legs:
+    """From one level to another, at any tolerance."""
+
+    def __init__(
+        self,
+        mixture: GaussianMixture,
+        z: Array,
+        start: tuple[float, float],
+        stop: tuple[float, float],
+        *,
+        likelihood: bool,
+    ) -> None:
+        self.start, self.stop = a, b = _levels(mixture, start, stop)
+        if likelihood and mixture.singular and b[1] == 0:
+            raise ValueError("there is no density at sigma = 0 where a covariance is singular")
+        c, self.centre = mixture._components, mixture.mean  # a common offset would cost digits
+        centred = Components(c.weights, c.means - self.centre, c.spectra, c.bases)
+        self.z, self.likelihood = z, likelihood
+        self.circle = _Circle(centred, a, b)
+        self.size = float(np.hypot(*a)), float(np.hypot(*b))
+        self.base = mixture.dim * float(np.log(self.size[1] / self.size[0]))
+
+    def run(self, tolerance: float) -> Array:
+        """The end points, (n, d); with `likelihood`, a last column holds the divergence."""
+        z, dim = (self.z - self.start[0] * self.centre) / self.size[0], self.z.shape[1]
+        out = self.circle.run(z, tolerance, self.likelihood)
+        out[:, :dim] = out[:, :dim] * self.size[1] + self.stop[0] * self.centre
+        return out
 
 
 class _Stiff(Exception):
@@ -160,11 +183,19 @@ class _Circle:
     def run(self, z: Array, tolerance: float, likelihood: bool) -> Array:
         """End points, with the integrated divergence as a last column if `likelihood`."""
         state = np.concatenate([z, np.zeros((len(z), 1))], axis=1) if likelihood else z
-        begin = self.clock(self.start)
-        end = self.clock(max(self.stop, self.small) if self.finish else self.stop)
-        if begin != end:
-            state = self.advance(state, begin, end, tolerance)
-        if self.finish:
+        stop = max(self.stop, self.small) if self.finish else self.stop
+        begin, end = self.clock(self.start), self.clock(stop)
+        left = np.full(len(z), begin != end)
+        if self.components.round and not likelihood and begin != end:
+            judging = tolerance > _FINE  # by another order, too
+            series = Series(self.components, self.start, stop)
+            state, arrived = series.run(z, _SERIES * tolerance, self.scale, ORDER - 4 * judging)
+            state, left = np.where(arrived[:, None], state, z), ~arrived
+        chunk, rows = max(1, _CHUNK // z.shape[1]), np.flatnonzero(left)
+        for first in range(0, len(rows), chunk):
+            some = rows[first : first + chunk]
+            state[some] = self.advance(state[some], begin, end, tolerance)
+        if self.finish and len(z):
             cos, sin, _ = self.at(end)
             angle = np.arctan(self.stop)
             last = self.field(state, cos, sin)
