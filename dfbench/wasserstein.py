@@ -239,7 +239,7 @@ def _sorted(sampler: HasTable, options: dict[str, Any]) -> tuple[dict[str, Any],
     if own:
         raise ValueError("a table has no options: they are in it")
     assert isinstance(sampler, Table)
-    return own, {"eta": 1.0 if sampler.normal_draws().n_draws else 0.0} | rest
+    return own, {"eta": float(sampler.C.any())} | rest
 
 
 def _read(sampler: HasTable, grid: Grid | None, options: dict[str, Any]) -> Table:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -84,7 +84,7 @@ def _measured(cell: Cell, target: Target, run: Run, start: float) -> dict[str, A
         reason = MEASURES[name].applies(target, run)
         if reason is None:
             values = MEASURES[name](target, run, samples)
-            rows += [list(astuple(value)) for value in values]
+            rows += [[getattr(value, name) for name in VALUES] for value in values]
         else:
             skipped[name] = reason
     own = cell.way.sampler

@@ -17,7 +17,6 @@ from dfbench.progress import Progress, quiet
 from dfbench.sweep import workers as workers_
 from dfbench.sweep.cells import Plan, plan
 from dfbench.sweep.compute import compute, failed
-from dfbench.sweep.measurement import COLUMNS, COSTS
 from dfbench.sweep.store import CELLS, CellResult, Store, write_rows, write_table
 from dfbench.sweep.study import DEFAULT, Study, load
 from dfbench.sweep.tables import costs, measurements
@@ -174,9 +173,8 @@ def _bench(
 
 def _tables(study: Study, planned: Plan, store: Store, **known: Any) -> None:
     directory = store.directory
-    rows = measurements(study, planned.cells, store.results)
-    write_table(directory, "measurements", COLUMNS, rows)
-    write_table(directory, "costs", COSTS, costs(planned.cells, store.results))
+    write_table(directory, "measurements", measurements(study, planned.cells, store.results))
+    write_table(directory, "costs", costs(planned.cells, store.results))
     write_rows(directory / "excluded.csv", ("combination", "why"), planned.excluded)
     described = environment.describe(study=study.name, **known)
     files.write(directory / "environment.json", jsons.text(described, sort_keys=True))

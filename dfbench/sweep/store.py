@@ -16,13 +16,15 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dfbench import files, jsons
 from dfbench.errors import Unusable
-from dfbench.sweep.measurement import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CELLS = "cells"
 CellResult = dict[str, Any]
@@ -96,26 +98,11 @@ def merge(sources: Iterable[str | Path], out: str | Path) -> int:
     return len(target.results)
 
 
-def write_table(
-    directory: Path, name: str, columns: Mapping[str, Column], rows: Sequence[Mapping[str, Any]]
-) -> None:
+def write_table(directory: Path, name: str, table: pa.Table) -> None:
     """A table as Parquet and CSV, each whole."""
-    import pyarrow as pa
     from pyarrow import csv as arrow_csv
     from pyarrow import parquet
 
-    kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
-    schema = pa.schema(
-        [
-            pa.field(key, kinds[c.kind], metadata={"what": c.what, "unit": c.unit})
-            for key, c in columns.items()
-        ]
-    )
-    arrays = [
-        pa.array([row[key] for row in rows], type=field.type, from_pandas=False)
-        for key, field in zip(columns, schema, strict=True)
-    ]
-    table = pa.Table.from_arrays(arrays, schema=schema)
     files.write_with(directory / f"{name}.parquet", lambda path: parquet.write_table(table, path))
     files.write_with(directory / f"{name}.csv", lambda path: arrow_csv.write_csv(table, path))
 
