@@ -303,19 +303,33 @@ class _Path:
         tensors = [x for x in (*given[1:2], options.get("w0")) if isinstance(x, torch.Tensor)]
         self.w0 = next((x for x in tensors if x.ndim), None)
         size = options.get("size") or (given[2] if self.w0 is None else self.w0.shape)
-        self.size = tuple(size)
+        self.shape = tuple(size)
         like = torch.get_default_dtype() if self.w0 is None else self.w0.dtype
         self.dtype = options.get("dtype") or like
+        self.levy_area_approximation = options.get("levy_area_approximation", "none")
 
-    def __call__(self, ta: Any, tb: Any = None) -> torch.Tensor:
+    def __call__(self, ta: Any, tb: Any = None, return_U: bool = False) -> Any:
+        """An increment W, or the value at ta; and U = ∫ (W_t − W_ta) dt, if that is asked for.
+
+        What W does not tell of U is independent of it: U = h (W/2 + √(h/12) ζ).
+        """
         if tb is None:  # the value, not an increment
             value = self(self.t0, ta)
             return value if self.w0 is None else self.w0 + value
         start, stop = float(ta), float(tb)
-        like = torch.empty(self.size, dtype=self.dtype)
+        made = self._drawn(start, stop)
+        if not return_U:
+            return made
+        rest = self._drawn(start, stop, spanned=False)
+        return made, (stop - start) * (made / 2 + rest / 12**0.5)
+
+    def _drawn(self, start: float, stop: float, spanned: bool = True) -> torch.Tensor:
+        """A normal of variance |stop − start|."""
+        like = torch.empty(self.shape, dtype=self.dtype)
         if start == stop:  # no noise, and no draw
             return torch.zeros_like(like)
         length: float = abs(stop - start) ** 0.5
         if not watched():
             return torch.randn_like(like) * length
-        return self.draw("brownian", like, True, (start, stop)) * length
+        span = (start, stop) if spanned else None
+        return self.draw("brownian", like, True, span) * length

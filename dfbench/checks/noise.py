@@ -118,14 +118,21 @@ def _paths(kept: _Kept) -> AbstractContextManager[None]:
                 self.path = cls(*args, **kwargs)
                 kept.inside = False
 
-            def __call__(self, ta: Any, tb: Any) -> Any:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.path, name)
+
+            def __call__(self, ta: Any, tb: Any, **more: Any) -> Any:
                 kept.inside = True
-                increment = self.path(ta, tb)
+                made = self.path(ta, tb, **more)
                 kept.inside = False
+                increment = made[0] if isinstance(made, tuple) else made
                 start, stop = float(ta), float(tb)
                 if stop != start:
-                    kept.add(increment / abs(stop - start) ** 0.5, (start, stop))
-                return increment
+                    h = stop - start
+                    kept.add(increment / abs(h) ** 0.5, (start, stop))
+                    if more.get("return_U"):  # what the increment does not tell of it
+                        kept.add((made[1] / h - increment / 2) * (12 / abs(h)) ** 0.5, None)
+                return made
 
         return Watched
 

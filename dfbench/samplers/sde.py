@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from dfbench.levels import Grid
+from dfbench.levels import Grid, Level
+from dfbench.samplers.additive import STEPS
 from dfbench.samplers.ddim import kept_fraction, posterior_std, towards_data
 from dfbench.samplers.method import Model, Noise, Output, Traits, method
 from dfbench.samplers.ode import times
@@ -19,20 +21,56 @@ def score(out: Output) -> Any:
     return -1 / out.level.sigma * out.eps
 
 
+#: solver → order on an SDE whose noise does not depend on the state, and evaluations a step.
+SOLVERS = {
+    "euler": (1, 1),
+    "euler_heun": (1, 1),
+    "heun": (2, 2),
+    "midpoint": (2, 2),
+    "sra1": (2, 2),
+}
+
+
 @method(
-    "Song et al. 2021, arXiv 2011.13456, eq. 6, by Euler–Maruyama; with η: GAO",
-    lambda eta: Traits(order=1, stochastic=eta > 0, scale_invariant=False, exact_on_points=False),
+    "Song et al. 2021, arXiv 2011.13456, eq. 6, by Euler–Maruyama; with η: GAO; the other solvers: "
+    "`dfbench.samplers.additive`",
+    lambda eta, solver: Traits(
+        order=SOLVERS.get(solver, (None, None))[0],
+        stochastic=eta > 0,
+        scale_invariant=False,
+        exact_on_points=False,
+        evaluations=SOLVERS.get(solver, (None, None))[1],
+    ),
 )
-def reverse_sde(model: Model, z: Any, grid: Grid, noise: Noise, *, eta: float = 1.0) -> Any:
-    """dz = (f z − ½ (1 + η²) g² s) dt + η g dw in reverse time, by Euler–Maruyama in t."""
+def reverse_sde(
+    model: Model, z: Any, grid: Grid, noise: Noise, *, eta: float = 1.0, solver: str = "euler"
+) -> Any:
+    """dz = (f z − ½ (1 + η²) g² s) dt + η g dw in reverse time, by Euler–Maruyama in t.
+
+    Args:
+        solver: or another of `SOLVERS`; "heun" looks at the end of a step, and does not exist onto
+            clean data.
+
+    Raises:
+        ValueError: unknown solver, or a grid without times or on which σ/α rises.
+    """
+    if solver not in SOLVERS:
+        raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
     ts, schedule = times(grid)
-    for i, (t, _) in enumerate(towards_data(grid)):
-        dt = ts[i + 1] - ts[i]
-        f, g2 = float(schedule.f(ts[i])), float(schedule.g2(ts[i]))
-        drift = f * z - 0.5 * (1 + eta**2) * g2 * score(model(z, t))
-        z = z + dt * drift
-        if eta:
-            z = z + eta * sqrt(g2 * abs(dt)) * noise()
+    known = dict(zip(ts, grid, strict=True))
+    towards_data(grid)
+
+    def drift(z: Any, t: float) -> Any:
+        level = known.get(t) or Level(*(float(c) for c in schedule.level(t)))
+        pull = -0.5 * (1 + eta**2) * float(schedule.g2(t))
+        return float(schedule.f(t)) * z + pull * score(model(z, level))
+
+    def diffusion(t: float) -> float:
+        return eta * sqrt(float(schedule.g2(t)))
+
+    fresh = noise if eta else lambda: 0.0
+    for a, b in pairwise(ts):
+        z = STEPS[solver](drift, diffusion, z, a, b, fresh)
     return z
 
 

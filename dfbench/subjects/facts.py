@@ -12,6 +12,7 @@ import numpy as np
 from dfbench.errors import Unsupported
 from dfbench.grids import exponential, karras
 from dfbench.levels import Array, Grid, Level, grid_of
+from dfbench.schedules import Schedule
 from dfbench.subjects.times import TIMES, TimeMap
 
 Start = Literal["level", "noise", "drawn"]
@@ -27,7 +28,7 @@ class Facts:
     Attributes:
         predicts: what the network returns, one of `conventions.RETURNS`.
         level: what the time that it is told means, one of `times.TIMES`, or a function of the
-            time; T is the number of training steps.
+            time, `level` of a schedule for instance; T is the number of training steps.
         scaled: the network sees the state at unit variance, x/√(α² + σ²), although it is on the
             levels' own scale: preconditioned networks outside of their sampler.
         start: what it is given: a state at the first "level", or unit "noise", which it brings to
@@ -67,8 +68,9 @@ class Facts:
     def map(self) -> TimeMap | None:
         """How times become levels; None: nobody knows."""
         if callable(self.level):
-            own = self.level
-            return TimeMap(lambda t, T: own(t), lambda r, T: _time_of(own, r), 0.0, 1.0)
+            own, whose = self.level, getattr(self.level, "__self__", None)
+            known = whose if isinstance(whose, Schedule) and own == whose.level else None
+            return TimeMap(lambda t, T: own(t), lambda r, T: _time_of(own, r), 0.0, 1.0, known)
         return TIMES.get(self.level)
 
     def at(self, time: float) -> Level:
@@ -137,13 +139,15 @@ class Facts:
         return np.array([self.map.time(r, self.T) for r in grid.ratio])
 
     def levels(self, times: Array) -> Grid:
-        """The levels of a grid's times.
+        """The levels of a grid's times; with the times, where a schedule is known to have them.
 
         Raises:
             ValueError: a time has none.
         """
         *before, last = map(float, times)
-        return grid_of([*(self.at(t) for t in before), self.on_its_scale(last)])
+        made = grid_of([*(self.at(t) for t in before), self.on_its_scale(last)])
+        known = None if self.map is None or self.scaled else self.map.schedule
+        return made if known is None else Grid(made.alpha, made.sigma, times, known)
 
     @property
     def scale(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from dfbench.levels import Level
-from dfbench.schedules import DiscreteSchedule, LinearVP
+from dfbench.schedules import DiscreteSchedule, LinearVP, Schedule
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,14 @@ class TimeMap:
         level: (time, T) → (α, σ).
         time: (σ/α, T) → the time; None: only its own times have levels.
         clean, noisy: the times of a run's ends, where T is 1; None: of the σ/α that `ends` has.
+        schedule: what has these levels and their rates; None: nobody knows.
     """
 
     level: Callable[[float, float], tuple[float, float]]
     time: Callable[[float, float], float] | None = None
     clean: float | None = None
     noisy: float | None = None
+    schedule: Schedule | None = None
 
     def at(self, time: float, T: float = 1000.0) -> Level:
         """The level of a time.
@@ -98,7 +100,7 @@ TIMES: dict[str, TimeMap] = {
     "angle": TimeMap(
         lambda t, T: (math.cos(t), math.sin(t)), lambda r, T: math.atan(r), 0.0, math.pi / 2
     ),
-    "vp": TimeMap(_vp_level, _vp_time, 1e-3, 1.0),
+    "vp": TimeMap(_vp_level, _vp_time, 1e-3, 1.0, _vp),
     "ddpm-linear": _trained("linear"),
     "ddpm-scaled-linear": _trained("scaled_linear"),
     "ddpm-cosine": _trained("cosine"),

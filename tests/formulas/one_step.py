@@ -234,16 +234,38 @@ def over(step: Callable[[Any, Any, float, float, Any], Any]) -> Any:
     return method
 
 
-def euler_maruyama(eta: float) -> Any:
+def reverse(eta: float, solver: str = "euler") -> Any:
     """2011.13456, eq. 6 with η, where f = −(π/2) tan(πt/2) and g² = π tan(πt/2)."""
+    return over(lambda *given: _reverse(solver, eta, *given))
 
-    def step(model: Any, z: Any, t: float, s: float, noise: Any) -> Any:
+
+def _reverse(solver: str, eta: float, model: Any, z: Any, t: float, s: float, noise: Any) -> Any:
+    """A step with F(z, t), the slope towards data, and G(t), over d = t − s > 0."""
+
+    def F(z: Any, t: float) -> Any:
         tan, eps = sin(pi * t / 2) / cos(pi * t / 2), model(z, cosine(t)).eps
-        drift = -pi / 2 * tan * z + (1 + eta**2) / 2 * pi * tan / sin(pi * t / 2) * eps
-        z = z + (s - t) * drift
-        return z + eta * sqrt(pi * tan * (t - s)) * noise() if eta else z
+        return pi / 2 * tan * (z - (1 + eta**2) / sin(pi * t / 2) * eps)
 
-    return over(step)
+    def G(t: float) -> float:
+        return eta * sqrt(pi * sin(pi * t / 2) / cos(pi * t / 2))
+
+    d = t - s
+    w = sqrt(d) * noise() if eta else 0.0
+    if solver == "euler":
+        return z + d * F(z, t) + G(t) * w
+    if solver == "euler_heun":
+        return z + d * F(z, t) + (G(t) + G(s)) / 2 * w
+    if solver == "heun":
+        first = F(z, t)
+        return z + d / 2 * (first + F(z + d * first + G(t) * w, s)) + (G(t) + G(s)) / 2 * w
+    if solver == "midpoint":
+        m = (t + s) / 2
+        return z + d * F(z + (d * F(z, t) + G(t) * w) / 2, m) + G(m) * w
+    assert solver == "sra1"  # J = ∫ w over the step
+    J = d / 2 * w + (d**1.5 / sqrt(12) * noise() if eta else 0.0)
+    first = F(z, t)
+    second = F(z + 3 / 4 * d * first + 3 / 2 * G(s) * J * (1 / d), t - 3 / 4 * d)
+    return z + d * (1 / 3 * first + 2 / 3 * second) + G(s) * w + (G(t) - G(s)) * (J * (1 / d))
 
 
 def interpolant(epsilon: Callable[[float], float]) -> Any:

@@ -266,7 +266,11 @@ def _without_memory() -> list[Variant]:
         found.append(Variant("euler_ancestral", noise, one.ancestral(eta, s)))
         if s == 1 and eta <= 1:
             found.append(Variant("ddim", {"eta": eta}, one.ancestral(eta)))
-            found.append(Variant("reverse_sde", {"eta": eta}, one.euler_maruyama(eta)))
+            found.append(Variant("reverse_sde", {"eta": eta}, one.reverse(eta)))
+            found += [
+                Variant("reverse_sde", {"eta": eta, "solver": by}, one.reverse(eta, by))
+                for by in ("euler_heun", "heun", "midpoint", "sra1")
+            ]
             found.append(
                 Variant("exponential_sde", {"eta": eta, "hold": "score"}, one.score_held(eta))
             )
@@ -364,7 +368,7 @@ def _by_default() -> list[Variant]:
         "lcm": one.consistency([0.0], [1.0]),
         "scm": one.consistency([0.0], [1.0]),
         "tcd": one.jump(0.3),
-        "reverse_sde": one.euler_maruyama(1.0),
+        "reverse_sde": one.reverse(1.0),
         "interpolant_sde": one.interpolant(lambda t: 1.0),
         "exponential_sde": one.held(1.0, "x"),
         "predictor_corrector": one.predictor_corrector("reverse_diffusion", 1, 0.16, False, True),

@@ -430,7 +430,7 @@ KNOWN = {"azula:reab": "bookkeeping", "k_diffusion:dpmpp_2m_sde": "counts"}
 KNOWN["k_diffusion:dpmpp_3m_sde"] = "counts"
 LIBRARIES = ("azula", "denoising_diffusion_pytorch", "flow_matching", "k_diffusion")
 LIBRARIES += ("rectified_flow_pytorch", "smalldiffusion", "torchcfm", "torchdiffeq")
-LIBRARIES += ("deepinv", "monai", "sbi")
+LIBRARIES += ("deepinv", "monai", "sbi", "torchsde")
 #: steps are T // n long, and the times told are not
 KNOWN |= dict.fromkeys(("monai:DDIMScheduler", "monai:DDPMScheduler"), "bookkeeping")
 KNOWN |= dict.fromkeys(("azula:schedule_vp", "azula:schedule_cosine"), "schedule-dtype")
