@@ -86,7 +86,7 @@ class Reverse:
             return self.last[2]
         out = self.model(y.reshape(self.shape), t).reshape(y.shape)
         score = out if self.predicts == "score" else -out / float(self.schedule.sigma(t))
-        drift = float(self.schedule.g2(t)) * score - float(self.schedule.f(t)) * y
+        drift: torch.Tensor = float(self.schedule.g2(t)) * score - float(self.schedule.f(t)) * y
         self.last = y, t, drift
         return drift
 
