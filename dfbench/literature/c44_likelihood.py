@@ -97,7 +97,8 @@ def estimated(likelihood: Likelihood) -> Finding:
         v = likelihood.signs((DRAWS, d), rng)
         draws = np.einsum("ki,ij,kj->k", v, jacobian[0], v)
         mean, variance, fourth = moments(jacobian[0])
-        of_mean, of_variance = (x**0.5 / DRAWS**0.5 for x in (variance, fourth - variance**2))
+        spread = max(fourth - variance**2, 0.0)  # nothing in two dimensions, or round-off below
+        of_mean, of_variance = ((x / DRAWS) ** 0.5 for x in (variance, spread))
         gaps[f"{d} dimensions: mean"] = abs(draws.mean() - mean) / max(of_mean, ROUNDING)
         square = ((draws - mean) ** 2).mean()
         gaps[f"{d} dimensions: variance"] = abs(square - variance) / max(of_variance, ROUNDING)
