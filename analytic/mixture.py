@@ -12,7 +12,8 @@ limit sigma -> 0 (the nearest support), and scores and divergences raise.
 
 Isotropic components at one level take a faster way at the points where its errors are proven to be
 at most the larger of 2e-13 and `8 d (d + 8) u` in each logarithm of `r_k` (u = 1.1e-16), and 1e-12
-of the length of a score or mean besides what these do to it. `analytic._round` says how.
+of the length of a score or mean besides what these do to it. `analytic._round` says how. Other
+components at one level, if there are many points, go one by one: `analytic._whitened`, as exact.
 
 Sources: HE, SU (the path and its marginals), LIP (velocity), SU, VIN (Tweedie).
 """
@@ -28,7 +29,10 @@ from analytic import _checks, _univariate
 from analytic._checks import Array
 from analytic._round import Round
 from analytic._state import Components, State
+from analytic._whitened import Whitened
 
+Level = Round | Whitened
+_MANY = 32  # points from which on components are worth a loop
 _BLOCK = 1 << 17  # numbers per temporary: a few temporaries stay in cache
 
 
@@ -172,7 +176,13 @@ class GaussianMixture:
 
     def log_density(self, z: ArrayLike, alpha: ArrayLike = 1.0, sigma: ArrayLike = 0.0) -> Array:
         """`log sum_k w_k N(z; alpha mu_k, alpha^2 Sigma_k + sigma^2 I)`, (n,). (row 1: HE, SU)"""
-        return self._map(lambda state: state.log_density, z, alpha, sigma, fast=Round.log_density)
+        return self._map(
+            lambda state: state.log_density,
+            z,
+            alpha,
+            sigma,
+            fast=lambda law, z, out: law.log_density(z, out),
+        )
 
     def responsibilities(
         self, z: ArrayLike, alpha: ArrayLike = 1.0, sigma: ArrayLike = 0.0
@@ -181,13 +191,15 @@ class GaussianMixture:
         return self._map(
             lambda state: state.responsibilities.T,
             *(z, alpha, sigma, (self.size,)),
-            fast=Round.responsibilities,
+            fast=lambda law, z, out: law.responsibilities(z, out),
         )
 
     def score(self, z: ArrayLike, alpha: ArrayLike = 1.0, sigma: ArrayLike = 0.0) -> Array:
         """`grad log p(z) = -sum_k r_k V (y/v)`, (n, d). (row 4: HE, SU)"""
         self._refuse_singular("the score", alpha, sigma)
-        return self._map(State.score, z, alpha, sigma, (self.dim,), fast=Round.score)
+        return self._map(
+            State.score, z, alpha, sigma, (self.dim,), fast=lambda law, z, out: law.score(z, out)
+        )
 
     def score_jacobian(self, z: ArrayLike, alpha: ArrayLike = 1.0, sigma: ArrayLike = 0.0) -> Array:
         """Hessian of log p, `-sum_k r_k V v^-1 V' + Cov_k[score_k]`, (n, d, d). (row 4: HE, SU)"""
@@ -325,7 +337,7 @@ class GaussianMixture:
         if np.ndim(a) == np.ndim(b) == 0:
             x, eps = float(np.asarray(a)), float(np.asarray(b))
 
-            def fast(law: Round, z: Array, out: Array) -> None:
+            def fast(law: Level, z: Array, out: Array) -> None:
                 law.combine(z, x, eps, out)
 
         return self._map(State.combine, z, alpha, sigma, (self.dim,), rates, fast=fast)
@@ -342,21 +354,21 @@ class GaussianMixture:
         sigma: ArrayLike,
         shape: tuple[int, ...] = (),
         rates: dict[str, ArrayLike] | None = None,
-        fast: Callable[[Round, Array, Array], None] | None = None,
+        fast: Callable[[Level, Array, Array], None] | None = None,
     ) -> Array:
         """`function` of every point, in blocks of rows so that memory stays bounded.
 
-        `fast`: what isotropic components do instead, of K + d numbers a point and not K d.
+        `fast`: what is done instead at one level, of K + d numbers a point and not K d.
         """
         x, single = _checks.points(z, self.dim)
         n = len(x)
         level = _checks.levels(alpha, sigma, n)
         extra = [_checks.per_row(name, rate, n) for name, rate in (rates or {}).items()]
         out: Array = np.empty((n, *shape))
-        one = self._components.round and level[0].size == level[1].size == 1
+        form = Round if self._components.round else Whitened
+        one = level[0].size == level[1].size == 1 and n >= (1 if form is Round else _MANY)
         if fast is not None and one and (level[1][0] > 0 or (self._components.spectra > 0).all()):
-            if n:
-                fast(Round(self._components, float(level[0][0]), float(level[1][0])), x, out)
+            fast(form(self._components, float(level[0][0]), float(level[1][0])), x, out)
             return out[0, ...] if single else out
         for rows in _blocks(n, max(self.size * self.dim, int(np.prod(shape)))):
             a, s, *more = (value if len(value) == 1 else value[rows] for value in (*level, *extra))

@@ -57,6 +57,60 @@ def test_score(benchmark: Any, size: int, dim: int, kind: str) -> None:
     )
 
 
+HUNDRED = [
+    *[("isotropic", *shape) for shape in ((65536, 2), (65536, 64), (8192, 784))],
+    *[(kind, *shape) for kind in ("diagonal", "full") for shape in ((65536, 2), (4096, 64))],
+]
+
+
+@pytest.mark.parametrize(("kind", "points", "dim"), HUNDRED)
+def test_score_of_100_components(benchmark: Any, kind: str, points: int, dim: int) -> None:
+    """Beside the matrix products alone, in blocks of 1024 points that stay in cache.
+
+    Expanded: of K by F and F by n, and back, F = d isotropic, 2 d diagonal, d (d + 3)/2 full.
+    Whitened, where full: of d by d and d by n for each component, and back.
+    """
+    rng = np.random.default_rng(0)
+    means, size, block = rng.standard_normal((100, dim)), 100, 1024
+    weights = np.full(size, 1 / size)
+    if kind == "diagonal":
+        variances = rng.uniform(0.1, 1, (size, dim))
+        target = GaussianMixture.diagonal(weights, means, variances)
+    else:
+        target = mixture(size, dim, kind)
+    z = target.sample_diffused(points, 0.8, 0.6, rng)
+    columns = {"isotropic": dim, "diagonal": 2 * dim, "full": dim * (dim + 3) // 2}[kind]
+    table, one = rng.standard_normal((size, columns)), rng.standard_normal((columns, block))
+    shares = rng.random((size, block))
+    roots, vectors = rng.standard_normal((size, dim, dim)), rng.standard_normal((dim, block))
+
+    def score() -> Any:
+        return target.score(z, 0.8, 0.6)
+
+    def expanded() -> None:
+        for _ in range(points // block):
+            np.matmul(table, one)
+            np.matmul(table.T, shares)
+
+    def whitened() -> None:
+        for _ in range(points // block):
+            for root in roots:
+                np.matmul(root, vectors)
+                np.matmul(root, vectors)
+
+    actions = {"score": score, "expanded": expanded}
+    if kind == "full":
+        actions["whitened"] = whitened
+    best = seconds(actions, budget=1.0)
+    report(
+        benchmark,
+        score,
+        rounds=2,
+        nanoseconds_per_point=1e9 * best["score"] / points,
+        **{f"score_over_{name}": best["score"] / best[name] for name in [*actions][1:]},
+    )
+
+
 @pytest.mark.parametrize("points", [16, 256])
 @pytest.mark.parametrize(("size", "dim"), [(4, 2), (8, 16)])
 def test_flow_map(benchmark: Any, size: int, dim: int, points: int) -> None:
