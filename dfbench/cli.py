@@ -768,6 +768,7 @@ class Listed(StrEnum):
     targets = "targets"
     metrics = "metrics"
     studies = "studies"
+    sources = "sources"
 
 
 @app.command("list")

@@ -50,7 +50,7 @@ def self_test(progress: Progress = quiet) -> dict[str, Any]:
         controls[claim.id] = {
             "caught": caught,
             "size": claim.control_size,
-            "smallest": _smallest(claim) if caught and claim.sized else None,
+            "smallest": smallest(claim) if caught and claim.sized else None,
             "notices": 0,
             "seen_by": seen_by,
         }
@@ -102,7 +102,7 @@ def _notices(claim: Claim, subject: Any) -> bool:
         return False
 
 
-def _smallest(claim: Claim) -> float:
+def smallest(claim: Claim) -> float:
     """The smallest caught defect, to a factor of two, halving from the control's size."""
     size = claim.control_size
     while size > 1e-15 and _fails(claim, size / 2):

@@ -29,6 +29,11 @@ def _clipping(size: float) -> Sampler:
     source="DESIGN: a sampler is a table of coefficients",
     control=_clipping,
     control_size=1.0,
+    formula="‖f(Σ w_k v_k) − Σ w_k f(v_k)‖ over the sum of the terms, v_k all inputs of a run: the "
+    "state, the outputs, the draws",
+    remedy="Look for `clamp`, thresholding, normalisation or an adaptive step. Where clipping is "
+    "meant, declare it as an expected failure: the other checks read the table inside the "
+    "clipping range.",
 )
 def affine_check(subject: Sampler) -> Finding:
     """Superposition at unit amplitude; where it fails, at the amplitude that avoids clipping."""

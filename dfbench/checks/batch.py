@@ -65,6 +65,10 @@ def _mixes_rows(size: float) -> Sampler:
     source="DESIGN: the checks on a sampler",
     control=_mixes_rows,
     control_size=1e-6,
+    formula="max_r ‖f(z)_r − f(z_r)‖/‖f(z)_r‖, each row sampled alone and in a batch of four, with "
+    "the same noise",
+    remedy="Look for means, norms, maxima or quantiles taken over the batch (thresholding, "
+    "normalisation of x̂); take them per row.",
 )
 def rows_check(subject: Sampler) -> Finding:
     """Each row sampled alone against the same row in a batch of four, fixed noise."""
@@ -98,6 +102,10 @@ def _upcasts(size: float) -> Sampler:
     control_size=1.0,
     sized=False,
     harm="interface",
+    formula="the largest deviation of a run in float32, bfloat16 and float16 from that in float64, "
+    "of the size of the sample; and that of each step by itself",
+    remedy="Cast the result to the dtype of the state, keep tables in float32 at least, and "
+    "compute differences of neighbouring levels before rounding.",
 )
 def dtype_check(subject: Sampler) -> Finding:
     """The run in each dtype with the exact model of data at a point, against float64."""
@@ -134,6 +142,7 @@ def dtype_check(subject: Sampler) -> Finding:
                 1.0,
                 0.0,
                 unit="changed dtype or shape",
+                derivation="exact",
                 where=f"{name} {tuple(start.shape)} in",
                 why=f"{name} {tuple(start.shape)} goes in, {got} comes out",
                 counterexample={"steps": STEPS, "dtype": name},
@@ -272,6 +281,8 @@ def _remembers(size: float) -> Sampler:
     source="DESIGN: the checks on a sampler",
     control=_remembers,
     control_size=1e-9,
+    formula="max |f(z) − f(z)| of two runs of one object",
+    remedy="Reset lists of past outputs, step indices and cached levels where a run is set up.",
 )
 def state_check(subject: Sampler) -> Finding:
     """Fresh object; the same object again; the same object after a run of another length."""

@@ -62,6 +62,11 @@ def describe(reading: Reading, table: Table, j: int) -> str:
     control=_forgetful,
     control_size=1e-2,
     core="the coefficients",
+    formula="max_j max(|mean_j − α_j x₀|, |std_j − σ_j|)/√(α_j² + σ_j²), the mean and deviation of "
+    "state j from the table, all data at x₀",
+    remedy="The first state that is off names the step. Compare the coefficients of that step with "
+    "the levels before and after: a level one place off, α and σ of different scales, or "
+    "ancestral noise of the wrong variance.",
 )
 def bookkeeping_check(subject: Sampler) -> Finding:
     """The point response of the table against its levels, at the step counts that people use."""
@@ -138,6 +143,11 @@ def _misinformed(size: float) -> Sampler:
     control=_misinformed,
     control_size=1e-1,
     core="the levels told",
+    formula="max_j |t_j − t(α_j, σ_j)| in training steps, t_j the time that the network is told at "
+    "evaluation j",
+    remedy="Compare the times that are told with the levels of the tables: an index one place off, "
+    "σ told where a time is meant, or a shift that is applied to one of the two. If your times "
+    "mean something else, declare `level`.",
 )
 def told_level_check(subject: Sampler) -> Finding:
     """Distance between the time told and the time of the state's level, in training steps."""

@@ -42,6 +42,10 @@ def _wrong_add_noise(size: float, name: str = "add_noise") -> Sampler:
     control=_wrong_add_noise,
     control_size=1e-2,
     harm="training",
+    formula="max |add_noise(x, ε, t) − (α_t x + σ_t ε)| relative to its size, and the same of "
+    "get_velocity",
+    remedy="Take α and σ of noising from the tables that the steps use, in the dtype of the data, "
+    "with one time for each row.",
 )
 def companions_check(subject: Sampler) -> Finding:
     """Each companion at every time of a run, and at one for each row, against its formula."""
@@ -56,6 +60,10 @@ def companions_check(subject: Sampler) -> Finding:
     control=partial(_wrong_add_noise, name="add_noise in the middle of a run"),
     control_size=1e-2,
     harm="img2img",
+    formula="the same as `companions`, at every step of a run that has begun or was told where it "
+    "begins",
+    remedy="Use the level of the step that comes next, not that of the first step or of the last "
+    "one taken; leave what you are given as it is.",
 )
 def noising_check(subject: Sampler) -> Finding:
     """What image to image and inpainting call, at every step of a run, against its formula."""

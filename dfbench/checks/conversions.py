@@ -62,6 +62,10 @@ NOTHING = skip("nobody says which kinds it converts: declare `predicts` and `giv
     kind="conversion",
     of_the_run=True,
     core="the run",
+    formula="the number of levels (nine between the ends) at which the prediction that comes out "
+    "is missing, of another shape or not finite",
+    remedy="Run it by hand at the level that is named; a division by α or σ has to work between "
+    "the ends.",
 )
 def runs_check(subject: ConversionSubject) -> Finding:
     """Nine levels, random states and predictions."""
@@ -85,6 +89,11 @@ def runs_check(subject: ConversionSubject) -> Finding:
     control_size=1e-3,
     kind="conversion",
     core="the numbers",
+    formula="|(c_z, c_m) − (c_z*, c_m*)| relative, the two numbers of target = c_z z + c_m m by "
+    "least squares, and the ones that follow from z = α x + σ ε",
+    remedy="Solve z = α x + σ ε with the definition of the prediction for the target and compare "
+    "both numbers. If the numbers are those of another kind, your declaration `predicts` or "
+    "`gives` is what is wrong.",
 )
 def matrix_check(subject: ConversionSubject) -> Finding:
     """Both numbers by least squares over the elements of a row; what is left is no such sum."""
@@ -141,6 +150,9 @@ def _example(
     control=lambda size: _eps_to_x(end=size),
     control_size=1e-2,
     kind="conversion",
+    formula="|target − c_z z − c_m m| relative to its terms, at σ = 0 and at α = 0",
+    remedy="Rearrange so that nothing is divided by α or σ where the limit exists: x from v is α z "
+    "− σ v, at every level.",
 )
 def ends_check(subject: ConversionSubject) -> Finding:
     """The ends themselves, 0/0 and 1/0 among what may come out; in float64."""
@@ -191,6 +203,10 @@ def ends_check(subject: ConversionSubject) -> Finding:
     sized=False,
     kind="conversion",
     harm="interface",
+    formula="|target − c_z z − c_m m| relative, in batches whose rows, columns and channels are "
+    "equally many",
+    remedy="Reshape levels to (rows, 1, 1 …) before multiplying: as (rows,) they run along the "
+    "last axis.",
 )
 def rows_check(subject: ConversionSubject) -> Finding:
     """As many columns as rows, in two dimensions and in four: broadcasting cannot tell them."""
@@ -227,6 +243,9 @@ def rows_check(subject: ConversionSubject) -> Finding:
     sized=False,
     kind="conversion",
     harm="interface",
+    formula="|target in float32 − (c_z z + c_m m)| of the larger term, near both ends",
+    remedy="Return the dtype that came in, and compute 1 − ᾱ or σ from what is small, not as a "
+    "difference of numbers near 1.",
 )
 def dtype_check(subject: ConversionSubject) -> Finding:
     """Against its own numbers in float64, of the larger term."""

@@ -33,6 +33,12 @@ def _breaks(size: float) -> Sampler:
     sized=False,
     of_the_run=True,
     core="the run",
+    formula="the number of n (1, 2, 3 … and 13, 19, 37, 61, 101, and all training steps) whose run "
+    "ends in an error, is not finite, spends other than n E evaluations (E a step, less those "
+    "of the last step), or tells a time that does not fall",
+    remedy="Read the first count it names: 1 step finds divisions by a difference of levels that "
+    "is 0, awkward counts find times rounded to one another, the last step finds σ = 0 under a "
+    "fraction. Declare `evaluations` and `least` where the method really differs.",
 )
 def counts_check(subject: Sampler) -> Finding:
     """Runs at many step counts, all training steps among them; how many of them go wrong."""

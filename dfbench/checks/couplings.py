@@ -82,6 +82,10 @@ def _matched(
     of_the_run=True,
     harm="training",
     core="the run",
+    formula="the number of batches (six rows, five, one; two dtypes) that break, are not finite or "
+    "change dtype",
+    remedy="Handle the batch of one row that a data set leaves over, and keep the dtype of what "
+    "comes in.",
 )
 def runs_check(subject: CouplingSubject) -> Finding:
     """Batches of six rows, of five, and of the one that a data set may leave over."""
@@ -114,6 +118,9 @@ def runs_check(subject: CouplingSubject) -> Finding:
     kind="coupling",
     harm="training",
     core="the pairs",
+    formula="max distance of a row that comes out to the nearest row that went in; of a plan, the "
+    "error of its marginals",
+    remedy="Index rows only: interpolated, averaged or normalised data are other data.",
 )
 def rows_check(subject: CouplingSubject) -> Finding:
     """The distance to the next row that went in; of a plan, its two marginals."""
@@ -165,6 +172,11 @@ def _counts(subject: CouplingSubject) -> Array:
     control_size=1.0,
     kind="coupling",
     harm="training",
+    formula="max_r |count_r − n/6|/√(n/6 · 5/6) over 300 runs, count_r how often row r is drawn",
+    chance="a count beyond six deviations: one false alarm in 5·10⁸ counts; where every run gives "
+    "the same pairs, none",
+    remedy="Draw pairs from the whole plan, or rows without repetition; an argmin for each row "
+    "pairs some rows twice.",
 )
 def marginals_check(subject: CouplingSubject) -> Finding:
     """Counts over runs, in deviations of a multinomial draw; exact where every run is the same."""
@@ -201,6 +213,12 @@ def marginals_check(subject: CouplingSubject) -> Finding:
     sized=False,
     kind="coupling",
     harm="training",
+    formula="the number of pairs that are not of the least Σ|x₁ − x₀|² over all permutations of "
+    "six rows; for an entropic plan, the deviation of the frequencies from Sinkhorn's",
+    chance="for an entropic plan that is drawn from, a count beyond six deviations, one in 5·10⁸; "
+    "otherwise none",
+    remedy="The finding says which plan it is instead: the distance for its square, the inverse "
+    "permutation, a greedy choice. Flatten images before taking distances.",
 )
 def plan_check(subject: CouplingSubject) -> Finding:
     """Against the least of all permutations of six rows, or Sinkhorn's plan."""
@@ -327,6 +345,10 @@ def sinkhorn(cost: Array, reg: float) -> Array:
     kind="coupling",
     harm="training",
     core="the target",
+    formula="‖u − dz/dt‖/‖dz/dt‖, the derivative by extrapolated central differences on the same "
+    "pairs and noise",
+    remedy="Differentiate the state by the time that is returned: a factor, a sign, or σ̇ ε is "
+    "missing.",
 )
 def target_check(subject: CouplingSubject) -> Finding:
     """Central differences of two steps, extrapolated: the same pairs, the same noise."""

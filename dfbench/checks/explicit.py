@@ -120,6 +120,10 @@ TIMES = claim(
     control=_listens("times"),
     control_size=1e-1,
     harm="options",
+    formula="what bookkeeping, told-level, landing, identity and levels measure, on grids of times "
+    "that are given; and max difference of the table on the times it would have chosen itself",
+    remedy="Compare with its own grid: levels looked up by index instead of by time, a last time "
+    "that is appended twice, or order and spacing taken for granted.",
 )(partial(_held, kind="times"))
 
 SIGMAS = claim(
@@ -130,6 +134,9 @@ SIGMAS = claim(
     control=_listens("sigmas"),
     control_size=1e-1,
     harm="options",
+    formula="what bookkeeping, told-level, landing, identity and levels measure, on given σ",
+    remedy="Take times and levels both from the σ that are given: interpolate the time in log σ, "
+    "and append 0 once.",
 )(partial(_held, kind="sigmas"))
 
 MU = claim(
@@ -140,4 +147,7 @@ MU = claim(
     control=_listens("mu"),
     control_size=1e-1,
     harm="options",
+    formula="what bookkeeping, told-level, landing, identity and levels measure, on levels shifted "
+    "by μ: σ/α times e^μ, or μ",
+    remedy="Apply the shift once, to σ/α, before the last level is appended.",
 )(partial(_held, kind="mu"))

@@ -30,6 +30,11 @@ def _wrong_weight(size: float) -> Sampler:
     control=_wrong_weight,
     control_size=1e-3,
     core="the coefficients",
+    formula="max |b_jk − b*_jk| over the size of the state: each coefficient of the table less "
+    "that of the published method on the same levels",
+    remedy="The finding names step and coefficient. Recompute that coefficient by the paper from "
+    "the two or three levels that it depends on; look at first and last steps, where lower orders "
+    "take over.",
 )
 def identity_check(subject: Sampler) -> Finding:
     """Table against reference table, at the step counts that people use, on the released grid."""

@@ -57,6 +57,9 @@ def _mine(
     kind="integrator",
     of_the_run=True,
     core="the run",
+    formula="the number of runs (float64, float32, several starts) whose end is not finite or of "
+    "another dtype",
+    remedy="Look at the first step size and at the division by the error estimate, which may be 0.",
 )
 def runs_check(subject: IntegratorSubject) -> Finding:
     """Eight states of three dimensions, in float64 and in float32."""
@@ -86,6 +89,8 @@ def runs_check(subject: IntegratorSubject) -> Finding:
     control_size=1e-3,
     kind="integrator",
     core="the landing",
+    formula="|∫ dt − (t₁ − t₀)| under a velocity of 1, of the interval",
+    remedy="Shorten the last step to end at the last time, or interpolate to it.",
 )
 def landing_check(subject: IntegratorSubject) -> Finding:
     """Every consistent method is exact here, whatever its steps."""
@@ -117,6 +122,9 @@ def landing_check(subject: IntegratorSubject) -> Finding:
     control_size=1e-2,
     kind="integrator",
     harm="interface",
+    formula="how far the times told to the network reach beyond [t₀, t₁], of the interval",
+    remedy="Limit the last step to the interval; do not step past it and interpolate back; "
+    'torchdiffeq: `options={"step_t": times[-1:]}`.',
 )
 def interval_check(subject: IntegratorSubject) -> Finding:
     """Every time that it is told in a run."""
@@ -151,6 +159,9 @@ def interval_check(subject: IntegratorSubject) -> Finding:
     sized=False,
     kind="integrator",
     core="the error",
+    formula="max ‖z(t₁) − z*(t₁)‖ at tolerances 10⁻⁵ and 10⁻⁶, z* the exact flow of two modes",
+    remedy="Hand rtol and atol on to the integrator, estimate the error per element and not over "
+    "the batch's mean, and give up rather than accept a step at the smallest size.",
 )
 def error_check(subject: IntegratorSubject) -> Finding:
     """Eight states under the exact network of two modes, at tolerances 1e-5 and 1e-6."""

@@ -34,6 +34,10 @@ def _scale_dependent(size: float) -> Sampler:
     control=_scale_dependent,
     control_size=1e-2,
     harm="options",
+    formula="max difference of the coefficients of z/α on levels of equal σ/α, variance "
+    "preserving, variance exploding and flow",
+    remedy="Look for an α or σ that enters other than through σ/α, often as a hard-coded √(1 − ᾱ). "
+    "If the method depends on the scale by design, declare `scale_invariant = False`.",
 )
 def scale_check(subject: Sampler) -> Finding:
     """Canonical tables on the same ratios σ/α at every scale the subject can visit."""
@@ -81,6 +85,9 @@ def _one_form_is_wrong(size: float) -> Sampler:
     control=_one_form_is_wrong,
     control_size=1e-2,
     harm="options",
+    formula="max difference of the coefficients, outputs converted to x̂, between prediction types",
+    remedy="Compare the branch of the type that it names with `dfbench.predictions.affine`: a "
+    "wrong sign of v, or α and σ exchanged.",
 )
 def prediction_check(subject: Sampler) -> Finding:
     """Tables of all prediction types, converted to x, against each other."""

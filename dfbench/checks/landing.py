@@ -30,6 +30,9 @@ def _stops_early(size: float) -> Sampler:
     control_size=1.0,
     sized=False,
     core="the landing",
+    formula="σ/α of the sample against that of the cleanest level that the network was trained at",
+    remedy="Append the last level (σ = 0, or that of the cleanest training step), or take the last "
+    "step. Declare `lands` where a sample is to keep noise.",
 )
 def landing_check(subject: Sampler) -> Finding:
     """σ/α of the last level against that of the cleanest trained level."""

@@ -36,6 +36,10 @@ def _elsewhere(size: float) -> Sampler:
     source="EDM eq. 5; Lin et al. 2023, table 2; Esser et al. 2024, eq. 23; DDPM eq. 4",
     control=_elsewhere,
     control_size=1e-1,
+    formula="max_j |log(σ_j/α_j) − log of the one that the options ask for|",
+    remedy="Compare the levels with the formula of the option: spacing (leading, trailing, "
+    "linspace), Karras' ρ, the shift, β's end values, or zero terminal SNR, each applied "
+    "once.",
 )
 def levels_check(subject: Sampler) -> Finding:
     """σ/α of every step's level against the formulas, whatever tables the subject keeps."""

@@ -59,6 +59,10 @@ def _beyond(size: float) -> Sampler:
     source="Saharia et al. 2022, 2205.11487, sec. 2.3; DDPM; DDIM eq. 12",
     control=_beyond,
     control_size=1e-1,
+    formula="max |z_{j+1} − table of (z_j, clip(x̂_j))| of the terms of the step, states and "
+    "outputs large enough to be clipped",
+    remedy="Clip x̂, not the output of the network; threshold each row by its own quantile; make "
+    "ε̂ anew from the clipped x̂ if the paper does.",
 )
 def clipping_check(subject: Sampler) -> Finding:
     """Every step of a loud run against the coefficients of a quiet one, applied to clipped x̂."""

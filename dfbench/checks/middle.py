@@ -51,6 +51,10 @@ def _restarts(size: float) -> Sampler:
     control=_restarts,
     control_size=1e-1,
     harm="img2img",
+    formula="what bookkeeping, told-level, landing and identity measure, of runs without their "
+    "first two fifths",
+    remedy="Count steps from where the run begins: look at step indices, at histories of past "
+    "outputs, and at levels found by value.",
 )
 def middle_check(subject: Sampler) -> Finding:
     """What holds of whole runs, asked of runs that leave out the first two fifths."""

@@ -30,6 +30,8 @@ class _Deaf(MethodSampler):
     control=lambda size: _Deaf(),
     control_size=1.0,
     sized=False,
+    formula="the number of coefficients that change with the option: one has to",
+    remedy="The option is accepted and dropped, often by `**kwargs`. Hand it on, or refuse it.",
 )
 def options_check(subject: Sampler) -> Finding:
     """The table with the options of the call against the table without them."""

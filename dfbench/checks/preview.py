@@ -54,6 +54,9 @@ def _off(size: float) -> Sampler:
     control=_off,
     control_size=1e-2,
     harm="interface",
+    formula="max |preview − (z − σ ε̂)/α| of its terms, at every step",
+    remedy="Make the preview from the state and the output of this step, at this step's level, "
+    "before the state is moved.",
 )
 def preview_check(subject: Sampler) -> Finding:
     """Every preview of a run on prescribed outputs, inside every clipping range."""

@@ -86,6 +86,10 @@ def refuses(subject: Sampler, protocol: Protocol) -> bool:
     source="DESIGN: one table, any protocol",
     control=_shares,
     control_size=1e-3,
+    formula="max ‖z_j − z_j of the plain run on the same inputs‖/‖z_j‖, over ways of running in "
+    "which every pair of values occurs",
+    remedy="The finding holds the simplest way of running that fails. Look for shapes taken for "
+    "granted, times compared by identity, and state kept between runs.",
 )
 def protocol_check(subject: Sampler) -> Finding:
     """Protocols in which every pair of values occurs; the simplest of those that fail.

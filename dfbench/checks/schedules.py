@@ -86,6 +86,9 @@ def _negative(size: float) -> ScheduleSubject:
     of_the_run=True,
     harm="samples",
     core="the run",
+    formula="the number of times (201 over the span) at which α or σ is not finite, below 0, or "
+    "both are 0",
+    remedy="Check the span: declare it, or clamp what round-off leaves below 0 under a root.",
 )
 def levels_check(subject: ScheduleSubject) -> Finding:
     """Two hundred times, both ends among them."""
@@ -114,6 +117,9 @@ def levels_check(subject: ScheduleSubject) -> Finding:
     control_size=1e-1,
     kind="schedule",
     harm="samples",
+    formula="the largest step backwards of the angle atan(σ/α) from time to time",
+    remedy="Plot log σ/α: a β below 0, an interpolation that overshoots, or two pieces that do not "
+    "meet.",
 )
 def monotone_check(subject: ScheduleSubject) -> Finding:
     """The angle atan(σ/α) from time to time."""
@@ -144,6 +150,9 @@ def monotone_check(subject: ScheduleSubject) -> Finding:
     kind="schedule",
     harm="samples",
     core="the landing",
+    formula="σ/α at the clean end; α²/2σ², what pure noise leaves out of data, at the noisy end",
+    remedy="Rescale to zero terminal SNR or train to a noisier level; or declare the failure as "
+    "expected where the network was trained so.",
 )
 def ends_check(subject: ScheduleSubject) -> Finding:
     """σ/α at the clean end; what pure noise leaves out of the data, α²/2σ², at the other."""
@@ -170,6 +179,9 @@ def ends_check(subject: ScheduleSubject) -> Finding:
     control_size=1e-3,
     kind="schedule",
     harm="training",
+    formula="|(α̇, σ̇) − derivative of (α, σ)|/|rates|, by extrapolated central differences",
+    remedy="Differentiate the formula by the time that the schedule takes, not by a part of it: a "
+    "factor of T is the usual mistake.",
 )
 def rates_check(subject: ScheduleSubject) -> Finding:
     """Against central differences of two steps, extrapolated."""
@@ -216,6 +228,8 @@ def _slopes(subject: ScheduleSubject, times: Array, h: float) -> Array:
     control_size=1e-3,
     kind="schedule",
     harm="samples",
+    formula="|t(λ(t)) − t| of the span",
+    remedy="Invert the function that the levels come from, with the same ends, and in log σ/α.",
 )
 def inverse_check(subject: ScheduleSubject) -> Finding:
     """Time to level and back."""
@@ -253,6 +267,8 @@ def inverse_check(subject: ScheduleSubject) -> Finding:
     sized=False,
     kind="schedule",
     harm="interface",
+    formula="max relative deviation of α and σ in float32 from those in float64, near both ends",
+    remedy="Compute the small one of α and σ directly (sin, expm1), not as √(1 − α²).",
 )
 def dtype_check(subject: ScheduleSubject) -> Finding:
     """Relative error of float32 against float64, down to 1e-4 of the span from the ends."""

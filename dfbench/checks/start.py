@@ -39,6 +39,10 @@ def _told_less_noise(size: float) -> Sampler:
     source="DESIGN: bookkeeping; Lin et al. 2023, arXiv 2305.08891",
     control=_told_less_noise,
     control_size=1e-1,
+    formula="how far the deviation of the drawn start is outside of [σ, √(α² + σ²)] of the level "
+    "told, of the state's size; and √(α² + σ²)/σ − 1, what pure noise leaves out of the data there",
+    remedy="Scale the start by the level of the first step, not by that of the noisiest training "
+    "step, and use the same in `init_noise_sigma`.",
 )
 def start_check(subject: Sampler) -> Finding:
     """The deviation of the first state against σ of the level told, and √(α² + σ²)."""

@@ -68,6 +68,9 @@ def _levels(subject: LossSubject, time: Array) -> tuple[Array, Array]:
     of_the_run=True,
     harm="training",
     core="the run",
+    formula="the number of entries of the reading (weights, levels, targets) that are not finite",
+    remedy="Look at weights such as 1/σ² at the end of the times, and at losses that are detached "
+    "from the network's output.",
 )
 def runs_check(subject: LossSubject) -> Finding:
     """The reading, and its numbers."""
@@ -93,6 +96,9 @@ def runs_check(subject: LossSubject) -> Finding:
     kind="loss",
     harm="training",
     core="the levels told",
+    formula="max |(α, σ) shown − (α, σ) of the time told|/√(α² + σ²), by row",
+    remedy="Use one time for state and network, reshape it to (rows, 1, 1 …), and draw new noise "
+    "for every element.",
 )
 def noise_check(subject: LossSubject) -> Finding:
     """States on known data and noise, row by row."""
@@ -139,6 +145,10 @@ def noise_check(subject: LossSubject) -> Finding:
     kind="loss",
     harm="training",
     core="the target",
+    formula="|(p, q) − (p*, q*)|/|(p*, q*)|: the loss is least at p x + q ε, the prediction is p* "
+    "x + q* ε",
+    remedy="The finding says of which kind the target is. Fix its sign or its form, or declare "
+    "`predicts`.",
 )
 def target_check(subject: LossSubject) -> Finding:
     """The minimum, from gradients at two constant outputs; a third shows that it is quadratic."""
@@ -197,6 +207,10 @@ def _which(p: Array, q: Array, alpha: Array, sigma: Array) -> str | None:
     control_size=1.0,
     kind="loss",
     harm="training",
+    formula="max |log w(λ) − log w*(λ)| less its median, w from second differences of the loss and "
+    "the density of the times",
+    remedy="Compare factor and density of times with those of the paper: σ² for σ, SNR the wrong "
+    "way up, or a factor that is counted twice.",
 )
 def weight_check(subject: LossSubject) -> Finding:
     """Second differences of the loss, element by element; w(λ) with the density of the times."""
@@ -246,6 +260,9 @@ def _weighs(size: float) -> LossSubject:
     control_size=1e-2,
     kind="loss",
     harm="training",
+    formula="the change of a row's gradient or weight with the outputs and times of other rows",
+    remedy="Weights of shape (rows,) against losses of shape (rows, 1) make a table of all pairs: "
+    "reshape them.",
 )
 def rows_check(subject: LossSubject) -> Finding:
     """The gradient of a row with other outputs, and with other times, in the other rows."""
@@ -273,6 +290,9 @@ def rows_check(subject: LossSubject) -> Finding:
     control_size=1e-1,
     kind="loss",
     harm="training",
+    formula="how far the smallest and largest time that is drawn are from the ends, of the range",
+    remedy="Draw over the whole range: `randint` leaves out its upper end, and a margin of more "
+    "than 2 % is never trained.",
 )
 def times_check(subject: LossSubject) -> Finding:
     """The smallest and the largest time, from the first and the last quantile."""

@@ -36,6 +36,9 @@ class Claim:
         harm: what a failure touches; a finding may say otherwise.
         core: the question that it answers of which a verdict cannot do without an answer; of
             claims with one core question, one decided is enough.
+        formula: what is measured, in the notation of the field.
+        chance: how a right subject could fail by bad luck; empty where no chance takes part.
+        remedy: what to look at when it fails.
     """
 
     check: CheckFunction
@@ -50,6 +53,9 @@ class Claim:
     of_the_run: bool = False
     harm: Harm = "samples"
     core: str | None = None
+    formula: str = ""
+    chance: str = ""
+    remedy: str = ""
 
     def __call__(self, subject: Any) -> Finding:
         """Check a subject: the finding, complete with statement, time and expectation."""

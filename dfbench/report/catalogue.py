@@ -7,6 +7,8 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
+from dfbench.bibliography import WORKS, expanded
+
 Rows = list[dict[str, Any]]
 
 
@@ -24,8 +26,20 @@ def catalogue(kind: str) -> Rows:
         from dfbench.checks import CLAIMS
 
         return [
-            {"name": each.id, "kind": each.kind, "statement": each.statement, "source": each.source}
+            {
+                "name": each.id,
+                "kind": each.kind,
+                "statement": each.statement,
+                "source": expanded(each.source),
+                "measured": each.formula,
+                "if it fails": each.remedy,
+            }
             for each in CLAIMS.values()
+        ]
+    if kind == "sources":
+        return [
+            {"name": key, "what": f"{work.authors}, {work.title}, {work.year}", "link": work.link}
+            for key, work in WORKS.items()
         ]
     if kind == "profiles":
         from dfbench.subjects.profiles import PROFILES
@@ -105,4 +119,6 @@ def _described(entry: Any) -> dict[str, Any]:
     generated = is_dataclass(kind) and (kind.__doc__ or "").startswith(f"{kind.__name__}(")
     lines = [] if generated else (kind.__doc__ or "").strip().splitlines()
     source = getattr(entry, "source", None)
-    return {"what": lines[0].strip() if lines else ""} | ({"source": source} if source else {})
+    return {"what": lines[0].strip() if lines else ""} | (
+        {"source": expanded(source)} if source else {}
+    )

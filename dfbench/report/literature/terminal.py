@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dfbench import wording
+from dfbench.bibliography import WORKS, cited
 from dfbench.literature.run import Claims, Outcome
 from dfbench.literature.statement import Printed
 from dfbench.outcome import Finding
@@ -86,6 +87,7 @@ def _explained(outcome: Outcome, console: Console) -> None:
             f"{_measured(outcome.control)}",
         ),
         ("code", _code(outcome)),
+        *(("source", str(WORKS[key])) for key in cited(claim.source)),
     ]
     found = [(name, f"{value:.6g}") for name, value in (finding.quantities or {}).items()]
     for rows in (lines, found):
