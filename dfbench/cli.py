@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -750,6 +751,31 @@ def published(
     _write(report_file, lambda: shown.render(found))
     shown.summary(found, _console(json_file, report_file))
     return 0 if all(each.reproduced for each in found) else FAILED
+
+
+# index --------------------------------------------------------------------------------------------
+
+
+@app.command("index")
+def index_(
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder of folders of reports.", show_default=False),
+    ],
+) -> None:
+    """Make the front page of a folder of reports, and a bar in each page that leads there.
+
+    Its README.md gives the title, the first paragraph, the first picture, and in its links the
+    order of the folders and the question that each answers.
+    """
+    from dfbench.report.front import PAGE, front, linked, render
+
+    found = front(directory)
+    _write(directory / PAGE, lambda: render(found))
+    for path, text in linked(directory, found):
+        _write(path, partial(str, text))
+    pages = sum(len(room.pages) for room in found.rooms)
+    _console().print(f"{directory / PAGE}: {len(found.rooms)} folders, {pages} pages")
 
 
 # list ---------------------------------------------------------------------------------------------

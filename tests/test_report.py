@@ -370,7 +370,7 @@ def test_the_page_says_what_a_reader_asks():
     certificate = fake.large(24)
     page = Page(html.render(certificate, notes=[{"title": "T", "verdict": "V", "text": "a\n\nb"}]))
     text = " ".join(page.text.split())
-    assert "2 of 24 subjects fail" in text
+    assert "2 of 7 subjects fail (2 of 24 configurations)" in text
     assert fake.ENVIRONMENT["command"] in text
     assert "seed 0" in text.replace("seed0", "seed 0")
     assert "biased by design, as its paper says" in text
@@ -391,14 +391,37 @@ def test_the_page_says_what_a_reader_asks():
         (["skip"], "Nothing could be checked"),
         ([], "Nothing could be checked"),
         (["pass", "pass"], "All 2 subjects pass"),
-        (["pass", "skip"], "1 of 2 subjects passes, 1 could not be checked"),
+        (["pass", "skip"], "1 of 2 subjects passes, 1 of 2 could not be checked"),
         (["fail", "pass", "inconclusive"], "1 of 3 subjects fails, 1 of 3 could not be decided"),
         (["fail", "fail", "pass"], "2 of 3 subjects fail"),
     ],
 )
 def test_headlines(verdicts, expected):
-    merged = Certificate(tuple(fake.small(each).subjects[0] for each in verdicts), {})
-    assert html.headline(merged) == expected
+    reports = [fake.small(each).subjects[0] for each in verdicts]
+    names = ["DDIMScheduler", "PNDMScheduler", "UniPCMultistepScheduler"]
+    apart = [replace(report, name=name) for report, name in zip(reports, names, strict=False)]
+    assert html.headline(Certificate(tuple(apart), {})) == expected
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["pass", "pass", "pass"], "All 2 subjects pass, in 3 configurations"),
+        (["fail", "fail", "pass"], "1 of 2 subjects fails (2 of 3 configurations)"),
+        (
+            ["fail", "inconclusive", "inconclusive"],
+            "1 of 2 subjects fails (1 of 3 configurations), 2 of 2 could not be decided (2 of 3)",
+        ),
+    ],
+)
+def test_headlines_of_configurations(verdicts, expected):
+    """Two configurations of one class, and another class."""
+    names = ["DDIMScheduler eta=0", "DDIMScheduler eta=1", "PNDMScheduler"]
+    reports = [
+        replace(fake.small(verdict).subjects[0], name=name)
+        for verdict, name in zip(verdicts, names, strict=True)
+    ]
+    assert html.headline(Certificate(tuple(reports), {})) == expected
 
 
 def words(page):

@@ -116,9 +116,9 @@ def _matrices(
 
 
 def headline(certificate: Certificate) -> str:
-    """The outcome in one line."""
+    """The outcome in one line; a subject in several configurations is one subject."""
     total = len(certificate.subjects)
-    verdicts = Counter(report.verdict for report in certificate.subjects)
+    verdicts = Counter[str](report.verdict for report in certificate.subjects)
     if verdicts["skip"] == total:
         return "Nothing could be checked"
     if total == 1:
@@ -126,18 +126,26 @@ def headline(certificate: Certificate) -> str:
         (report,) = certificate.subjects
         said = f": {report.headline}" if report.headline else ""
         return f"{labels.label(report)} {outcomes[certificate.verdict]}{said}"
+    names = [(report.library, labels.split_name(report)[0]) for report in certificate.subjects]
+    subjects = len(set(names))
     if verdicts["pass"] == total:
-        return f"All {total} subjects pass"
-    parts = []
-    if verdicts["fail"]:
-        verb = wording.several(verdicts["fail"], "fails", "fail")
-        parts.append(f"{verdicts['fail']} of {total} subjects {verb}")
-    if verdicts["inconclusive"]:
-        parts.append(f"{verdicts['inconclusive']} of {total} could not be decided")
-    if not parts:
-        verb = wording.several(verdicts["pass"], "passes", "pass")
-        parts.append(f"{verdicts['pass']} of {total} subjects {verb}")
-        parts.append(f"{verdicts['skip']} could not be checked")
+        more = f", in {total} configurations" if total > subjects else ""
+        return f"All {subjects} subjects pass{more}"
+    parts: list[str] = []
+    for verdict, one, many in (
+        ("fail", "fails", "fail"),
+        ("inconclusive", "could not be decided", ""),
+        ("pass", "passes", "pass"),
+        ("skip", "could not be checked", ""),
+    ):
+        of = zip(names, certificate.subjects, strict=True)
+        n = len({name for name, report in of if report.verdict == verdict})
+        if not n or (verdict in ("pass", "skip") and (verdicts["fail"] + verdicts["inconclusive"])):
+            continue
+        nouns = ("", "") if parts else (" subjects", " configurations")
+        where = f" ({verdicts[verdict]} of {total}{nouns[1]})" if total > subjects else ""
+        verb = wording.several(n, one, many or one)
+        parts.append(f"{n} of {subjects}{nouns[0]} {verb}{where}")
     return ", ".join(parts)
 
 

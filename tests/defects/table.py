@@ -168,8 +168,8 @@ def page(wrong: list[dict[str, str]], good: list[dict[str, str]]) -> str:
         "right thing beside it, and unread if neither can be certified. What each question says is",
         "in `defects.csv` and `right.csv`; `lost` is a pass of the right thing's only.",
         "",
-        f"- {len(seen)} of {len(wrong)} defects are noticed ({len(seen) / len(wrong):.0%}); of the "
-        f"{sum(bool(r['hidden']) for r in wrong)} that do not show in a plain run, "
+        f"- **{len(seen)} of {len(wrong)} defects are noticed ({len(seen) / len(wrong):.0%})**; of "
+        f"the {sum(bool(r['hidden']) for r in wrong)} that do not show in a plain run, "
         f"{sum(bool(r['hidden']) for r in seen)}. "
         f"{sum(r['noticed'] == 'unread' for r in wrong)} cannot be read.",
         f"- {len(falsely)} of {len(good)} right subjects fail for their samples, beyond what is "
