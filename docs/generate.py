@@ -200,8 +200,8 @@ def check_page(claim: Claim, power: Power) -> str:
         "Mathematics": f"Measured: {escape(claim.formula)}.\n\n{how}",
         "Null": escape(f"{claim.chance[0].upper()}{claim.chance[1:]}." if claim.chance else "")
         or NO_CHANCE,
-        "Bound": f"{found.sense} {found.bound:.3g}{escape(unit)} on the control below. "
-        f"Where it comes from: {escape(found.derivation or '')}.",
+        "Bound": f"{found.sense.capitalize()} {found.bound:.3g}{escape(unit)} on the control "
+        f"below. Where it comes from: {escape(found.derivation or '')}.",
         "Power": f"The control, a defect of size {claim.control_size:g}{told}, must fail, and does "
         f"with {found.measured:.3g}. {seen} `dfbench self-test` measures this on your machine.",
         "What it looks like": code("\n".join(failure), "text"),
@@ -262,7 +262,8 @@ def _first(thing: Any) -> str:
 
 def _checked(claim: Claim, file: str) -> str:
     return f"{_first(claim.check)}\n\n{code(f'dfbench claims {claim.id}', 'console')}" + (
-        f"\n\nThe code is `dfbench/literature/{file}_….py`."
+        f"\n\nThe code is `dfbench/literature/{file}_….py`; what was measured is in "
+        f'<a href="../../reports/claims/index.html#c{claim.id}">the report</a>.'
     )
 
 
