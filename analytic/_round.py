@@ -146,9 +146,10 @@ class Round:
         `whole`: the logarithms of all components are held together.
         """
         dim = self.components.dim
-        step = max(1, min(self.rows, _NUMBERS // len(self.v))) if whole else self.rows
+        step = max(1, min(self.rows, _NUMBERS // len(self.factors))) if whole else self.rows
         y = np.zeros((min(step, len(z)), self.factors.shape[1]))
         y[:, dim] = 1.0
+        self.room: Array = np.empty(min(len(self.factors), _COLUMNS) * len(y))
         allowed = max(_LOGIT, 8 * (dim + 8) * dim * _U)
         for start in range(0, len(z), step):
             rows = slice(start, start + step)
@@ -170,21 +171,26 @@ class Round:
         error: Array = (dim + 8) * _U * size
         return error
 
+    def _logs(self, some: slice, y: Array, out: Array) -> Array:
+        """The logarithms of some components, (components, n), up to what all share."""
+        return np.matmul(self.factors[some], y.T, out=out)
+
     def _sums(self, y: Array, table: Array) -> tuple[Array, Array]:
         """The largest logarithm t, (n,), and `sum_k exp(logarithm - t) table_k`, (n, columns)."""
-        size = len(self.v)
+        size = len(self.factors)
         if size <= _COLUMNS:
-            logs = self.factors @ y.T
+            room = self.room[: size * len(y)].reshape(size, -1)
+            logs = self._logs(slice(None), y, room)
             top = logs.max(0)
             logs -= top
             np.exp(logs, out=logs)
             return top, logs.T @ table
         top = np.full(len(y), -np.inf)
         total = np.zeros((len(y), table.shape[1]))
-        buffer = np.empty((_COLUMNS, len(y)))
+        buffer = self.room[: _COLUMNS * len(y)].reshape(_COLUMNS, -1)
         for start in range(0, size, _COLUMNS):
-            some = self.factors[start : start + _COLUMNS]
-            logs = np.matmul(some, y.T, out=buffer[: len(some)])
+            some = slice(start, min(start + _COLUMNS, size))
+            logs = self._logs(some, y, buffer[: some.stop - start])
             highest = logs.max(0)
             new = np.maximum(top, highest)
             total *= np.exp(top - new)[:, None]
@@ -203,10 +209,10 @@ class Round:
         self, z: Array, y: Array, square: Array, bad: Mask
     ) -> Iterator[tuple[Rows, State, Rows]]:
         """The careful form of some points: which they are, their fields, over which components."""
-        c, everything = self.components, np.arange(len(self.v), dtype=np.intp)
+        c, everything = self.components, np.arange(len(self.factors), dtype=np.intp)
         level = np.array([self.alpha]), np.array([self.sigma])
         wrong = np.flatnonzero(bad)
-        step = self.rows if len(self.v) <= _CAREFUL else _CAREFUL
+        step = self.rows if len(self.factors) <= _CAREFUL else _CAREFUL
         for start in range(0, len(wrong), step):
             rows = wrong[start : start + step]
             kept, few = everything, c

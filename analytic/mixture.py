@@ -12,8 +12,9 @@ limit sigma -> 0 (the nearest support), and scores and divergences raise.
 
 Isotropic components at one level take a faster way at the points where its errors are proven to be
 at most the larger of 2e-13 and `8 d (d + 8) u` in each logarithm of `r_k` (u = 1.1e-16), and 1e-12
-of the length of a score or mean besides what these do to it. `analytic._round` says how. Other
-components at one level, if there are many points, go one by one: `analytic._whitened`, as exact.
+of the length of a score or mean besides what these do to it. `analytic._round` says how. So do
+diagonal components, and full ones in the plane, if they are many: `analytic._expanded`. Others at
+one level go one by one where there are many points, as exact: `analytic._whitened`.
 
 Sources: HE, SU (the path and its marginals), LIP (velocity), SU, VIN (Tweedie).
 """
@@ -27,6 +28,7 @@ from numpy.typing import ArrayLike
 
 from analytic import _checks, _univariate
 from analytic._checks import Array
+from analytic._expanded import Expanded
 from analytic._round import Round
 from analytic._state import Components, State
 from analytic._whitened import Whitened
@@ -365,7 +367,9 @@ class GaussianMixture:
         level = _checks.levels(alpha, sigma, n)
         extra = [_checks.per_row(name, rate, n) for name, rate in (rates or {}).items()]
         out: Array = np.empty((n, *shape))
-        form = Round if self._components.round else Whitened
+        form: type[Level] = Round if self._components.round else Whitened
+        if form is Whitened and Expanded.fits(self._components):
+            form = Expanded
         one = level[0].size == level[1].size == 1 and n >= (1 if form is Round else _MANY)
         if fast is not None and one and (level[1][0] > 0 or (self._components.spectra > 0).all()):
             fast(form(self._components, float(level[0][0]), float(level[1][0])), x, out)
