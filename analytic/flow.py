@@ -10,7 +10,8 @@ with a and b the smallest and the largest length of the data: logarithmic in bet
 field changes with every octave of noise, and smooth at both ends. Sources: SDE, HE (row 44), LIP.
 
 Isotropic components have shorter ways: `analytic._taylor`. Of 1000 points of 8 such components in
-the plane, from r = 10 to 0.02, the largest error is 3e-13 and the median 1e-14.
+the plane, from r = 10 to 0.02, the largest distance from a run of another order at a sixth of the
+tolerance was 3e-13, the median 1e-14; points between whose paths the flow parts say up to 1e-11.
 """
 
 from collections.abc import Callable
