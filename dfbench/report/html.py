@@ -27,6 +27,7 @@ KINDS = {
     "times": "Samplers of times",
     "likelihood": "Likelihoods",
     "integrator": "Integrators",
+    "formula": "Formulas",
 }
 
 

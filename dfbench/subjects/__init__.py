@@ -33,16 +33,22 @@ def excluded(name: str) -> dict[str, str]:
 
 def of_users(name: str) -> bool:
     """Whether a name is that of somebody's own code: in a file, or in a module of no library."""
-    where, colon, _ = name.rpartition(":")
+    where, colon, what = name.rpartition(":")
     if name.startswith(PREFIX):
         return True
     if not colon:
         return name.endswith(".py") or (name not in _known_libraries() and name in listed())
-    return _library_name(where) not in library_names()
+    return _library_name(where, what) not in library_names()
 
 
-def _library_name(where: str) -> str:
-    """Of a library as people write it: `k-diffusion` is k_diffusion."""
+def _library_name(where: str, name: str = "") -> str:
+    """Of a library as people write it: `k-diffusion` is k_diffusion, and a module of a library that
+    is known as one is a library, of its names."""
+    module = where.replace(".", "_")
+    if module != where and module in library_names():
+        known = library(module)
+        if not name or name in (*known.names(), *known.others()):
+            return module
     return where.replace("-", "_")
 
 
@@ -79,10 +85,10 @@ def resolve(
         program = Program(subject.removeprefix(PREFIX))
         return [_made_of(program, subject, config, call, profile)]
     where, colon, name = subject.rpartition(":") if ":" in subject else (subject, "", "")
-    if _library_name(where) in library_names():
+    if (known := _library_name(where, name)) in library_names():
         if profile:
             raise Unusable(f"{subject}: a library's conventions are known; --as is for other code")
-        return [*library(_library_name(where)).samplers(name, config, call, configs)]
+        return [*library(known).samplers(name, config, call, configs)]
     if not colon and subject.endswith(".py"):
         raise Unusable(_held(subject))
     if not colon and subject in listed():

@@ -42,7 +42,7 @@ LOOP = (
     "roles",
     "arrays",
 )
-LOSS = ("kind", "weighting", "span", "gives", "plan", "reg", "density")
+LOSS = ("kind", "weighting", "span", "gives", "plan", "reg", "density", "formula", "at")
 NO_TRAITS = (*PUBLISHED, *LOSS, *CONVENTION, *LOOP, "expected")
 
 
@@ -55,7 +55,15 @@ def _whole(value: Any) -> Any:
 
 
 Kind = Literal[
-    "sampler", "loss", "schedule", "conversion", "coupling", "times", "likelihood", "integrator"
+    "sampler",
+    "loss",
+    "schedule",
+    "conversion",
+    "coupling",
+    "times",
+    "likelihood",
+    "integrator",
+    "formula",
 ]
 
 
@@ -75,11 +83,13 @@ class Declared(Section):
         kind: "loss" for a training loss, "schedule" for a schedule, whose first and last time are
             its span, "conversion" for one of predictions, "coupling" for one of noise and data,
             "times" for what draws times, "likelihood" for log p of data under a network,
-            "integrator" for one that chooses its steps.
+            "integrator" for one that chooses its steps, "formula" for a number of one argument.
         weighting: of `dfbench.weightings`, that a loss has.
         plan, reg: of a coupling: "optimal" for the squared distance, "entropic" with reg Σ P log P,
             or "independent".
         density: of drawn times, like "logit-normal(0, 1)", see `dfbench.subjects.densities`.
+        formula, at: of a formula, a function of an array (or its name, `file.py:NAME`), and the
+            arguments at which it is asked.
         gives: of a conversion, the kind that comes out; `predicts` is the one that goes in.
         expected: claim id → reason, or reason and size, of failures that are by design.
     """
@@ -109,6 +119,8 @@ class Declared(Section):
     plan: Literal["optimal", "entropic", "independent"] | None = None
     reg: float | None = Field(None, gt=0)
     density: str | None = None
+    formula: Any = None
+    at: Annotated[tuple[float, ...], BeforeValidator(_whole)] | None = None
     span: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
     weighting: str | None = None
     roles: dict[str, str] | None = None
@@ -127,6 +139,9 @@ class Declared(Section):
         if self.level is not None:
             with at("level"):
                 level_of(self.level)
+        if self.formula is not None:
+            with at("formula"):
+                _coded(self.formula)
         if self.density is not None:
             with at("density"):
                 density_of(self.density)
@@ -162,6 +177,11 @@ class Declared(Section):
         return found
 
     @property
+    def formula_of(self) -> Callable[..., Any] | None:
+        """The formula that is declared, as code."""
+        return None if self.formula is None else _coded(self.formula)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """The other conventions of a loop that are declared."""
         return {k: v for k in LOOP if (v := getattr(self, k)) is not None and k != "arrays"}
@@ -193,20 +213,29 @@ def _kind(name: Any, level: Any) -> Any:
     return KINDS.get(name, name) if isinstance(name, str) else name
 
 
+def _coded(name: Any) -> Callable[..., Any]:
+    """A function, or the one of `path/to/file.py:NAME` or `module:NAME`.
+
+    Raises:
+        Unusable: there is none.
+    """
+    if callable(name):
+        return name  # type: ignore[no-any-return]
+    where, _, attribute = str(name).rpartition(":")
+    found = getattr(load_module(where), attribute, None) if where else None
+    if not callable(found):
+        raise Unusable(f"{where or name} has no function {attribute}")
+    return found  # type: ignore[no-any-return]
+
+
 def level_of(name: Any) -> Any:
     """A map of levels by its name, or code that is one: `path/to/file.py:NAME`, `module:NAME`.
 
     Raises:
         Unusable: there is none.
     """
-    if callable(name):
-        return name
-    if isinstance(name, str) and ":" in name:
-        where, _, attribute = name.rpartition(":")
-        found = getattr(load_module(where), attribute, None)
-        if not callable(found):
-            raise Unusable(f"{where} has no function {attribute}")
-        return found
+    if callable(name) or (isinstance(name, str) and ":" in name):
+        return _coded(name)
     return one_of(str(name).replace(" x T", " × T").replace("*T", " × T"), LEVELS, "convention")
 
 

@@ -100,6 +100,10 @@ PROFILES: dict[str, tuple[str, Claims | Callable[[Any], Claims]]] = {
         "a velocity and an integrator that chooses its steps: of a network, a state, times",
         {"kind": "integrator"},
     ),
+    "formula": (
+        "a number of one argument, a weight or a decay: of a tensor of arguments",
+        {"kind": "formula"},
+    ),
     "gaussian-diffusion": (
         "an object with `alphas_cumprod` and `ddim_sample` or `p_sample_loop`",
         _gaussian_diffusion,

@@ -85,7 +85,9 @@ class Subject:
     def _asked(self) -> str:
         """The other arguments of the call that certified it, if any."""
         steps = f", steps={list(self.steps)}" if self.steps else ""
-        return steps + (f", declare={self.declared.given}" if self.declared else "")
+        claims = self.declared.given if self.declared else {}
+        written = {name: value for name, value in claims.items() if not callable(value)}
+        return steps + (f", declare={written}" if written else "")
 
     def reproducer(self, claim: str, finding: Finding) -> str | None:
         """Stand-alone Python that shows a failure without dfbench, where there is any."""
