@@ -102,8 +102,15 @@ def rows_check(subject: FormulaSubject) -> Finding:
     if not len(subject.at):
         return UNKNOWN
     alone = np.array([float(subject.values(one[None])[0]) for one in subject.at])
-    apart = 0
+    wrong = []
     for shape in ((-1,), (-1, 1), (-1, 1, 1, 1)):
         turned = subject.values(subject.at[::-1].copy(), shape)[::-1]
-        apart += int((~np.isclose(turned, alone, rtol=DIGITS, atol=0)).sum())
-    return judge(apart, 0, unit="rows with another number", derivation="none may be")
+        for j in np.flatnonzero(~np.isclose(turned, alone, rtol=DIGITS, atol=0)):
+            wrong.append(f"at {subject.at[j]:g}: {turned[j]:.7g} in a batch, alone {alone[j]:.7g}")
+    return judge(
+        len(wrong),
+        0,
+        unit="rows with another number",
+        derivation="none may be",
+        failing={"where": next(iter(wrong), None)},
+    )
