@@ -42,6 +42,8 @@ def _snr(*, off: float = 0.0, flat: float = 0.0, early: float = 0.0) -> FormulaS
     of_the_run=True,
     harm="training",
     core="the run",
+    formula="the number of arguments whose value is not finite",
+    remedy="Return a tensor of the shape of the arguments; mind 0 and 1, where a ratio divides by 0.",
 )
 def runs_check(subject: FormulaSubject) -> Finding:
     """All arguments at once."""
@@ -66,6 +68,9 @@ def runs_check(subject: FormulaSubject) -> Finding:
     kind="formula",
     harm="training",
     core="the numbers",
+    formula="|found − exact|/|exact|, the largest over the arguments",
+    remedy="Compare with the formula at the argument that is printed: a square, a step too many, a "
+    "bound left out.",
 )
 def value_check(subject: FormulaSubject) -> Finding:
     """At every argument, as float32 holds it."""
@@ -96,6 +101,8 @@ def value_check(subject: FormulaSubject) -> Finding:
     sized=False,
     kind="formula",
     harm="training",
+    formula="the number of rows whose value in a batch differs from that alone by more than 16 u",
+    remedy="Index by the row's own argument, and keep the shape that came in.",
 )
 def rows_check(subject: FormulaSubject) -> Finding:
     """One at a time, in turn, and as rows of an image."""
