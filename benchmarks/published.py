@@ -2,8 +2,8 @@
 
 `python -m benchmarks.published`, a minute or two, prints the least misfit over all spectra, in
 half-widths of the printed rounding, under the grids of the released code and under others; and for
-every scheme the numbers that the other five schemes leave room for. `python -m benchmarks.published
-eigenvalues.npy` says how many numbers come out for that spectrum.
+every scheme the numbers that the other five schemes leave room for. How many numbers come out for a
+given spectrum: `dfbench published --spectrum FILE`.
 
 For Gaussian data the squared W2 of a column is linear in the spectrum: Σ n(λ) e(λ)², with e(λ) the
 error along a direction of eigenvalue λ and n(λ) ≥ 0 how many there are. A printed value with its
@@ -15,61 +15,15 @@ evaluations behind a column were others than assumed, no spectrum would do.
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dfbench.grids import uniform_t
 from dfbench.levels import Array
-from dfbench.samplers import METHODS
-from dfbench.schedules import LinearVP
-from dfbench.sweep.published import BesidePrinted, PrintedNumber, table
-from dfbench.table import Table
-from dfbench.wasserstein import SCHEMES, law
+from dfbench.published.spectra import PrintedNumber, as_released, squares, table
 
 DIMENSION = 3072
 SUPPORT = np.concatenate([[0.0], np.geomspace(1e-7, 3e3, 241)])
-
-GridPoints = Callable[[PrintedNumber], int]
-
-
-def as_released(cell: PrintedNumber) -> int:
-    """Points of a column's grid, as the released code runs it."""
-    return cell.points or 2
-
-
-def squares(
-    cells: Sequence[PrintedNumber], eigenvalues: ArrayLike, points: GridPoints = as_released
-) -> Array:
-    """Squared W2 of every cell along directions of these eigenvalues, (cells, directions).
-
-    Args:
-        cells: of the table of Pierret and Galerne.
-        points: cell → points of its grid.
-    """
-    s = np.asarray(eigenvalues, dtype=np.float64)
-    tables: dict[tuple[str, str, int], Table] = {}
-    rows = []
-    for cell in cells:
-        chosen, options = SCHEMES[cell.scheme]
-        method = METHODS[chosen] if isinstance(chosen, str) else chosen
-        n = points(cell)
-        grid = uniform_t(LinearVP(0.1, 20.0), n - 1, 1.0, float(cell.epsilon))
-        on = ["truncation"]
-        on += ["initialisation"] if cell.start == "N_0" else []
-        if cell.label is None:
-            found = law(method, grid, s, on=on, **options)
-        elif method.traits_of(**options).stochastic:
-            key = cell.scheme, cell.epsilon, n
-            if key not in tables:
-                tables[key] = method.table(grid, "x", **options)
-            found = law(tables[key], None, s, on=[*on, "discretisation"])
-        else:
-            found = law(method, grid, s, on=[*on, "discretisation"], **options)
-        rows.append(found.wasserstein(0.0, s) ** 2)
-    return np.array(rows)
 
 
 def spread(cells: Sequence[PrintedNumber], matrix: Array, dimension: int) -> float:
@@ -141,15 +95,6 @@ def one_more(cell: PrintedNumber) -> int:
     return as_released(cell) + 1
 
 
-def reproduced(eigenvalues: ArrayLike) -> tuple[int, int]:
-    """(numbers that come out for this spectrum, numbers that are printed), exact zeros aside."""
-    cells = [c for c in table("pierret_galerne") if c.half and math.isfinite(c.value)]
-    s = np.maximum(np.asarray(eigenvalues, dtype=np.float64), 0.0)
-    w2 = np.sqrt(squares(cells, s).sum(axis=1))
-    pairs = zip(cells, w2, strict=True)
-    return sum(BesidePrinted(c, float(w), None).reproduced for c, w in pairs), len(cells)
-
-
 def main() -> None:
     """Print what was found."""
     cells = [c for c in table("pierret_galerne") if c.half and math.isfinite(c.value)]
@@ -177,7 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        print("{} of {} printed numbers come out".format(*reproduced(np.load(sys.argv[1]))))
-    else:
-        main()
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,9 @@ def _csv(path: Path) -> Array:
         heading = 0
     except ValueError:
         heading = 1
-    return np.loadtxt(path, delimiter=",", skiprows=heading, ndmin=1, encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "loadtxt: input contained no data")  # `array` says so
+        return np.loadtxt(path, delimiter=",", skiprows=heading, ndmin=1, encoding="utf-8")
 
 
 def digits() -> Array:

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.published import as_released, predicted, spread, squares
+from benchmarks.published import predicted, spread
+from dfbench.published import half_unit
+from dfbench.published.spectra import PrintedNumber, as_released, squares, table
 from dfbench.report.sweep.page import _published
-from dfbench.sweep import published, study
-from dfbench.sweep.published import PUBLISHED, BesidePrinted, PrintedNumber, side_by_side
+from dfbench.sweep import study
+from dfbench.sweep.published import PUBLISHED, BesidePrinted, side_by_side
 from tests import fake_results as fake
 
 NAME = "pierret_galerne"
@@ -24,18 +26,19 @@ def cell(**change):
 
 
 def test_the_table_is_whole():
-    cells = published.table(NAME)
+    cells = table(NAME)
     assert len(cells) == 6 * 4 * 10
     assert {c.scheme for c in cells} == {"EM", "EI", "DDPM", "Euler", "Heun", "RK4"}
     assert sum(math.isinf(c.value) for c in cells) == 2 * 8  # Heun and RK4 onto ε = 0
-    assert cell() in cells
+    assert cell(text="0.44") in cells
 
 
 def test_half_a_unit_of_the_last_digit():
-    assert published._half("4.78") == pytest.approx(0.005)
-    assert published._half("6.7E-04") == pytest.approx(5e-6)
-    assert published._half("1.0E+02") == pytest.approx(5.0)
-    assert published._half("0") == 0
+    halves = {c.text: c.half for c in table(NAME)}
+    assert half_unit("1.0E+02") == pytest.approx(5.0)
+    assert halves["4.78"] == pytest.approx(0.005)
+    assert halves["6.7E-04"] == pytest.approx(5e-6)
+    assert halves["0"] == halves["-"] == 0
 
 
 @pytest.mark.parametrize(("computed", "right"), [(0.4351, True), (0.4449, True), (0.434, False)])
@@ -77,7 +80,7 @@ def test_lines_are_found_by_scheme_grid_and_steps():
         [rows(), rows(steps=248), rows(sampler="other"), rows(source="truncation", value=0.031)]
     )
     continuous, found = side_by_side(NAME, measured)
-    assert (found.printed, found.computed, found.nfe) == (cell(), 0.4351, 498)
+    assert (found.printed, found.computed, found.nfe) == (cell(text="0.44"), 0.4351, 498)
     assert continuous.printed.label is None
     assert continuous.reproduced
 
@@ -92,10 +95,10 @@ def test_the_page_shows_both_and_what_was_spent():
 def test_the_shipped_study_has_the_grids_of_the_table():
     found = study.load(NAME)
     assert found.name in PUBLISHED
-    assert {s.label for s in found.samplers} == {c.scheme for c in published.table(NAME)}
-    assert {g.label for g in found.grids} == {c.epsilon for c in published.table(NAME)}
+    assert {s.label for s in found.samplers} == {c.scheme for c in table(NAME)}
+    assert {g.label for g in found.grids} == {c.epsilon for c in table(NAME)}
     steps = {n for _, n in found.budgets.pairs}
-    assert steps == {c.points - 1 for c in published.table(NAME) if c.points}
+    assert steps == {c.points - 1 for c in table(NAME) if c.points}
     assert sum(found.targets[0].options["counts"]) == 3072
 
 
@@ -103,7 +106,7 @@ def test_the_shipped_spectrum_gives_the_printed_numbers():
     """Of the columns that are quick; `dfbench bench pierret_galerne` has them all."""
     options = study.load(NAME).targets[0].options
     counts = np.array(options["counts"])
-    cells = [c for c in published.table(NAME) if c.label in (None, 50, 250) and c.half]
+    cells = [c for c in table(NAME) if c.label in (None, 50, 250) and c.half]
     cells = [c for c in cells if math.isfinite(c.value)]
     found = np.sqrt(squares(cells, options["values"]) @ counts)
     wrong = [(c, w2) for c, w2 in zip(cells, found, strict=True) if abs(w2 - c.value) > c.half]
@@ -117,7 +120,7 @@ SUPPORT = np.concatenate([[0.0], np.geomspace(1e-7, 3e3, 121)])
 
 
 def quick():
-    return [c for c in published.table(NAME) if c.label == 50 and c.half and math.isfinite(c.value)]
+    return [c for c in table(NAME) if c.label == 50 and c.half and math.isfinite(c.value)]
 
 
 def test_some_spectrum_gives_the_table_and_none_with_other_grids():

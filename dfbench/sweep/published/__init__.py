@@ -7,14 +7,12 @@ digit; a number counts as reproduced if it rounds to what is printed.
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from dfbench.published import half_unit, rounds_to
+from dfbench.published.rule import rounds_to
+from dfbench.published.spectra import PrintedNumber, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,33 +33,6 @@ class Source:
     where: str
     setting: str
     remark: str
-
-
-@dataclass(frozen=True)
-class PrintedNumber:
-    """A number of a table.
-
-    Attributes:
-        scheme, epsilon: row; as printed (ε is text, "1e-3").
-        label: what the column calls NFE; None: the continuous-time limit.
-        start: "p_T" (a perfect start) or "N_0" (a standard normal).
-        value: inf where "-" is printed.
-        half: half a unit of the last digit.
-    """
-
-    scheme: str
-    epsilon: str
-    label: int | None
-    start: str
-    value: float
-    half: float
-
-    @property
-    def points(self) -> int | None:
-        """Points of the grid behind the column, as the released code runs it."""
-        if self.label is None:
-            return None
-        return self.label // 4 if self.scheme == "RK4" else self.label
 
 
 @dataclass(frozen=True)
@@ -105,39 +76,6 @@ PUBLISHED: dict[str, Source] = {
         "With the authors' eigenvalues in its place the comparison is independent.",
     ),
 }
-
-
-@cache
-def table(name: str) -> tuple[PrintedNumber, ...]:
-    """The numbers of a printed table.
-
-    Raises:
-        KeyError: there is no table of this name.
-    """
-    PUBLISHED[name]
-    text = (resources.files("dfbench.sweep.published") / f"{name}.csv").read_text("utf-8")
-    found = []
-    for row in csv.DictReader(text.splitlines()):
-        scheme, epsilon = row.pop("scheme"), row.pop("epsilon")
-        for column, content in row.items():
-            label, start = column.split("_", 1)
-            value = math.inf if content == "-" else float(content)
-            found.append(
-                PrintedNumber(
-                    scheme,
-                    epsilon,
-                    None if label == "continuous" else int(label),
-                    start,
-                    value,
-                    _half(content),
-                )
-            )
-    return tuple(found)
-
-
-def _half(content: str) -> float:
-    """Half a unit of the last printed digit; 0 for an exact 0 and for "-"."""
-    return 0.0 if content in ("0", "-") else half_unit(content)
 
 
 def side_by_side(name: str, rows: DataFrame) -> list[BesidePrinted]:
