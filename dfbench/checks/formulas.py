@@ -43,7 +43,7 @@ def _snr(*, off: float = 0.0, flat: float = 0.0, early: float = 0.0) -> FormulaS
     harm="training",
     core="the run",
     formula="the number of arguments whose value is not finite",
-    remedy="Return a tensor of the shape of the arguments; mind 0 and 1, where a ratio divides by 0.",
+    remedy="Return a tensor of the shape of the arguments; mind the ends, where a ratio is 1/0.",
 )
 def runs_check(subject: FormulaSubject) -> Finding:
     """All arguments at once."""
