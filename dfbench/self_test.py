@@ -103,8 +103,10 @@ def _notices(claim: Claim, subject: Any) -> bool:
 
 
 def smallest(claim: Claim) -> float:
-    """The smallest caught defect, to a factor of two, halving from the control's size."""
+    """The smallest caught defect, to a factor of two: down from the control's size by factors of
+    32 as long as it is caught, then by halves."""
     size = claim.control_size
-    while size > 1e-15 and _fails(claim, size / 2):
-        size /= 2
+    for factor in (32, 2):
+        while size > 1e-15 and _fails(claim, size / factor):
+            size /= factor
     return size

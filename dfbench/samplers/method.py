@@ -19,6 +19,7 @@ import numpy as np
 
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.predictions import affine
+from dfbench.samplers.options import check
 from dfbench.table import Table
 
 
@@ -107,6 +108,7 @@ class Method:
                 f"{self.name} has no option {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(self.defaults) or 'none'}"
             )
+        check(self.name, self.function, options)
         return options
 
     def traits_of(self, **options: Any) -> Traits:

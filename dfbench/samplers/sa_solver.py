@@ -96,7 +96,7 @@ def sa_solver(
 def _taus(tau: Tau, grid: Grid) -> list[float]:
     if callable(tau):
         return [float(tau(level)) for level in list(grid)[:-1]]
-    if isinstance(tau, Sequence):
+    if isinstance(tau, Sequence | np.ndarray):
         if len(tau) != grid.n_steps:
             raise ValueError(f"tau must have {grid.n_steps} entries, got {len(tau)}")
         return [float(x) for x in tau]

@@ -94,6 +94,8 @@ def resolve(
     if not colon and subject in listed():
         return [_as_listed(listed()[subject], config, call, profile)]
     if not colon:
+        if subject in library("dfbench").names() + library("dfbench").others():
+            raise Unusable(f"{subject}: a reference method is written dfbench:{subject}")
         known = ", ".join(library_names())
         raise Unusable(f"{subject}: not a known library ({known}); give {ACCEPTED}")
     if not where or not name:

@@ -26,6 +26,12 @@ class ReferenceMethods(Library):
         return sorted(set(METHODS) - set(self.names()))
 
     def named(self, name: str, config: dict[str, Any], call: dict[str, Any]) -> Sampler:
+        if call:
+            given = ", ".join(sorted(call))
+            raise Unusable(
+                f"dfbench:{name}: a reference method takes its options as --config; its call takes "
+                f"none, got {given}"
+            )
         try:
             return MethodSampler(name, config)
         except (ValueError, TypeError) as error:
