@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from analytic import flow_map
 from dfbench.checks.precision import accumulated, unit_roundoff
-from dfbench.convergence import CLEAN, NOISE, exact_flow, fit, grid, target, uneven
+from dfbench.convergence import CLEAN, NOISE, WINDOW, exact_flow, fit, grid, target, uneven
 from dfbench.draws import GaussianDraws
-from dfbench.errors import NotAffine, Unsupported
+from dfbench.errors import NotAffine, Undefined, Unsupported
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid
 from dfbench.outcome import Finding, claim, fail, inconclusive, judge, skip
 from dfbench.readout import Call
+from dfbench.samplers import METHODS
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import MethodSampler
 from dfbench.table import Table
@@ -29,6 +31,14 @@ ABOVE = 1.0 + SLACK  # and this far above it: a corrector may raise the order by
 MOST = 1008  # steps at which the limit is looked at: training steps, to a dozen (blocks of 2, 3, 4)
 SMALL = 1e-6  # an error that is as good as none, which needs no more steps
 FEW_DRAWS = 192  # the same, where it draws noise: the law takes a column a draw
+#: (order, draws noise) → a method that has it wherever levels can show it.
+BESIDE: dict[tuple[float, bool], tuple[str, dict[str, Any]]] = {
+    (1.0, False): ("ddim", {}),
+    (1.0, True): ("ddim", {"eta": 1.0}),
+    (2.0, False): ("flow_matching", {"solver": "midpoint"}),
+    (3.0, False): ("flow_matching", {"solver": "heun3"}),
+}
+REGULAR = f"between σ/α = {NOISE:g} and {CLEAN:g}"
 GROWS = 1.1  # of neighbouring errors, above round-off
 
 
@@ -82,7 +92,10 @@ def _euler_called_second_order(size: float) -> Sampler:
     "the method has another order, declare it.",
 )
 def order_check(subject: Sampler) -> Finding:
-    """Errors over step counts on a λ-regular grid; the fitted order against the declared one."""
+    """Errors over step counts on a λ-regular grid; the fitted order against the declared one.
+
+    What takes no grid is asked on its own levels, as far as these can tell.
+    """
     if subject.traits.biased:
         return skip(f"does not converge by design: {subject.traits.biased}")
     measure = weak_error if subject.traits.stochastic else deterministic_error
@@ -92,7 +105,7 @@ def order_check(subject: Sampler) -> Finding:
         try:
             measured += [(n, *measure(subject, n, grid(n, subject.scale))) for n in counts]
         except Unsupported as reason:
-            return skip(f"cannot visit a grid of one's own: {reason}", "not asked")
+            return _on_its_own_levels(subject, f"cannot visit a grid of one's own: {reason}")
         steps, error, floor = np.array(measured, dtype=float).T
         finding = _verdict(subject, steps, error, floor)
         if finding.verdict == "pass":
@@ -101,6 +114,51 @@ def order_check(subject: Sampler) -> Finding:
         if finding.verdict == "pass":
             finding = ask(subject, finding, *measured[-1])
     return finding
+
+
+def _on_its_own_levels(subject: Sampler, reason: str) -> Finding:
+    """The order over step counts alone, where a method of that order has it on the same levels.
+
+    Most levels that people choose cannot tell: a last step of fixed length leaves an error of its
+    own, and a few hundred steps are not many on some schedules.
+    """
+    declared = _declared(subject)
+    name, options = BESIDE.get((declared, subject.traits.stochastic), ("", {}))
+    unable = skip(reason, "not asked")
+    counts = np.array(list(subject.counts(STEPS + MORE)))
+    if not name or len(counts) < WINDOW or subject.ascending:
+        return unable
+    of_table = law_error if subject.traits.stochastic else whole_error
+    rows = []
+    try:
+        for n in map(int, counts):
+            levels = subject.session(n).grid
+            table = subject.affine_reading(n).table.normal_draws(1e-9)
+            beside = METHODS[name].table(levels, "x", **options)
+            rows.append([*of_table(table), *of_table(beside)])
+    except (Unsupported, Undefined, ValueError, ArithmeticError):
+        return unable
+    error, floor, shown, its = np.array(rows).T
+    order, width, _used = fit(counts, shown, its)
+    if not order - width > declared - SLACK:
+        return replace(unable, why=f"{reason}; on its own levels {name} has order {order:.2f}")
+    between = f"on its own levels, where {name} has {order:.2f}"
+    found = _verdict(subject, counts.astype(float), error, floor, between)
+    if found.verdict not in ("pass", "fail"):
+        return replace(unable, why=f"{reason}; on its own levels: {found.why}")
+    return found
+
+
+def whole_error(table: Table) -> tuple[float, float]:
+    """`flow_error` from the first level of a table to its last, whatever they are."""
+    rng = np.random.default_rng(7)
+    x, noise = target().sample(24, rng), rng.standard_normal((24, 2))
+    first, last = table.origin, table.levels[-1]
+    z = first.alpha * x + first.sigma * noise
+    end = flow_map(target(), z, (*first,), (*last,)).z
+    out = table.run(exact_model(target(), table.prediction, table.sigma_data), z)
+    floor = float(accumulated(table, unit_roundoff(torch.float64), DATA)[-1])
+    return float(np.sqrt(np.mean((out - end) ** 2)) / np.hypot(*last)), floor
 
 
 def _on_uneven_steps(subject: Sampler, found: Finding, *_: float) -> Finding:
@@ -182,8 +240,10 @@ def _declared(subject: Sampler) -> float:
     return 1.0 if subject.traits.order is None else subject.traits.order
 
 
-def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Finding:
-    """The fitted order against the declared one."""
+def _verdict(
+    subject: Sampler, steps: Array, error: Array, floor: Array, between: str = REGULAR
+) -> Finding:
+    """The fitted order against the declared one; `between` which levels, in words."""
     declared = subject.traits.order
     bound = _declared(subject) - SLACK
     kind = "weak order" if subject.traits.stochastic else "order"
@@ -200,7 +260,7 @@ def _verdict(subject: Sampler, steps: Array, error: Array, floor: Array) -> Find
             "interval": [order - width, order + width],
         },
         "derivation": f"{stated}, less {SLACK}; 95 % interval ± {width:.2f} from {used} step "
-        f"counts between σ/α = {NOISE:g} and {CLEAN:g}",
+        f"counts {between}",
     }
     where = f"{steps[0]:.0f}–{steps[-1]:.0f} steps"
     if not np.isfinite(error).all():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ import torch
 from dfbench import convergence
 from dfbench.checks.order import order_check
 from dfbench.subjects import resolve
+from dfbench.subjects.loop import LoopSampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
 diffusers = pytest.importorskip("diffusers")
@@ -118,3 +122,77 @@ def test_unequal_steps_are_of_two_lengths():
     lam = convergence.uneven(12, "vp").log_snr
     assert np.diff(lam)[1::2] == pytest.approx(2 * np.diff(lam)[::2])
     assert convergence.uneven(12, "vp").ratio[[0, -1]] == pytest.approx([40.0, 0.1])
+
+
+# What takes no grid -------------------------------------------------------------------------------
+
+
+def euler(model, x, steps):
+    for i in range(steps):
+        x = x + model(x, i / steps) / steps
+    return x
+
+
+def midpoint(model, x, steps):
+    h = 1 / steps
+    for i in range(steps):
+        x = x + h * model(x + h / 2 * model(x, i * h), (i + 0.5) * h)
+    return x
+
+
+def heun3(model, x, steps):
+    h = 1 / steps
+    for t in (i * h for i in range(steps)):
+        first = model(x, t)
+        second = model(x + h / 3 * first, t + h / 3)
+        x = x + h / 4 * (first + 3 * model(x + 2 / 3 * h * second, t + 2 / 3 * h))
+    return x
+
+
+def karras(model, x, steps):
+    """Heun's method in σ, with the last step of Euler onto σ = 0, whose length does not change."""
+    sigmas = [
+        *(80 ** (1 / 7) + (k / steps) * (0.3 ** (1 / 7) - 80 ** (1 / 7)) for k in range(steps))
+    ]
+    sigmas = [*(root**7 for root in sigmas), 0.0]
+    for s, t in itertools.pairwise(sigmas):
+        slope = (x - model(x, s)) / s
+        ahead = x + (t - s) * slope
+        x = ahead if t == 0 else x + (t - s) / 2 * (slope + (ahead - model(ahead, t)) / t)
+    return x
+
+
+FLOW = {"predicts": "velocity", "level": "flow-up"}
+
+
+@pytest.mark.parametrize(
+    ("thing", "order", "verdict"),
+    [
+        (euler, 1, "pass"),
+        (euler, 2, "fail"),
+        (midpoint, 2, "pass"),
+        (midpoint, 3, "fail"),
+        (heun3, 3, "pass"),
+    ],
+)
+def test_what_takes_no_grid_is_asked_on_its_own_levels(thing, order, verdict):
+    finding = order_check(LoopSampler(thing, thing.__name__, claims={**FLOW, "order": order}))
+    assert finding.verdict == verdict
+    assert finding.measured == pytest.approx({euler: 1, midpoint: 2, heun3: 3}[thing], abs=0.02)
+    assert "on its own levels, where" in finding.derivation
+
+
+def test_levels_that_cannot_tell_an_order_say_so():
+    claims = {"predicts": "x", "level": "sigma", "order": 2}
+    finding = order_check(LoopSampler(karras, "karras", claims=claims))
+    assert finding.verdict == "skip"
+    assert "on its own levels" in finding.why
+
+
+def test_noise_on_its_own_levels_is_held_to_the_law():
+    if find_spec("denoising_diffusion_pytorch") is None:
+        pytest.skip("it is not installed")
+    (subject,) = resolve("denoising_diffusion_pytorch:ddim_eta")
+    assert order_check(subject).verdict == "pass"
+    subject.declare({"order": 2})
+    assert order_check(subject).verdict != "pass"
