@@ -14,13 +14,13 @@ import torch
 
 from dfbench.cli import main
 from dfbench.published import SOURCES, Numbers, compare, figures, half_unit, loops, spectra
-from dfbench.published.formulas import ncsnv2
+from dfbench.published.formulas import ncsnv2, weightings
 from dfbench.report.published import headline, plain, render
 from dfbench.schedules import DiscreteSchedule
 from dfbench.wasserstein import SCHEMES
 
 #: Sources of which everything comes out; of the others, how many sets do not.
-WHOLE = {"gao", "pg2025", "pg2024", "lin_steps"}
+WHOLE = {"gao", "gao_weightings", "pg2025", "pg2024", "lin_steps"}
 OFF = {"pg_nfe": 6, "lin": 1, "ncsnv2": 1, "ays": 1, "diffusers": 19}
 
 
@@ -265,6 +265,19 @@ def test_no_number_of_steps_gives_the_step_size_for_churches():
         ncsnv2(f"σ_1 140, σ_L 0.01, L 788, T {steps}", "step size")[0] for steps in range(1, 7)
     ]
     assert 2.15e-6 < min(sizes) < max(sizes) < 2.45e-6
+
+
+def test_another_weighting_is_told_apart():
+    """The sigmoid of KG has a bias of 2; SD3's curve is not EDM's."""
+    for each in of("gao_weightings"):
+        assert abs(each.largest) < 1e-15
+        name, points = each.setting.split(", ")
+        other = {"SD3": "EDM", "EDM": "SD3", "sigmoid": "SD3", "v-pred and FM": "sigmoid"}[name]
+        moved = tuple(weightings(f"{other}, {points}", each.quantity))
+        if {name, other} != {"v-pred and FM", "sigmoid"}:
+            assert replace(each, computed=moved).agreeing == 0
+        else:  # e^(−λ/2) against sigmoid(−λ): the same at λ = 10
+            assert replace(each, computed=moved).agreeing < each.total
 
 
 def test_a_level_lies_between_two_indices():

@@ -44,8 +44,13 @@ SOURCES = {
         "What is called “ground truth” is DDIM in 255 steps: at variance 1 the exact flow stays "
         "where it is, and they move by 0.01. Where the scale is that of flow matching the first "
         "level is λ = −14, elsewhere α = 0. Weights of churn are on the cosine schedule truncated "
-        "smoothly at λ = ±15. The figure of weightings is not among the numbers: its file could "
-        "not be had.",
+        "smoothly at λ = ±15.",
+    ),
+    "gao_weightings": Source(
+        "Gao et al., weightings",
+        "the figure of weightings of the same (iclr-blogposts/2025, 13ab0af)",
+        "Ends of its four curves, 50 of 4000 numbers: w(λ) at 1000 points from −10 to 10 over the "
+        "largest, of which 14 decimals are held. “sigmoid” is sigmoid(−λ), without a bias.",
     ),
     "pg2025": Source(
         "Pierret and Galerne 2025",
@@ -126,6 +131,7 @@ def single() -> list[Numbers]:
         "lin_steps": formulas.lin_steps,
         "ncsnv2": formulas.ncsnv2,
         "ays": formulas.ays,
+        "gao_weightings": formulas.weightings,
         "diffusers": loops.run,
     }
     text = (resources.files("dfbench.published") / "numbers.csv").read_text("utf-8")
@@ -136,5 +142,6 @@ def single() -> list[Numbers]:
         reason = loops.REASONS.get(setting, "") or REASONS.get(key, "")
         printed = tuple(row["printed"].split())
         values = tuple(computed[source](setting, quantity))
-        found.append(Numbers(source, setting, quantity, printed, values, reason=reason))
+        decimals = 14 if source == "gao_weightings" else None  # of 16 that float64 gives
+        found.append(Numbers(source, setting, quantity, printed, values, decimals, reason))
     return found

@@ -57,3 +57,15 @@ def lin_steps(setting: str, quantity: str) -> list[float]:
     trained, steps, spacing = setting.split(", ")
     indices = getattr(grids, spacing)(int(trained.split()[1]), int(steps.split()[1]))
     return [float(each) + 1 for each in indices[::-1]]
+
+
+def weightings(setting: str, quantity: str) -> list[float]:
+    """w(λ)/max w at some of 1000 points from −10 to 10: "NAME, points FIRST to LAST"."""
+    from dfbench.weightings import WEIGHTINGS, Sigmoid
+
+    name, points = setting.split(", ")
+    keys = {"v-pred and FM": "flow_matching", "EDM": "edm", "SD3": "sd3"}
+    known = Sigmoid(0.0) if name == "sigmoid" else WEIGHTINGS[keys[name]]()
+    weight = known(np.linspace(-10, 10, 1000))
+    first, last = (int(word) for word in points.split()[1::2])
+    return [float(each) for each in weight[first - 1 : last] / weight.max()]
