@@ -136,7 +136,7 @@ def _on_its_own_levels(subject: Sampler, reason: str) -> Finding:
             table = subject.affine_reading(n).table.normal_draws(1e-9)
             beside = METHODS[name].table(levels, "x", **options)
             rows.append([*of_table(table), *of_table(beside)])
-    except (Unsupported, Undefined, ValueError, ArithmeticError):
+    except (Unsupported, Undefined, NotAffine, ValueError, ArithmeticError):
         return unable
     error, floor, shown, its = np.array(rows).T
     order, width, _used = fit(counts, shown, its)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -33,6 +34,11 @@ _OF = {
     "rectified": "RectifiedSchedule",
     "decay": "DecaySchedule",
 }
+#: denoiser → class, and what its backbone returns; it is told log σ/α.
+_LOSSES: dict[str, tuple[str, dict[str, Any]]] = {
+    "simple": ("SimpleDenoiser", {"predicts": "x"}),
+    "karras": ("KarrasDenoiser", {"predicts": "-v"}),
+}
 _PC = "its corrector divides by the norm of the network's output: it is not affine"
 
 
@@ -50,6 +56,10 @@ class Azula(Loops):
                 for name, (cls, claims) in _SAMPLERS.items()
             }
             | {f"schedule_{n}": Loop(partial(_schedule, cls), _LEVELS) for n, cls in _OF.items()}
+            | {
+                f"loss_{n}": Loop(partial(_loss, cls), _LOSS | of)
+                for n, (cls, of) in _LOSSES.items()
+            }
             | {"pc": Loop(partial(_made, "PCSampler"), {})}
         )
 
@@ -63,6 +73,42 @@ def level(t: float) -> tuple[float, float]:
 
     alpha, sigma = VPSchedule()(torch.tensor(t, dtype=torch.float64))
     return float(alpha), float(sigma)
+
+
+def of_unit_size(t: float) -> tuple[float, float]:
+    """(α, σ) of its variance-preserving schedule, of a state that is scaled to unit variance."""
+    alpha, sigma = level(t)
+    size = math.hypot(alpha, sigma)
+    return alpha / size, sigma / size
+
+
+def _time(log_ratio: torch.Tensor) -> torch.Tensor:
+    """The time of log σ/α: α² + σ² = 1 + σ_min², and log α = t² log α_min, with both 1e-3."""
+    log_alpha = 0.5 * (math.log1p(1e-6) - torch.log1p(torch.exp(2 * log_ratio)))
+    return torch.sqrt(torch.clamp(log_alpha / math.log(1e-3), min=0))
+
+
+_LOSS: dict[str, Any] = {"kind": "loss", "level": of_unit_size}
+
+
+def _loss(cls: str, module: ModuleType) -> Callable[..., torch.Tensor]:
+    def loss(model: Callable[..., torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        from azula import denoise
+        from azula.noise import VPSchedule
+
+        class Backbone(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.weight = torch.nn.Parameter(torch.zeros(1, dtype=x.dtype))
+
+            def forward(self, z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+                return model(z, _time(t.double()))
+
+        made = getattr(denoise, cls)(Backbone(), VPSchedule())
+        out: torch.Tensor = made.loss(x, torch.rand(len(x), dtype=x.dtype))
+        return out
+
+    return loss
 
 
 def _schedule(cls: str, module: ModuleType) -> Any:
