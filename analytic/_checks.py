@@ -98,3 +98,9 @@ def count(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
         raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
     return int(value)
+
+
+def mixture(value: object) -> None:
+    """A mixture, by what it can say of itself: this module comes before its class."""
+    if isinstance(value, type) or not hasattr(value, "responsibilities"):
+        raise TypeError(f"mixture must be a GaussianMixture, got {type(value).__name__}")

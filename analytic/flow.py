@@ -67,6 +67,7 @@ def flow_map(
     end within about 1e-12 of that. The error, when it is asked for, is the difference from a second
     run at six times the tolerance, plus the rounding that both runs share.
     """
+    _checks.mixture(mixture)
     x, single = _checks.points(np.array(z), mixture.dim)  # the caller may change his, for `error`
     legs = _Legs(mixture, x, start, stop, likelihood=False)
     fine = legs.run(_FINE)
@@ -90,6 +91,7 @@ def log_likelihood(
     `log p_start(z) = log p_stop(z') + integral of the divergence of the velocity`; it must agree
     with `mixture.log_density(z, *start)`, which knows nothing of the flow.
     """
+    _checks.mixture(mixture)
     x, single = _checks.points(z, mixture.dim)
     legs = _Legs(mixture, x, start, stop, likelihood=True)
     fine, coarse = legs.run(_FINE), legs.run(_COARSE)
@@ -111,6 +113,7 @@ def quantile_flow(
     Trajectories cannot cross, so `F_stop(z') = F_start(z)`; solved on the smaller tail, in
     logarithms.
     """
+    _checks.mixture(mixture)
     x = _checks.finite("z", z)
     a, b = _levels(mixture, start, stop)
     lower, upper = _univariate.log_tails(*mixture.diffused(*a)._line(), x)

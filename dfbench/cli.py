@@ -5,6 +5,7 @@ Nothing heavy is imported before it is needed, so that `dfbench --help` answers 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from typing import Annotated, Any
 import typer
 
 from dfbench import jsons
-from dfbench.errors import Unusable
+from dfbench.errors import Unusable, short
 from dfbench.progress import Shown
 from dfbench.wording import clean, shorten
 
@@ -104,6 +105,8 @@ def _run(given: list[str]) -> int:
             return _error(error.format_message())
         if isinstance(error, Unusable):
             return _error(str(error))
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return _error(f"{short(error.filename)}: no file can have so long a name")
         return _unexpected(f"{type(error).__name__}: {error}")
 
 

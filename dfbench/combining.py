@@ -62,7 +62,7 @@ class Sums:
         total = np.multiply(x, weight, out=total)
         axpy = blas.saxpy if x.dtype == np.float32 else blas.daxpy
         for factor, y in rest:
-            if total.flags.c_contiguous and y.flags.c_contiguous and total.size < 2**31:
+            if total.flags.c_contiguous and y.flags.c_contiguous and 0 < total.size < 2**31:
                 axpy(y.reshape(-1), total.reshape(-1), a=factor)  # one pass, nothing in between
             else:
                 total += factor * y

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
+from dfbench.errors import short
 from dfbench.levels import Array
 
 Permutation = NDArray[np.intp]
@@ -44,8 +45,8 @@ def minibatch_pairs(noise: Array, data: Array, batch: int) -> Permutation:
     optimal pairs are those of equal rank, and no assignment is solved. (TONG, section 3.2)
     """
     _check(noise, data)
-    if batch < 1:
-        raise ValueError(f"batch must be at least 1, got {batch}")
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
+        raise ValueError(f"batch must be a whole number of at least 1, got {short(batch)}")
     n, dim = noise.shape
     pairs = np.arange(n)
     whole = n - n % batch
@@ -75,5 +76,10 @@ def crossing_fraction(noise: Array, data: Array) -> float:
 
 
 def _check(noise: Array, data: Array) -> None:
+    for name, sample in (("noise", noise), ("data", data)):
+        if not isinstance(sample, np.ndarray) or sample.dtype.kind not in "fiu":
+            raise TypeError(f"{name} must be an array of numbers (n, d), got {short(sample)}")
+        if not np.isfinite(sample).all():
+            raise ValueError(f"{name} must be finite")
     if noise.ndim != 2 or noise.shape != data.shape:
         raise ValueError(f"need two samples (n, d), got {noise.shape} and {data.shape}")

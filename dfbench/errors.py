@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Unusable(Exception):
     """The subject cannot be certified at all, or the call is wrong; the message is for the user."""
@@ -33,3 +35,19 @@ class Undefined(ValueError):
 
 class OffSchedule(ValueError):
     """A log-SNR that a schedule does not reach."""
+
+
+def expect(name: str, value: Any, kind: type) -> None:
+    """Refuse an argument that is not of a kind.
+
+    Raises:
+        TypeError: it is not; the message names both.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+
+
+def short(value: Any) -> str:
+    """A value in a message: one line, and not a long one."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

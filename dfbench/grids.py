@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
+from dfbench.errors import expect, short
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.schedules import DiscreteSchedule, Scale, Schedule, at_log_snr
 
@@ -27,6 +28,7 @@ Indices = NDArray[np.int64]
 
 def at_times(schedule: Schedule, t: ArrayLike) -> Grid:
     """The levels of a schedule at times, noise first, shape (N + 1,)."""
+    expect("schedule", schedule, Schedule)
     times = np.asarray(t, dtype=np.float64)
     levels = grid_of([schedule.level(float(time)) for time in times])
     return Grid(levels.alpha, levels.sigma, times, schedule)
@@ -50,6 +52,7 @@ def uniform_log_snr(schedule: Schedule, n: int, lam_start: float, lam_stop: floa
     Raises:
         ValueError: n < 1, or not lam_start < lam_stop, or λ is outside the schedule's range.
     """
+    expect("schedule", schedule, Schedule)
     lam = np.linspace(*_rising("log-SNR", lam_start, lam_stop), _steps(n) + 1)
     return at_times(schedule, schedule.t_of_log_snr(lam))
 
@@ -232,6 +235,7 @@ def at_indices(table: DiscreteSchedule, indices: ArrayLike, final_zero: bool = T
     Raises:
         ValueError: no index, an index outside the table, or indices that rise.
     """
+    expect("table", table, DiscreteSchedule)
     n = np.asarray(indices, dtype=np.float64)
     if n.ndim != 1 or len(n) == 0 or not (np.diff(n) <= 0).all():
         raise ValueError(f"indices must be falling, shape (n,) with n ≥ 1, got {indices!r}")
@@ -254,7 +258,7 @@ def _beta_quantiles(points: int, a: float, b: float) -> Array:
 
 def _steps(n: int) -> int:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ValueError(f"the number of steps must be an integer ≥ 1, got {n!r}")
+        raise ValueError(f"the number of steps must be an integer ≥ 1, got {short(n)}")
     return int(n)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from analytic import GaussianMixture
 from analytic.information import expectation, mmse
+from dfbench.errors import expect
 from dfbench.levels import Array, Level, Network
 from dfbench.predictions import affine, weights
 
@@ -69,6 +70,8 @@ def marginal_target(
     rates: tuple[float, float] | None = None,
 ) -> Array:
     """What the exact network returns: p E[x|z] + q E[ε|z]."""
+    expect("target", target, GaussianMixture)
+    expect("level", level, Level)
     p, q = weights(prediction, *level, rates=rates)
     exact: Array = p * target.posterior_mean(z, *level) + q * target.posterior_eps(z, *level)
     return exact

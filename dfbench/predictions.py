@@ -33,6 +33,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from dfbench.errors import short
+
 Prediction = Literal["eps", "x", "v", "u", "velocity", "score", "denoised", "edm"]
 KINDS: tuple[str, ...] = get_args(Prediction)
 
@@ -217,7 +219,8 @@ def _check_level(alpha: Any, sigma: Any) -> None:
     finite = (alpha >= 0) & (alpha < math.inf) & (sigma >= 0) & (sigma < math.inf)
     if not _all(finite & (alpha + sigma > 0)):
         raise ValueError(
-            f"a level needs finite α ≥ 0 and σ ≥ 0, not both zero, got α = {alpha}, σ = {sigma}"
+            "a level needs finite α ≥ 0 and σ ≥ 0, not both zero, got "
+            f"α = {short(alpha)}, σ = {short(sigma)}"
         )
 
 

@@ -26,7 +26,7 @@ from scipy.linalg import solve_triangular
 from analytic import GaussianMixture
 from dfbench import predictions
 from dfbench.combining import Sums
-from dfbench.errors import Undefined
+from dfbench.errors import Undefined, short
 from dfbench.exact import exact_model, exact_slope
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.steps import Step, executed, followed_back, taken_apart
@@ -61,6 +61,16 @@ class Law:
         gap = np.sqrt(self.variance) - np.sqrt(np.asarray(variance, dtype=np.float64))
         distance: Array = np.hypot(self.mean - np.asarray(mean, dtype=np.float64), gap)
         return distance
+
+
+def relative(variance: Array, truth: Array) -> Array:
+    """Relative error √(variance/truth) − 1 of a standard deviation.
+
+    Where there is nothing to be had, nothing is right and anything infinitely wrong.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.asarray(variance) / truth
+    return np.asarray(np.sqrt(np.where((truth == 0) & (variance == 0), 1.0, ratio)) - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +226,8 @@ class Table:
 
     def until(self, j: int) -> Table:
         """The states up to the j-th, which is the sample: what the outputs before it make."""
+        if isinstance(j, bool) or not isinstance(j, int | np.integer) or not 0 <= j <= self.nfe:
+            raise ValueError(f"j must be a whole number from 0 to {self.nfe}, got {short(j)}")
         if j == self.nfe:
             return self
         used = np.r_[0 : 1 + j, 1 + self.nfe : self.rows.shape[1]]
@@ -336,8 +348,8 @@ class Table:
         initialisation nor truncation enters. (PG, spectral form)
         """
         last = self.levels[-1]
-        truth = last.alpha**2 * variance + last.sigma**2
-        return np.asarray(np.sqrt(self.law(variance).variance / truth) - 1)
+        truth = last.alpha**2 * np.asarray(variance, dtype=np.float64) + last.sigma**2
+        return relative(self.law(variance).variance, truth)
 
     def sensitivity(self, variance: Array) -> tuple[Array, Array]:
         """What z_T (D,) and every draw (K, D) weigh in the sample for Gaussian data, (D,)."""

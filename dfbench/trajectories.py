@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
+from dfbench.errors import expect
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid, Level, Network, grid_of
 from dfbench.samplers import Method, named
@@ -91,6 +92,7 @@ def trajectory(
     Raises:
         ValueError: z and rng are both missing, or the sampler draws noise and there is no rng.
     """
+    expect("grid", grid, Grid)
     if isinstance(sampler, str | Method):
         sampler = named(sampler).table(grid, prediction, **options)
     elif options and isinstance(sampler, Table):
@@ -123,6 +125,8 @@ def exact_trajectory(
 
     In closed form for a single Gaussian, by quantiles in one dimension, else by `analytic`'s ODE.
     """
+    expect("target", target, GaussianMixture)
+    expect("grid", grid, Grid)
     start = _start(target, grid, z, n, rng)
     levels = list(grid)
     states = [start]

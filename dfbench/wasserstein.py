@@ -39,11 +39,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic import gaussian_kl
+from dfbench.errors import expect
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers import Method, named
 from dfbench.samplers.method import HasTable, Traits
 from dfbench.samplers.ode import times
-from dfbench.table import Law, Table
+from dfbench.table import Law, Table, relative
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -105,7 +106,7 @@ def kl(sampler: HasTable, grid: Grid | None, spectrum: ArrayLike, **options: Any
 def response(sampler: HasTable, grid: Grid | None, spectrum: ArrayLike, **options: Any) -> Array:
     """Relative error of the standard deviation in every direction, shape (D,); as `law`."""
     found, truth = _compared(sampler, grid, spectrum, **options)
-    return np.asarray(np.sqrt(found.variance / truth.variance) - 1)
+    return relative(found.variance, truth.variance)
 
 
 def split(
@@ -200,6 +201,8 @@ def law(
         raise ValueError(f"sources of error are {', '.join(SOURCES)}, got {sorted(unknown)}")
     s = _vector(spectrum)
     mu = np.broadcast_to(np.asarray(mean, dtype=np.float64), s.shape)
+    if not np.isfinite(mu).all():
+        raise ValueError("the mean must be finite")
     wrong = "score" in on
     model_s = _vector(learned, s.shape) if wrong and learned is not None else s
     model_mu = np.broadcast_to(_given(learned_mean, mu) if wrong else mu, s.shape)
@@ -290,6 +293,7 @@ def _ends(sampler: HasTable, grid: Grid | None) -> tuple[Level, Level]:
 def _grid(grid: Grid | None) -> Grid:
     if grid is None:
         raise ValueError("a method needs a grid; only a table has its own levels")
+    expect("grid", grid, Grid)
     return grid
 
 

@@ -15,12 +15,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from dfbench.errors import short
 from dfbench.levels import Array, Function
 from dfbench.predictions import mse_factor
 
@@ -43,6 +45,13 @@ class Weighting(ABC):
         """w at every λ, in the shape of `lam`."""
         with np.errstate(over="ignore"):
             return np.asarray(self._at(np.asarray(lam, dtype=np.float64)), dtype=np.float64)
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be a number, got {short(value)}"
+                )
 
     @abstractmethod
     def _at(self, lam: Array) -> Array: ...
@@ -246,8 +255,15 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 """Name → class; made without arguments it has its paper's constants."""
 
 
+def _check(schedule: object) -> None:
+    """A schedule, by what is asked of it: this module comes before its class."""
+    if isinstance(schedule, type) or not hasattr(schedule, "log_snr_dot"):
+        raise TypeError(f"schedule must be a Schedule, got {type(schedule).__name__}")
+
+
 def log_snr_density(schedule: Schedule, lam: ArrayLike) -> Array:
     """Density of λ_t for t ~ U(0, 1): 1/|dλ/dt| at the t of λ; 0 outside the schedule's range."""
+    _check(schedule)
     lam_ = np.asarray(lam, dtype=np.float64)
     inside, t = _times(schedule, lam_)
     with np.errstate(divide="ignore"):
@@ -273,6 +289,7 @@ def effective_weighting(
         density: of λ in training; that of t ~ U(0, 1) where None.
         sigma_data: for the "edm" prediction.
     """
+    _check(schedule)
 
     def weight(lam: Array) -> Array:
         lam = np.asarray(lam, dtype=np.float64)

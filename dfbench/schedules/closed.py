@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from dfbench.errors import expect
 from dfbench.levels import Array
 from dfbench.schedules.schedule import SCALES, Scale, Schedule
 
@@ -236,6 +237,7 @@ class Shifted(Schedule):
     to_scale: Scale | None = None
 
     def __post_init__(self) -> None:
+        expect("base", self.base, Schedule)
         if not 0 < self.shift < math.inf:
             raise ValueError(f"shift must be positive and finite, got {self.shift}")
         if self.to_scale is not None and self.to_scale not in SCALES:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from dfbench.errors import OffSchedule
+from dfbench.errors import OffSchedule, expect
 from dfbench.levels import Array, Function, Level
 from dfbench.schedules.numerics import Vectorised, bisect_falling, derivative
 
@@ -166,6 +166,7 @@ class Scaled(Schedule):
     c_dot: Function | None = None
 
     def __post_init__(self) -> None:
+        expect("base", self.base, Schedule)
         c_dot = derivative(self.c) if self.c_dot is None else Vectorised(self.c_dot)
         object.__setattr__(self, "c", Vectorised(self.c))
         object.__setattr__(self, "c_dot", c_dot)

@@ -1,0 +1,106 @@
+"""Cases of the fuzzer: a call with one or two of its arguments replaced, drawn by a seed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tests.fuzz.calls import CALLS, KINDS, Call
+
+SECONDS = 20  # of a case: more is a hang
+ACCEPTED = (ValueError, TypeError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call, and what is put in place of its arguments."""
+
+    call: Call
+    replaced: dict[str, Any]
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={_shown(value)}" for name, value in self.replaced.items())
+        return f"{self.call.name}({given})"
+
+    def fault(self) -> str | None:
+        """What is wrong with how the call takes it; None if nothing is.
+
+        Right is one line that refuses it, or numbers; NaN only where NaN went in as data.
+        """
+        arguments = {name: value for name, (_, value) in self.call.arguments.items()}
+        try:
+            with _soon(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = self.call.function(**arguments | self.replaced)
+        except ACCEPTED as error:
+            return _of_message(error)
+        except _Hang:
+            return f"does not answer within {SECONDS} s"
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        kinds = {self.call.arguments[name][0] for name in self.replaced}
+        if _has_nan(found) and "data" not in kinds:
+            return "returns NaN"
+        return None
+
+
+def drawn(seed: int, count: int, calls: list[Call] = CALLS) -> Iterator[Case]:
+    """As many cases; the same for the same seed. First each call, then at random."""
+    rng = random.Random(seed)
+    for i in range(count):
+        call = calls[i % len(calls)]
+        names = rng.sample(sorted(call.arguments), min(len(call.arguments), rng.choice((1, 1, 2))))
+        yield Case(call, {name: rng.choice(KINDS[call.arguments[name][0]]) for name in names})
+
+
+class _Hang(BaseException):
+    pass
+
+
+@contextmanager
+def _soon() -> Iterator[None]:
+    def late(*_: Any) -> None:
+        raise _Hang
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _of_message(error: Exception) -> str | None:
+    text = str(error).strip()
+    if not text:
+        return f"{type(error).__name__} without a word"
+    if text.count("\n") > 2:
+        return f"{text.count(chr(10)) + 1} lines: {text}"
+    return None
+
+
+def _has_nan(found: Any) -> bool:
+    if isinstance(found, float | np.floating):
+        return bool(np.isnan(found))
+    if isinstance(found, np.ndarray):
+        return found.dtype.kind in "fc" and bool(np.isnan(found).any())
+    if isinstance(found, tuple | list):
+        return any(map(_has_nan, found))
+    if isinstance(found, dict):
+        return any(map(_has_nan, found.values()))
+    if hasattr(found, "__dataclass_fields__"):
+        return any(_has_nan(getattr(found, name, None)) for name in found.__dataclass_fields__)
+    return False
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) < 60 else text[:57] + "..."
