@@ -106,7 +106,7 @@ def karras(
     """
     high, low = _ratio_range(sigma_max, sigma_min)
     if not math.isfinite(rho) or rho == 0:
-        raise ValueError(f"rho must be finite and not zero, got {rho}")
+        raise ValueError(f"rho must be finite and not zero, got {short(rho)}")
     points = _points(n, final_zero)
     ends = (high ** (1 / rho), low ** (1 / rho))
     return _ratios(np.linspace(*ends, points) ** rho, high, low, final_zero)
@@ -238,7 +238,7 @@ def at_indices(table: DiscreteSchedule, indices: ArrayLike, final_zero: bool = T
     expect("table", table, DiscreteSchedule)
     n = np.asarray(indices, dtype=np.float64)
     if n.ndim != 1 or len(n) == 0 or not (np.diff(n) <= 0).all():
-        raise ValueError(f"indices must be falling, shape (n,) with n ≥ 1, got {indices!r}")
+        raise ValueError(f"indices must be falling, shape (n,) with n ≥ 1, got {short(indices)}")
     end = Level(1.0, 0.0) if final_zero else table.level(0)
     return grid_of([*(table.level(float(i)) for i in n), end])
 
@@ -252,7 +252,7 @@ def _ratios(sigma: Array, high: float, low: float, final_zero: bool) -> Grid:
 def _beta_quantiles(points: int, a: float, b: float) -> Array:
     """Quantiles at `points` equal levels from 1 down to 0."""
     if not (0 < a < math.inf and 0 < b < math.inf):
-        raise ValueError(f"a and b must be positive, got {a} and {b}")
+        raise ValueError(f"a and b must be positive, got {short(a)} and {short(b)}")
     return np.asarray(betaincinv(a, b, 1 - np.linspace(0, 1, points)), dtype=np.float64)
 
 
@@ -269,19 +269,23 @@ def _points(n: int, final_zero: bool) -> int:
 
 def _interval(t_start: float, t_stop: float) -> tuple[float, float]:
     if not 1 >= t_start > t_stop >= 0:
-        raise ValueError(f"need 1 ≥ t_start > t_stop ≥ 0, got {t_start} and {t_stop}")
+        raise ValueError(f"need 1 ≥ t_start > t_stop ≥ 0, got {short(t_start)} and {short(t_stop)}")
     return float(t_start), float(t_stop)
 
 
 def _rising(what: str, start: float, stop: float) -> tuple[float, float]:
     if not (math.isfinite(start) and math.isfinite(stop) and start < stop):
-        raise ValueError(f"the {what} must be finite and rise (noise first), got {start}, {stop}")
+        raise ValueError(
+            f"the {what} must be finite and rise (noise first), got {short(start)}, {short(stop)}"
+        )
     return float(start), float(stop)
 
 
 def _ratio_range(sigma_max: float, sigma_min: float) -> tuple[float, float]:
     if not 0 < sigma_min < sigma_max < math.inf:
-        raise ValueError(f"need 0 < sigma_min < sigma_max, got {sigma_min} and {sigma_max}")
+        raise ValueError(
+            f"need 0 < sigma_min < sigma_max, got {short(sigma_min)} and {short(sigma_max)}"
+        )
     return float(sigma_max), float(sigma_min)
 
 
@@ -293,7 +297,7 @@ def _train(n_train: int, n: int) -> int:
 
 def _is_dpm(family: str) -> bool:
     if family not in ("ddim", "dpm", "euler"):
-        raise ValueError(f"family must be 'ddim', 'dpm' or 'euler', got {family!r}")
+        raise ValueError(f"family must be 'ddim', 'dpm' or 'euler', got {short(family)}")
     return family == "dpm"
 
 

@@ -13,10 +13,12 @@ run does on the way, step by step, is `dfbench.steps`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,26 @@ class Law:
         return distance
 
 
+def _check_covariance(cov: Array, n: int) -> None:
+    if cov.shape != (n, n):
+        raise ValueError(f"noise_cov must be {(n, n)}, got {cov.shape}")
+    if cov.dtype.kind not in "fiu" or not np.isfinite(cov).all():
+        raise ValueError("noise_cov must be finite numbers")
+    size = float(np.abs(cov).max(initial=0.0))
+    if (np.abs(cov - cov.T) > 1e-10 * size).any():
+        raise ValueError("noise_cov must be symmetric")
+    if n and np.array_equal(cov, np.diag(np.diag(cov))):
+        fits = bool((np.diag(cov) >= 0).all())
+    else:
+        try:
+            np.linalg.cholesky(cov + 1e-10 * size * np.eye(n))
+            fits = True
+        except np.linalg.LinAlgError:
+            fits = False
+    if not fits:
+        raise ValueError("noise_cov must be positive semi-definite")
+
+
 def relative(variance: Array, truth: Array) -> Array:
     """Relative error √(variance/truth) − 1 of a standard deviation.
 
@@ -87,7 +109,8 @@ class Table:
             unless noise is added before it (churn).
 
     Raises:
-        ValueError: shapes do not fit, or an evaluation uses an output that comes later.
+        ValueError: shapes do not fit, an evaluation uses an output that comes later, the
+            prediction is unknown, σ_data is not positive, or `noise_cov` is no covariance.
     """
 
     rows: Array
@@ -108,8 +131,15 @@ class Table:
             raise ValueError(f"{e} evaluations need rows ({e + 1}, 1 + {e} + K), got {rows.shape}")
         if np.triu(rows[:e, 1 : 1 + e]).any():
             raise ValueError("an evaluation may use earlier outputs only")
-        if self.noise_cov is not None and np.shape(self.noise_cov) != (self.n_draws, self.n_draws):
-            raise ValueError(f"noise_cov must be {(self.n_draws,) * 2}")
+        if self.noise_cov is not None:
+            _check_covariance(np.asarray(self.noise_cov), self.n_draws)
+        if self.prediction not in predictions.KINDS:
+            kinds = ", ".join(predictions.KINDS)
+            raise ValueError(f"prediction must be one of {kinds}, got {short(self.prediction)}")
+        if self.sigma_data is not None and not (
+            isinstance(self.sigma_data, Real) and 0 < self.sigma_data < math.inf
+        ):
+            raise ValueError(f"sigma_data must be a number > 0, got {short(self.sigma_data)}")
 
     @property
     def origin(self) -> Level:

@@ -123,8 +123,9 @@ class LogitNormal(Weighting):
     source = "SD3 (arXiv 2403.03206, eq. 19 and 23); GAO"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.std > 0 and self.shift > 0):
-            raise ValueError(f"need std > 0 and shift > 0, got {self}")
+            raise ValueError(f"need std > 0 and shift > 0, got {short(self)}")
 
     def _at(self, lam: Array) -> Array:
         law = (-2 * self.mean - 2 * math.log(self.shift), 2 * self.std)
@@ -143,8 +144,9 @@ class EDMWeighting(Weighting):
     source = "EDM, table 1 and eq. 8; KG, table 1"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.p_std > 0 and self.sigma_data > 0):
-            raise ValueError(f"need p_std > 0 and sigma_data > 0, got {self}")
+            raise ValueError(f"need p_std > 0 and sigma_data > 0, got {short(self)}")
 
     def _at(self, lam: Array) -> Array:
         law = (-2 * self.p_mean, 2 * self.p_std)
@@ -177,8 +179,9 @@ class MinSNR(Weighting):
     source = "Hang et al. (arXiv 2303.09556, eq. 5); KG, table 1"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.gamma > 0:
-            raise ValueError(f"need gamma > 0, got {self}")
+            raise ValueError(f"need gamma > 0, got {short(self)}")
 
     def _at(self, lam: Array) -> Array:
         return cosine_density(lam) * np.minimum(1.0, self.gamma * np.exp(-lam))
@@ -207,8 +210,9 @@ class P2(Weighting):
     source = "Choi et al. (arXiv 2204.00227, eq. 8); KG, table 1"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.gamma >= 0 and self.k > 0):
-            raise ValueError(f"need gamma ≥ 0 and k > 0, got {self}")
+            raise ValueError(f"need gamma ≥ 0 and k > 0, got {short(self)}")
 
     def _at(self, lam: Array) -> Array:
         return cosine_density(lam) * np.exp(-self.gamma * np.logaddexp(math.log(self.k), lam))

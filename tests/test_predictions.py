@@ -60,8 +60,12 @@ def test_every_pair(
 ) -> None:
     alpha, sigma = level
     z = alpha * x + sigma * eps
-    m = by_definition(source, x, eps, level, rates, s)
-    true = by_definition(target, x, eps, level, rates, s)
+    with mp.workdps(40):  # EDM's definition takes the difference of two numbers that nearly agree
+        exactly = [[mp.mpf(c) for c in pair] for pair in (level, rates)]
+        m, true = (
+            float(by_definition(kind, mp.mpf(x), mp.mpf(eps), *exactly, mp.mpf(s)))
+            for kind in (source, target)
+        )
     c_z, c_m = affine(source, target, alpha, sigma, rates=rates, sigma_data=s)
     found = convert(m, z, source, target, alpha, sigma, rates=rates, sigma_data=s)
     # the input m carries its own rounding, which c_m passes on

@@ -23,7 +23,7 @@ from dfbench.levels import Grid, Level
 from dfbench.samplers import METHODS
 from dfbench.samplers.method import Output, brownian_covariance
 from dfbench.steps import BLOCK
-from dfbench.table import Table
+from dfbench.table import Table, relative
 
 EPS = float(np.finfo(np.float64).eps)
 PREDICTIONS = ("eps", "x", "v", "u", "score")
@@ -721,3 +721,32 @@ def test_the_states_up_to_one_are_a_table() -> None:
     np.testing.assert_array_equal(own_mean, mean[:5])
     np.testing.assert_array_equal(own_variance, variance[:5])
     assert table.until(table.nfe) is table
+
+
+@pytest.mark.parametrize(
+    ("cov", "said"),
+    [
+        ([[1.0, 2.0], [2.0, 1.0]], "positive semi-definite"),
+        ([[-1.0, 0.0], [0.0, 1.0]], "positive semi-definite"),
+        ([[1.0, 0.5], [0.4, 1.0]], "symmetric"),
+        ([[1.0, np.nan], [np.nan, 1.0]], "finite"),
+        (np.eye(3), r"must be \(2, 2\)"),
+    ],
+)
+def test_what_is_no_covariance_is_refused(cov: Any, said: str) -> None:
+    rows = np.array([[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.1, 0.2]])
+    levels = Grid(np.array([0.6, 1.0]), np.array([0.8, 0.0]))
+    with pytest.raises(ValueError, match=said):
+        Table(rows, levels, noise_cov=np.asarray(cov))
+    for fits in (np.eye(2), np.ones((2, 2)), np.zeros((2, 2)), np.diag([1.0, 0.0])):
+        assert Table(rows, levels, noise_cov=fits).n_draws == 2
+
+
+def test_a_direction_without_variance_is_right_if_nothing_comes_out() -> None:
+    """Onto σ = 0 the truth is 0: nothing is right, and anything infinitely wrong."""
+    levels = vp(6)
+    levels = Grid(np.append(levels.alpha, 1.0), np.append(levels.sigma, 0.0))
+    table = METHODS["ddim"].table(levels, "x")
+    found = table.response(np.array([0.0, 1.0]))
+    assert not np.isnan(found).any()
+    assert relative(np.array([0.0, 0.1]), np.array([0.0, 0.0])).tolist() == [0.0, np.inf]

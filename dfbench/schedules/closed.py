@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from dfbench.errors import expect
+from dfbench.errors import expect, short
 from dfbench.levels import Array
 from dfbench.schedules.schedule import SCALES, Scale, Schedule
 
@@ -47,7 +47,7 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         if not self.log_snr_min < self.log_snr_max:
-            raise ValueError(f"need log_snr_min < log_snr_max, got {self}")
+            raise ValueError(f"need log_snr_min < log_snr_max, got {short(self)}")
 
     def _angles(self, t: Array) -> tuple[Array, Array, float]:
         """φ, its complement π/2 − φ without the subtraction, and φ̇."""
@@ -81,7 +81,9 @@ class _LinearBeta(Schedule):
 
     def __post_init__(self) -> None:
         if not (0 <= self.beta_min <= self.beta_max < math.inf and self.beta_max > 0):
-            raise ValueError(f"need 0 ≤ beta_min ≤ beta_max, beta_max > 0 and finite, got {self}")
+            raise ValueError(
+                f"need 0 ≤ beta_min ≤ beta_max, beta_max > 0 and finite, got {short(self)}"
+            )
 
     def _beta(self, t: Array) -> tuple[Array, Array]:
         """β and B at t."""
@@ -171,7 +173,7 @@ class VE(Schedule):
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_min < self.sigma_max < math.inf:
-            raise ValueError(f"need 0 < sigma_min < sigma_max, got {self}")
+            raise ValueError(f"need 0 < sigma_min < sigma_max, got {short(self)}")
 
     @property
     def _rate(self) -> float:
@@ -203,7 +205,7 @@ class EDM(Schedule):
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_max < math.inf:
-            raise ValueError(f"need sigma_max > 0, got {self}")
+            raise ValueError(f"need sigma_max > 0, got {short(self)}")
 
     def _evaluate(self, t: Array) -> tuple[Array, Array, Array, Array]:
         rate = np.full_like(t, self.sigma_max)

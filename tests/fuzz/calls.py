@@ -50,6 +50,7 @@ def _calls() -> list[Call]:
     z, eye = np.array([[0.1, 0.2], [0.3, -0.4], [1.0, 2.0]]), np.eye(2)
     grid, level = default_grid(4), Level(0.8, 0.6)
     ddim = METHODS["ddim"].table(grid, "x")
+    ddpm = METHODS["ddpm"].table(grid, "eps")
     linear, discrete = schedules.LinearVP(), schedules.DiscreteSchedule(np.linspace(0.99, 0.01, 20))
     spectrum = np.array([0.5, 2.0])
     number, array, data, word, thing = ("number", "array", "data", "word", "thing")
@@ -84,6 +85,9 @@ def _calls() -> list[Call]:
         ("Table", table.Table,
          {"rows": (array, ddim.rows), "levels": (thing, ddim.levels), "prediction": (word, "x"),
           "noise_cov": (array, None), "sigma_data": (number, None)}),
+        ("Table with draws", table.Table,
+         {"rows": (array, ddpm.rows), "levels": (thing, ddpm.levels),
+          "noise_cov": (array, np.eye(ddpm.n_draws))}),
         ("Table.law", ddim.law, {"variance": (array, spectrum), "mean": (array, np.zeros(2))}),
         ("Table.response", ddim.response, {"variance": (array, spectrum)}),
         ("Table.convert", ddim.convert, {"prediction": (word, "eps")}),
