@@ -137,9 +137,32 @@ def test_evaluations_cells_and_failures(old, tmp_path):
     found = compare(old, write(tmp_path, rows)).results
     assert {where["sampler"] for where, *_ in found.spent} == {"Heun"}
     assert all(new == before + 1 for _, before, new in found.spent)
-    assert {cell[1:] for cell in found.gone} == {("UniPC", "50 steps")}
-    assert found.broken == [("power law", "DDIM", "100 steps", "no memory")]
-    assert found.come == [("power law", "DDIM", "100 steps")]
+    assert {(cell[1], cell[-1]) for cell in found.gone} == {("UniPC", "50 steps")}
+    (broken,), (come,) = found.broken, found.come
+    assert (*broken[:2], *broken[-2:]) == ("power law", "DDIM", "100 steps", "no memory")
+    assert come == broken[:-1]
+
+
+@pytest.mark.parametrize("column", ["grid", "schedule", "options", "prediction"])
+def test_cells_on_another_grid_are_gone_and_come(old, tmp_path, column):
+    """Three times the error, on another grid: no pair, and nothing that may be called unchanged."""
+    rows = fake.table()
+    rows[column] = rows[column].astype(str)
+    moved = rows.sampler == "DDIM"
+    rows.loc[moved, column] = "another"
+    rows.loc[moved, ["value", "low", "high"]] *= 3
+    found = compare(old, write(tmp_path, rows))
+    assert not found.moved
+    assert {cell[1] for cell in found.results.gone} == {"DDIM"}
+    assert len(found.results.gone) == len(found.results.come)
+    said = headline(found)
+    assert "are gone" in said
+    assert "are new" in said
+    of = found.results.measured
+    assert of[0] == of[1] > found.results.compared
+    assert f"only {found.results.compared} of {of[0]} measurements" in said
+    assert "Nothing changed" not in said
+    assert "only" in render(found)
 
 
 def test_an_error_that_becomes_infinite_is_a_change(old, tmp_path):

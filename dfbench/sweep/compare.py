@@ -23,6 +23,7 @@ TABLES = 1e-3  # relative, of exact values from tables in float32
 SMALLEST = 1e-12  # below it, exact errors are round-off
 FALSE_ALARMS = 0.05  # at most, of a whole comparison with nothing changed
 
+SHOWN = ("target", "sampler", "schedule", "grid", "prediction", "budget")  # of a cell, to a reader
 KEY = (*COMBINED, "metric", "source", "at", "series")
 
 
@@ -71,7 +72,9 @@ class Changes:
         changes: largest first.
         spent: (key without the metric, old, new) where the evaluations spent differ.
         compared: pairs of measurements, of which `sampled` have intervals.
-        gone, come: cells that only one of them has, by (target, sampler, budget).
+        measured: measurements of the old and of the new table, paired or not.
+        gone, come: cells that only one of them has, by `SHOWN`: one whose grid, schedule or options
+            changed is gone, and come.
         broken, mended: cells that failed only after, or only before, with the reason.
     """
 
@@ -79,6 +82,7 @@ class Changes:
     spent: list[tuple[dict[str, Any], int, int]]
     compared: int
     sampled: int
+    measured: tuple[int, int]
     gone: list[tuple[str, ...]]
     come: list[tuple[str, ...]]
     broken: list[tuple[str, ...]]
@@ -110,16 +114,9 @@ def difference(old: DataFrame, new: DataFrame) -> Changes:
     for row in both[both.nfe_old.notna() & (both.nfe_old != both.nfe_new)].itertuples():
         where = {name: getattr(row, name) for name in COMBINED}
         spent[tuple(where.values())] = (where, int(row.nfe_old), int(row.nfe_new))
-    names = ["target", "sampler", "budget"]
-    found = [
-        {tuple(map(str, each)) for each in table[names].itertuples(index=False)}
-        for table in (old, new)
-    ]
+    cells = [_cells(table) for table in (old, new)]
     failed = [
-        {
-            tuple(str(x) for x in each[:3]): str(each[3])
-            for each in table.loc[table.status == "failed", [*names, "why"]].itertuples(index=False)
-        }
+        _cells(table[table.status == "failed"], table.loc[table.status == "failed", "why"])
         for table in (old, new)
     ]
     return Changes(
@@ -127,11 +124,20 @@ def difference(old: DataFrame, new: DataFrame) -> Changes:
         list(spent.values()),
         len(both),
         count,
-        sorted(found[0] - found[1]),
-        sorted(found[1] - found[0]),
-        sorted((*key, why) for key, why in failed[1].items() if key not in failed[0]),
-        sorted((*key, why) for key, why in failed[0].items() if key not in failed[1]),
+        (len(good[0]), len(good[1])),
+        sorted(cells[0][key] for key in cells[0].keys() - cells[1].keys()),
+        sorted(cells[1][key] for key in cells[1].keys() - cells[0].keys()),
+        sorted(failed[1][key] for key in failed[1].keys() - failed[0].keys()),
+        sorted(failed[0][key] for key in failed[0].keys() - failed[1].keys()),
     )
+
+
+def _cells(table: DataFrame, why: Any = None) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """What tells the cells of a table apart → what a reader is shown of them, with the reason."""
+    keys = table[list(COMBINED)].astype(str).itertuples(index=False, name=None)
+    shown = table[list(SHOWN)].astype(str).itertuples(index=False, name=None)
+    reasons = [()] * len(table) if why is None else [(str(each),) for each in why]
+    return {key: (*cell, *more) for key, cell, more in zip(keys, shown, reasons, strict=True)}
 
 
 def _changed(row: Any, widen: float | None) -> bool:

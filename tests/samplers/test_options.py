@@ -45,7 +45,7 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "said"), WRONG, ids=str)
+@pytest.mark.parametrize(("name", "options", "said"), WRONG, ids=[said for *_, said in WRONG])
 def test_what_has_no_meaning_is_refused(name: str, options: dict[str, Any], said: str) -> None:
     line = re.escape(f"{name}: {said}")
     with pytest.raises(ValueError, match=line):
@@ -54,7 +54,7 @@ def test_what_has_no_meaning_is_refused(name: str, options: dict[str, Any], said
         METHODS[name].traits_of(**options)
 
 
-@pytest.mark.parametrize(("name", "options"), RIGHT, ids=str)
+@pytest.mark.parametrize(("name", "options"), RIGHT, ids=[f"{n} {[*o]}" for n, o in RIGHT])
 def test_what_has_is_taken(name: str, options: dict[str, Any]) -> None:
     assert np.isfinite(METHODS[name].table(default_grid(6), "x", **options).rows).all()
 
@@ -68,7 +68,7 @@ def test_what_has_is_taken(name: str, options: dict[str, Any]) -> None:
         (["ddim"], "written dfbench:ddim"),
         (["annealed_langevin"], "written dfbench:annealed_langevin"),
     ],
-    ids=str,
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
 def test_on_the_command_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]

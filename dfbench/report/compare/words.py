@@ -34,8 +34,20 @@ def headline(found: Comparison) -> str:
         if kind:
             parts.append(f"{counted(len(kind), 'cell')} {several(len(kind), *verbs)} {what}")
     if not parts:
-        return f"Nothing changed in {results.compared} measurements"
+        parts.append(f"Nothing changed in {results.compared} measurements")
+    if (left := share(found)) and (results.gone or results.come):
+        parts.append(left)
     return "; ".join(parts)
+
+
+def share(found: Comparison) -> str:
+    """How much of the two runs is compared; "" where it is everything."""
+    assert found.results is not None
+    (old, new), compared = found.results.measured, found.results.compared
+    if compared == old == new:
+        return ""
+    of = f"{old}" if old == new else f"{old} old and {new} new"
+    return f"only {compared} of {of} measurements have one to compare with"
 
 
 def where(change: Change) -> str:
