@@ -33,10 +33,10 @@ def check(name: str, function: Callable[..., Any], options: dict[str, Any]) -> N
     """
     kinds = _kinds(function)
     for option, value in options.items():
-        allowed = kinds[option]
-        if any(_is(value, kind) for kind in allowed):
+        allowed = kinds.get(option, ())  # somebody's own method need not say
+        if not allowed or any(_is(value, kind) for kind in allowed):
             continue
-        default = (function.__kwdefaults__ or {})[option]
+        default = (function.__kwdefaults__ or {}).get(option)
         if isinstance(value, float) and isinstance(default, float) and value == default:
             continue  # no end of a range, ∞
         words = " or ".join(dict.fromkeys(_WORDS[kind] for kind in allowed))
@@ -61,7 +61,12 @@ def _is(value: Any, kind: Any) -> bool:
 
 @cache
 def _kinds(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
-    return {name: tuple(_parts(hint)) for name, hint in get_type_hints(function).items()}
+    try:
+        hints = get_type_hints(function)
+    except (NameError, TypeError):  # names that are there for a type checker only
+        return {}
+    kinds = {name: tuple(_parts(hint)) for name, hint in hints.items()}
+    return {name: each for name, each in kinds.items() if all(kind in _WORDS for kind in each)}
 
 
 def _parts(hint: Any) -> list[Any]:

@@ -190,6 +190,6 @@ def test_a_formula_in_a_file(
     assert cli.main([*given, declared.replace("0.5", "0")]) == 1
     capsys.readouterr()
     assert cli.main([*given, '{"at": [0.1]}']) == 1
-    assert "declare `formula`" in capsys.readouterr().out
+    assert "declare `formula`" in " ".join(capsys.readouterr().out.split())
     assert cli.main([*given, '{"formula": "mine.py:none", "at": [0.1]}']) == 2
     assert "no function none" in capsys.readouterr().err

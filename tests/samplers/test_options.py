@@ -11,6 +11,7 @@ import pytest
 
 from dfbench.cli import main
 from dfbench.samplers import METHODS
+from dfbench.samplers.options import check
 from dfbench.subjects.reference import default_grid
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
@@ -77,3 +78,12 @@ def test_on_the_command_line(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_method_of_ones_own_need_not_annotate() -> None:
+    def own(model: Any, z: Any, grid: Any, noise: Any, *, eta=0.0):  # type: ignore[no-untyped-def]
+        return z
+
+    check("own", own, {"eta": "anything"})
+    with pytest.raises(ValueError, match="eta must be"):
+        check("ddim", METHODS["ddim"].function, {"eta": "anything"})

@@ -96,8 +96,7 @@ def test_a_shift_that_was_set() -> None:
     shifted.set_shift(7.0)
     one, two = (findings(each, ["identity", "law", "order"]) for each in (plain, shifted))
     assert one["order"].verdict == "pass"
-    assert two["order"].verdict == "skip"
-    assert f"{UNLIKE}FlowMatchEulerDiscreteScheduler(…)." in (two["order"].why or "")
+    assert two["order"].verdict == "pass"  # on its own levels: no grid can be given to it
     curves = [(each["law"].series or {})["N=10"] for each in (one, two)]
     assert curves[0] != curves[1]
 
