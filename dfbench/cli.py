@@ -26,11 +26,18 @@ from dfbench.errors import Unusable, short
 from dfbench.progress import Shown
 from dfbench.wording import clean, shorten
 
+
+def _examples(*lines: str) -> str:
+    """The end of a help text; `\b` keeps the lines apart."""
+    return "\n".join(["\b", "Examples:", *(f"  dfbench {line}" for line in lines)])
+
+
 app = typer.Typer(
     name="dfbench",
     help="Certify diffusion and flow-matching code against closed-form truth.",
     epilog="Exit status: 0 all passed; 1 something failed, or could not be decided; 2 the call or "
-    "its input is unusable.",
+    "its input is unusable.\n\n"
+    + _examples("certify diffusers:DDIMScheduler", "claims 34", "bench quick --out results"),
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -300,7 +307,13 @@ def _top(
 # certify ------------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "certify dfbench:ddim --config '{\"eta\": 0.5}' --steps 4,8",
+        "certify diffusers:DDIMScheduler --for samples --report page.html --json certificate.json",
+        "certify my_sampler.py:sample --as k-diffusion",
+    )
+)
 def certify(
     context: typer.Context,
     subjects: Annotated[
@@ -498,7 +511,7 @@ def _trust(wanted: bool) -> None:
 # claims -------------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(epilog=_examples("claims 34", "claims 34 P6 --report claims.html"))
 def claims(
     context: typer.Context,
     ids: Annotated[
@@ -539,7 +552,9 @@ class Backend(StrEnum):
     ray = "ray"
 
 
-@app.command()
+@app.command(
+    epilog=_examples("bench quick --out results", "bench my_study.toml --out mine --workers 2")
+)
 def bench(
     context: typer.Context,
     out: ResultsDir,
@@ -576,7 +591,9 @@ def bench(
 # train --------------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(
+    epilog=_examples("train mixture-2d --out trained", "train my_training.toml --out mine-trained")
+)
 def train(
     context: typer.Context,
     out: ResultsDir,
@@ -613,7 +630,13 @@ def train(
 # report -------------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "report certificate.json --out certificate.html",
+        "report results --out results.html --figures figures",
+        "report --compare results newer --out changes.html",
+    )
+)
 def report(
     out: Annotated[
         Path,
@@ -697,7 +720,7 @@ def _notes(path: Path) -> list[dict[str, str]]:
 # self-test ----------------------------------------------------------------------------------------
 
 
-@app.command("self-test")
+@app.command("self-test", epilog=_examples("self-test --json self-test.json"))
 def self_test(
     json_file: Annotated[Path | None, _json("outcome")] = None,
 ) -> int:
@@ -716,7 +739,7 @@ def self_test(
 # vectors ----------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(epilog=_examples("vectors vectors.json"))
 def vectors(
     out: Annotated[
         Path,
@@ -738,7 +761,7 @@ def vectors(
 # published ----------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(epilog=_examples("published --report published.html"))
 def published(
     spectrum: Annotated[
         Path | None,
@@ -769,7 +792,7 @@ def published(
 # index --------------------------------------------------------------------------------------------
 
 
-@app.command("index")
+@app.command("index", epilog=_examples("index reports"))
 def index_(
     directory: Annotated[
         Path,
@@ -810,7 +833,7 @@ class Listed(StrEnum):
     sources = "sources"
 
 
-@app.command("list")
+@app.command("list", epilog=_examples("list claims", "list targets --json"))
 def list_(
     kind: Annotated[
         Listed | None, typer.Argument(help="What to list; by default, everything.")

@@ -238,10 +238,16 @@ def _entry(kind: str, entry: Mapping[str, Any], console: Console) -> None:
         return
     console.print(Text(clean(entry["name"]), "bold"))
     for key, value in entry.items():
-        shown = _cell(value)
+        shown = _options(value) if key == "options" else _cell(value)
         if key != "name" and shown:
             lead = "" if key in ("statement", "what") else f"{key}: "
             console.print(Padding(Text.assemble(lead, shown), (0, 0, 0, 4), expand=False))
+
+
+def _options(values: Mapping[str, Any]) -> Text:
+    """Every one with its default, off and none too."""
+    named = {key: "none" if value is None else value for key, value in values.items()}
+    return Text(clean(wording.settings(named)))
 
 
 def columns(
