@@ -17,6 +17,9 @@ from dfbench.levels import Grid, Level
 from dfbench.samplers.method import Model, Noise, Output, Traits, method
 from dfbench.schedules import SCALES, at_log_snr
 
+#: Of a multistep method: the polynomial through more of them is lost to rounding in float64.
+MOST_OUTPUTS = 9
+
 
 def phi(k: int, x: float) -> float:
     """φ_k(x) = ∫₀¹ e^{(1−s)x} s^{k−1}/(k−1)! ds, so that φ_{k+1} = (φ_k − 1/k!)/x and φ_0 = eˣ."""

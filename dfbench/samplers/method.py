@@ -17,10 +17,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dfbench.errors import expect
 from dfbench.levels import Array, Grid, Level, grid_of
 from dfbench.predictions import affine
 from dfbench.samplers.options import check
 from dfbench.table import Table
+
+NOT_FINITE = "its coefficients are not finite on these levels"
 
 
 class Output:
@@ -132,15 +135,21 @@ class Method:
             options: the method's own.
 
         Raises:
-            ValueError: unknown option, or a level at which the method does not exist.
+            ValueError: unknown option, a level at which the method does not exist, or coefficients
+                that are not finite on these levels.
         """
-        count, _ = self._counted(grid, prediction, sigma_data, options)
-        e, k = len(count.levels), len(count.spans)
-        reader = _Reader(prediction, sigma_data, e, k)
-        final = self.function(reader.model, reader.unit(0), grid, reader.noise, **options)
+        expect("grid", grid, Grid)
+        with np.errstate(all="ignore"):
+            count, _ = self._counted(grid, prediction, sigma_data, options)
+            e, k = len(count.levels), len(count.spans)
+            reader = _Reader(prediction, sigma_data, e, k)
+            final = self.function(reader.model, reader.unit(0), grid, reader.noise, **options)
+        rows = np.array([*reader.states, final])
+        if not np.isfinite(rows).all():
+            raise ValueError(NOT_FINITE)
         levels = [*reader.levels, grid[-1]]
         return Table(
-            np.array([*reader.states, final]),
+            rows,
             grid_of(levels),
             prediction,
             brownian_covariance(reader.spans),
@@ -157,14 +166,17 @@ class Method:
         with np.errstate(all="ignore"):
             count, sample = self._counted(grid, prediction, None, options)
         if not np.isfinite(sample):
-            raise ValueError("its coefficients are not finite on these levels")
+            raise ValueError(NOT_FINITE)
         return len(count.levels)
 
     def _counted(
         self, grid: Grid, prediction: str, sigma_data: float | None, options: dict[str, Any]
     ) -> tuple[_Reader, Any]:
         count = _Reader(prediction, sigma_data, 0, 0)
-        return count, self(count.model, 1.0, grid, count.noise, **options)
+        try:
+            return count, self(count.model, 1.0, grid, count.noise, **options)
+        except ArithmeticError as error:  # an option, or a level, beyond any number
+            raise ValueError(NOT_FINITE) from error
 
 
 class _Reader:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dfbench.levels import Array, Grid, Level
 from dfbench.samplers.dpm_solver import (
+    MOST_OUTPUTS,
     growth,
     log_step,
     multistep_order,
@@ -68,8 +69,11 @@ def sa_solver(
             (1 + τ²) h²/2 for the integral of their slope.
         lower_order_final: see `dpm_solver.step_orders`. Released code has it on.
     """
-    if predictor_order < 1 or corrector_order < 0:
-        raise ValueError("predictor_order must be ≥ 1 and corrector_order ≥ 0")
+    if not (1 <= predictor_order <= MOST_OUTPUTS and corrector_order <= MOST_OUTPUTS):
+        raise ValueError(
+            f"predictor_order must be 1 to {MOST_OUTPUTS} and corrector_order 0 to {MOST_OUTPUTS}, "
+            f"got {predictor_order}, {corrector_order}"
+        )
     taus = _taus(tau, grid)
     if not predict_x0:
         need_signal(grid)

@@ -10,6 +10,7 @@ import numpy as np
 
 from dfbench.levels import Grid, Level
 from dfbench.samplers.dpm_solver import (
+    MOST_OUTPUTS,
     ddim_step,
     log_step,
     multistep_order,
@@ -48,8 +49,11 @@ def unipc(
         corrector, disable_corrector: whether to correct, and the steps (from 0) that are not.
         lower_order_final: see `dpm_solver.step_orders`. Released code always has it on.
     """
-    if order < 1 or variant not in ("bh1", "bh2"):
-        raise ValueError(f"order must be ≥ 1 and variant 'bh1' or 'bh2', got {order}, {variant!r}")
+    if not 1 <= order <= MOST_OUTPUTS or variant not in ("bh1", "bh2"):
+        raise ValueError(
+            f"order must be 1 to {MOST_OUTPUTS} and variant 'bh1' or 'bh2', "
+            f"got {order}, {variant!r}"
+        )
     orders = step_orders(grid, order, lower_order_final)
     update = _data_update if predict_x0 else _noise_update
     past: list[tuple[Level, Output]] = []

@@ -87,3 +87,18 @@ def test_a_method_of_ones_own_need_not_annotate() -> None:
     check("own", own, {"eta": "anything"})
     with pytest.raises(ValueError, match="eta must be"):
         check("ddim", METHODS["ddim"].function, {"eta": "anything"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("unipc", {"order": 99}, "order must be 1 to 9"),
+        ("sa_solver", {"predictor_order": 0}, "predictor_order must be 1 to 9"),
+        ("sa_solver", {"corrector_order": 99}, "corrector_order 0 to 9, got 2, 99"),
+        ("ddim", {"eta": 1e300}, "not finite on these levels"),
+        ("edm", {"s_noise": 1e308, "s_churn": 1.0}, "not finite on these levels"),
+    ],
+)
+def test_numbers_beyond_reach_are_refused(name: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        METHODS[name].table(default_grid(4), **options)
