@@ -8,13 +8,18 @@ Array = NDArray[np.float64]
 # Squares of products of levels and data are formed everywhere; inside this range none overflows.
 SMALLEST, LARGEST = 1e-70, 1e70
 
+MOST = 10**12  # of anything that is counted
+
 
 def finite(name: str, value: ArrayLike, *, copy: bool = True) -> Array:
     """`value` as a float64 array; complex, non-numeric, NaN and infinite input is refused.
 
     Without `copy` it may be the array given: to be read before the caller gets it back.
     """
-    raw = np.asarray(value)
+    try:
+        raw = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be real numbers in rows of one length") from error
     if raw.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be real numbers, got dtype {raw.dtype}")
     array = raw.astype(np.float64, copy=copy)
@@ -95,9 +100,21 @@ def generator(rng: np.random.Generator) -> np.random.Generator:
 
 def count(name: str, value: int) -> int:
     """A number of draws: an integer, not negative."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name} must be an integer >= 0, got {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{name} must be an integer >= 0, got {str(value)[:20]}")
+    if value > MOST:
+        raise ValueError(f"{name} must be at most {MOST}")
     return int(value)
+
+
+def number(name: str, value: ArrayLike) -> float:
+    """One finite number."""
+    array = finite(name, value)
+    if array.ndim:
+        raise ValueError(f"{name} must be one number, got shape {array.shape}")
+    return float(array)
 
 
 def mixture(value: object) -> None:

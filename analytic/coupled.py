@@ -38,6 +38,8 @@ class CoupledMixtures:
         coupling: ArrayLike | None = None,
         cross: ArrayLike | None = None,
     ) -> None:
+        _checks.mixture(x)
+        _checks.mixture(y)
         if x.dim != y.dim:
             raise ValueError(f"x and y must have one dimension, got {x.dim} and {y.dim}")
         pairs, d = (x.size, y.size), x.dim

@@ -68,7 +68,9 @@ def flow_map(
     run at six times the tolerance, plus the rounding that both runs share.
     """
     _checks.mixture(mixture)
-    x, single = _checks.points(np.array(z), mixture.dim)  # the caller may change his, for `error`
+    x, single = _checks.points(
+        _checks.finite("z", z), mixture.dim
+    )  # the caller may change his, for `error`
     legs = _Legs(mixture, x, start, stop, likelihood=False)
     fine = legs.run(_FINE)
 

@@ -187,6 +187,9 @@ def _law(mean: ArrayLike, covariance: ArrayLike) -> tuple[Array, Array, Array | 
 def _pair(
     mean_a: ArrayLike, covariance_a: ArrayLike, mean_b: ArrayLike, covariance_b: ArrayLike
 ) -> tuple[tuple[Array, Array, Array | None], tuple[Array, Array, Array | None]]:
-    if np.shape(covariance_a) != np.shape(covariance_b):
+    shapes = [
+        _checks.finite("covariance", c, copy=False).shape for c in (covariance_a, covariance_b)
+    ]
+    if shapes[0] != shapes[1]:
         raise ValueError("both covariances must be matrices (d, d), or both spectra (d,)")
     return _law(mean_a, covariance_a), _law(mean_b, covariance_b)

@@ -38,9 +38,15 @@ def expectation(
     f has several components: what may be all rounding comes with what it is small against).
     """
     nodes, value = _fewest(mixture), None
+    if not _checks.number("tolerance", tolerance) > 0:
+        raise ValueError(f"tolerance must be positive, got {tolerance}")
+    if not callable(function):
+        raise TypeError(f"function must be one of points (n, d), got {type(function).__name__}")
     while True:
         points, mass = _grid(mixture, nodes)
-        terms = np.asarray(function(points))
+        terms = _checks.finite("what the function gives", function(points), copy=False)
+        if terms.shape[:1] != (len(points),):
+            raise ValueError(f"the function must give a row a point, got shape {terms.shape}")
         finer, size = np.tensordot(mass, terms, 1), np.tensordot(mass, np.abs(terms), 1)
         if value is not None and np.all(np.abs(finer - value) <= tolerance * np.max(size)):
             return finer
@@ -49,6 +55,7 @@ def expectation(
 
 def _fewest(mixture: GaussianMixture) -> int:
     """Intervals to begin with: the narrowest component is seen, if not yet resolved."""
+    _checks.mixture(mixture)
     if mixture.dim not in _LARGEST:
         raise ValueError(f"quadrature needs one or two dimensions, the mixture has {mixture.dim}")
     deviations = np.sqrt(mixture.spectra[mixture.spectra > 0])
@@ -84,6 +91,7 @@ def _grid(mixture: GaussianMixture, nodes: int) -> tuple[Array, Array]:
 
 def joint(mixture: GaussianMixture) -> GaussianMixture:
     """The law of (x, eps): twice the dimensions, so `expectation` takes it for a line only."""
+    _checks.mixture(mixture)
     d, size = mixture.dim, mixture.size
     means = np.concatenate([mixture.means, np.zeros((size, d))], axis=1)
     spectra = np.concatenate([mixture.spectra, np.ones((size, d))], axis=1)
@@ -96,6 +104,7 @@ def joint(mixture: GaussianMixture) -> GaussianMixture:
 
 def entropy(mixture: GaussianMixture) -> float:
     """Differential entropy `-E log p(x)`: closed for one Gaussian, else by quadrature."""
+    _checks.mixture(mixture)
     if mixture.size == 1:
         return gaussian_entropy(mixture.spectra[0])
     if mixture.singular:
@@ -120,6 +129,7 @@ def eps_mmse(mixture: GaussianMixture, log_snr: ArrayLike) -> Array:
 
 def mutual_information(mixture: GaussianMixture, log_snr: ArrayLike) -> Array:
     """`I(x; z) = h(z) - h(sigma eps)` in the shape of log_snr, in nats."""
+    _checks.mixture(mixture)
     lam = _log_snr(log_snr)
     found = []
     for value in lam.reshape(-1):
@@ -131,7 +141,7 @@ def mutual_information(mixture: GaussianMixture, log_snr: ArrayLike) -> Array:
 
 def point_information(mixture: GaussianMixture, x: ArrayLike, log_snr: float) -> float:
     """`KL(q(z|x) | p(z))` for one data point x (d,); its mean over x is I(x; z)."""
-    alpha, sigma = _level(float(_log_snr(log_snr)))
+    alpha, sigma = _level(_checks.number("log_snr", _log_snr(log_snr)))
     at, given = _given(mixture, x, alpha, sigma)
     noise = gaussian_entropy(np.full(mixture.dim, sigma**2))
     return float(-noise - expectation(given, lambda z: mixture.log_density(z, *at)))
@@ -139,7 +149,7 @@ def point_information(mixture: GaussianMixture, x: ArrayLike, log_snr: float) ->
 
 def point_error(mixture: GaussianMixture, x: ArrayLike, log_snr: float) -> float:
     """`E|eps - E[eps|z]|^2` given one data point x (d,): twice `d point_information/dlam`."""
-    alpha, sigma = _level(float(_log_snr(log_snr)))
+    alpha, sigma = _level(_checks.number("log_snr", _log_snr(log_snr)))
     at, given = _given(mixture, x, alpha, sigma)
     mean = given.means[0]
 
@@ -196,6 +206,7 @@ def _given(
     mixture: GaussianMixture, x: ArrayLike, alpha: float, sigma: float
 ) -> tuple[tuple[float, float], GaussianMixture]:
     """The level, and the law of z given x."""
+    _checks.mixture(mixture)
     point, single = _checks.points(x, mixture.dim, "x")
     if not single:
         raise ValueError(f"x must be one point of shape ({mixture.dim},)")
@@ -221,6 +232,7 @@ def _per_level(
 
     To 1e-11 relative, or 1e-18 of what a Gaussian of the same covariance has.
     """
+    _checks.mixture(mixture)
     lam = _log_snr(log_snr)
     if not lam.size:
         return np.zeros(lam.shape)
@@ -246,7 +258,7 @@ def _per_level(
 
 def _panels(low: float, high: float, width: float = 1.0) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights on panels of at most `width`, eight to a panel."""
-    if not low < high:
+    if not _checks.number("low", low) < _checks.number("high", high):
         raise ValueError(f"need low < high, got {low} and {high}")
     edges = np.linspace(low, high, int(np.ceil((high - low) / width)) + 1)
     node, weight = np.polynomial.legendre.leggauss(8)

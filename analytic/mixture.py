@@ -50,7 +50,9 @@ class GaussianMixture:
     _components: Components
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
-        shape, mu = np.shape(covariances), np.shape(means)
+        means = _checks.finite("means", means, copy=False)
+        covariances = _checks.finite("covariances", covariances, copy=False)
+        shape, mu = covariances.shape, means.shape
         if len(mu) == 2 and mu[0] == mu[1] > 1 and len(shape) in (1, 2):
             raise ValueError(
                 f"covariances of shape {shape} are ambiguous for {mu[0]} components in {mu[1]} "
@@ -83,6 +85,7 @@ class GaussianMixture:
         cls, weights: ArrayLike, means: ArrayLike, variances: ArrayLike
     ) -> GaussianMixture:
         """Covariances `variances_k I`: one number, or one per component (K,)."""
+        means = _checks.finite("means", means, copy=False)
         s, size = _checks.finite("variances", variances), len(np.atleast_1d(means))
         if s.shape not in ((), (size,)):
             raise ValueError(f"isotropic variances must be () or ({size},), got shape {s.shape}")
@@ -93,25 +96,27 @@ class GaussianMixture:
         cls, weights: ArrayLike, means: ArrayLike, variances: ArrayLike
     ) -> GaussianMixture:
         """Covariances `diag(variances_k)`: variances (K, d), as means."""
-        if np.shape(variances) != np.shape(means):
+        means = _checks.finite("means", means, copy=False)
+        variances = _checks.finite("variances", variances, copy=False)
+        if variances.shape != means.shape:
             raise ValueError(
-                f"diagonal variances must have the shape of means, {np.shape(means)}, "
-                f"got {np.shape(variances)}"
+                f"diagonal variances must have the shape of means, {means.shape}, "
+                f"got {variances.shape}"
             )
         return cls.spectral(weights, means, variances, None)
 
     @classmethod
     def full(cls, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> GaussianMixture:
         """Symmetric positive semi-definite covariances (K, d, d)."""
-        if np.ndim(covariances) != 3:
-            raise ValueError(
-                f"full covariances must have shape (K, d, d), got {np.shape(covariances)}"
-            )
+        covariances = _checks.finite("covariances", covariances, copy=False)
+        if covariances.ndim != 3:
+            raise ValueError(f"full covariances must have shape (K, d, d), got {covariances.shape}")
         return cls.spectral(weights, means, *_checks.spectral("covariances", covariances))
 
     @classmethod
     def points(cls, points: ArrayLike, weights: ArrayLike | None = None) -> GaussianMixture:
         """Point masses at `points` (K, d), by default of equal weight. (row 5: SU)"""
+        points = _checks.finite("points", points, copy=False)
         size = max(len(np.atleast_1d(points)), 1)
         w = np.full(size, 1 / size) if weights is None else weights
         return cls.isotropic(w, points, 0.0)
@@ -334,10 +339,11 @@ class GaussianMixture:
     def _combine(
         self, z: ArrayLike, alpha: ArrayLike, sigma: ArrayLike, a: ArrayLike, b: ArrayLike
     ) -> Array:
-        rates = {"alpha_dot": a, "sigma_dot": b}
+        a, b = _checks.finite("alpha_dot", a), _checks.finite("sigma_dot", b)
+        rates: dict[str, ArrayLike] = {"alpha_dot": a, "sigma_dot": b}
         fast = None
-        if np.ndim(a) == np.ndim(b) == 0:
-            x, eps = float(np.asarray(a)), float(np.asarray(b))
+        if a.ndim == b.ndim == 0:
+            x, eps = float(a), float(b)
 
             def fast(law: Level, z: Array, out: Array) -> None:
                 law.combine(z, x, eps, out)

@@ -20,6 +20,7 @@ from scipy.special import betaincinv
 
 from dfbench.errors import expect, short
 from dfbench.levels import Array, Grid, Level, grid_of
+from dfbench.reals import finite, number, whole
 from dfbench.schedules import DiscreteSchedule, Scale, Schedule, at_log_snr
 
 Family = Literal["ddim", "dpm", "euler"]
@@ -29,7 +30,9 @@ Indices = NDArray[np.int64]
 def at_times(schedule: Schedule, t: ArrayLike) -> Grid:
     """The levels of a schedule at times, noise first, shape (N + 1,)."""
     expect("schedule", schedule, Schedule)
-    times = np.asarray(t, dtype=np.float64)
+    times = finite("t", t)
+    if times.ndim != 1:
+        raise ValueError(f"t must have shape (N + 1,), got {times.shape}")
     levels = grid_of([schedule.level(float(time)) for time in times])
     return Grid(levels.alpha, levels.sigma, times, schedule)
 
@@ -105,7 +108,7 @@ def karras(
         ValueError: n < 1, or not 0 < sigma_min < sigma_max, or ρ = 0 or not finite.
     """
     high, low = _ratio_range(sigma_max, sigma_min)
-    if not math.isfinite(rho) or rho == 0:
+    if number("rho", rho) == 0:
         raise ValueError(f"rho must be finite and not zero, got {short(rho)}")
     points = _points(n, final_zero)
     ends = (high ** (1 / rho), low ** (1 / rho))
@@ -187,7 +190,7 @@ def leading(n_train: int, n: int, steps_offset: int = 0, *, family: Family = "dd
     stride = _train(n_train, n) // (n + 1 if dpm else n)
     if stride == 0:
         raise ValueError(f"{n} steps of the {family} family do not fit {n_train} training times")
-    indices = np.arange(n + dpm)[::-1][:n] * stride + steps_offset
+    indices = np.arange(n + dpm)[::-1][:n] * stride + whole("steps_offset", steps_offset)
     return _inside(indices, n_train)
 
 
@@ -236,7 +239,7 @@ def at_indices(table: DiscreteSchedule, indices: ArrayLike, final_zero: bool = T
         ValueError: no index, an index outside the table, or indices that rise.
     """
     expect("table", table, DiscreteSchedule)
-    n = np.asarray(indices, dtype=np.float64)
+    n = finite("indices", indices)
     if n.ndim != 1 or len(n) == 0 or not (np.diff(n) <= 0).all():
         raise ValueError(f"indices must be falling, shape (n,) with n ≥ 1, got {short(indices)}")
     end = Level(1.0, 0.0) if final_zero else table.level(0)
@@ -251,15 +254,13 @@ def _ratios(sigma: Array, high: float, low: float, final_zero: bool) -> Grid:
 
 def _beta_quantiles(points: int, a: float, b: float) -> Array:
     """Quantiles at `points` equal levels from 1 down to 0."""
-    if not (0 < a < math.inf and 0 < b < math.inf):
+    if not (number("a", a) > 0 and number("b", b) > 0):
         raise ValueError(f"a and b must be positive, got {short(a)} and {short(b)}")
     return np.asarray(betaincinv(a, b, 1 - np.linspace(0, 1, points)), dtype=np.float64)
 
 
 def _steps(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ValueError(f"the number of steps must be an integer ≥ 1, got {short(n)}")
-    return int(n)
+    return whole("the number of steps", n, 1)
 
 
 def _points(n: int, final_zero: bool) -> int:
@@ -268,25 +269,24 @@ def _points(n: int, final_zero: bool) -> int:
 
 
 def _interval(t_start: float, t_stop: float) -> tuple[float, float]:
-    if not 1 >= t_start > t_stop >= 0:
-        raise ValueError(f"need 1 ≥ t_start > t_stop ≥ 0, got {short(t_start)} and {short(t_stop)}")
-    return float(t_start), float(t_stop)
+    start, stop = number("t_start", t_start), number("t_stop", t_stop)
+    if not 1 >= start > stop >= 0:
+        raise ValueError(f"need 1 ≥ t_start > t_stop ≥ 0, got {start:g} and {stop:g}")
+    return start, stop
 
 
 def _rising(what: str, start: float, stop: float) -> tuple[float, float]:
-    if not (math.isfinite(start) and math.isfinite(stop) and start < stop):
-        raise ValueError(
-            f"the {what} must be finite and rise (noise first), got {short(start)}, {short(stop)}"
-        )
-    return float(start), float(stop)
+    first, last = number(f"the {what}", start), number(f"the {what}", stop)
+    if not first < last:
+        raise ValueError(f"the {what} must rise (noise first), got {first:g}, {last:g}")
+    return first, last
 
 
 def _ratio_range(sigma_max: float, sigma_min: float) -> tuple[float, float]:
-    if not 0 < sigma_min < sigma_max < math.inf:
-        raise ValueError(
-            f"need 0 < sigma_min < sigma_max, got {short(sigma_min)} and {short(sigma_max)}"
-        )
-    return float(sigma_max), float(sigma_min)
+    high, low = number("sigma_max", sigma_max), number("sigma_min", sigma_min)
+    if not 0 < low < high:
+        raise ValueError(f"need 0 < sigma_min < sigma_max, got {low:g} and {high:g}")
+    return high, low
 
 
 def _train(n_train: int, n: int) -> int:
@@ -296,7 +296,7 @@ def _train(n_train: int, n: int) -> int:
 
 
 def _is_dpm(family: str) -> bool:
-    if family not in ("ddim", "dpm", "euler"):
+    if not isinstance(family, str) or family not in ("ddim", "dpm", "euler"):
         raise ValueError(f"family must be 'ddim', 'dpm' or 'euler', got {short(family)}")
     return family == "dpm"
 

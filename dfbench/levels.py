@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dfbench.errors import short
+from dfbench.reals import finite, shaped
+
 if TYPE_CHECKING:
     from dfbench.schedules import Schedule
 
@@ -68,7 +71,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         for name in ("alpha", "sigma") + (("t",) if self.t is not None else ()):
-            object.__setattr__(self, name, np.array(getattr(self, name), dtype=np.float64))
+            object.__setattr__(self, name, np.array(finite(name, getattr(self, name))))
         if self.alpha.ndim != 1 or self.alpha.shape != self.sigma.shape or len(self.alpha) < 2:
             raise ValueError(
                 f"a grid needs alpha and sigma of one shape (N + 1,) with N ≥ 1, "
@@ -77,13 +80,16 @@ class Grid:
         if self.t is not None and self.t.shape != self.alpha.shape:
             raise ValueError(f"t has shape {self.t.shape}, the levels {self.alpha.shape}")
         both = np.stack([self.alpha, self.sigma])
-        if not np.isfinite(both).all() or (both < 0).any() or (both.sum(axis=0) == 0).any():
-            raise ValueError("levels must be finite, α ≥ 0, σ ≥ 0, and not both zero")
+        if (both < 0).any() or (both.max(axis=0) == 0).any():
+            raise ValueError("levels must have α ≥ 0, σ ≥ 0, and not both zero")
+        # a schedule, by what is asked of it: this module comes before its class
+        if self.schedule is not None and not hasattr(self.schedule, "rates"):
+            raise TypeError(f"schedule must be a Schedule, got {type(self.schedule).__name__}")
 
     @classmethod
     def from_ratios(cls, ratios: ArrayLike) -> Grid:
         """Variance-exploding levels (1, σ_i)."""
-        sigma = np.asarray(ratios, dtype=np.float64)
+        sigma = finite("ratios", ratios)
         return cls(np.ones_like(sigma), sigma)
 
     def __len__(self) -> int:
@@ -116,12 +122,14 @@ class Grid:
 
     def scaled(self, factors: Any) -> Grid:
         """The same log-SNRs at scale c_i: (c_i α_i, c_i σ_i). Drops t and the schedule."""
-        c = np.broadcast_to(np.asarray(factors, dtype=np.float64), self.alpha.shape)
+        c = shaped("factors", finite("factors", factors), self.alpha.shape)
         return Grid(c * self.alpha, c * self.sigma)
 
 
 def grid_of(levels: Sequence[Level]) -> Grid:
     """A grid with exactly these levels."""
+    if not isinstance(levels, Sequence) or not all(isinstance(x, Level) for x in levels):
+        raise TypeError(f"levels must be a list of Level, got {short(levels)}")
     return Grid(np.array([x.alpha for x in levels]), np.array([x.sigma for x in levels]))
 
 

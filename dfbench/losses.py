@@ -11,23 +11,29 @@ so that only z is integrated over: in one or two dimensions, by quadrature.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from analytic import GaussianMixture
 from analytic.information import expectation, mmse
-from dfbench.errors import expect
+from dfbench.errors import expect, short
 from dfbench.levels import Array, Level, Network
 from dfbench.predictions import affine, weights
+from dfbench.reals import finite, number
+from dfbench.schedules import Schedule
 
-if TYPE_CHECKING:
-    from dfbench.schedules import Schedule
+
+def _summed(rows: Any) -> Any:
+    """The sum over the last axis."""
+    if not hasattr(rows, "sum"):
+        raise TypeError(f"predictions and targets must be arrays (n, d), got {short(rows)}")
+    return rows.sum(-1)
 
 
 def squared_error(prediction: Any, target: Any) -> Any:
     """|prediction − target|², per row. (HO, eq. 14; LIP, eq. 5 and 9)"""
-    return ((prediction - target) ** 2).sum(-1)
+    return _summed((prediction - target) ** 2)
 
 
 def explicit_score_matching(score: Any, true: Any) -> Any:
@@ -37,7 +43,7 @@ def explicit_score_matching(score: Any, true: Any) -> Any:
 
 def implicit_score_matching(score: Any, divergence: Any) -> Any:
     """tr ∇s(z) + ½|s(z)|², per row. (HYV, eq. 4)"""
-    return divergence + (score**2).sum(-1) / 2
+    return divergence + _summed(score**2) / 2
 
 
 def signs(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -46,6 +52,7 @@ def signs(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     Its variance, 2 Σ_{i≠j} S_ij² with S = (A + Aᵀ)/2, is the least that independent entries give.
     (Hutchinson 1989)
     """
+    expect("rng", rng, np.random.Generator)
     return rng.choice([-1.0, 1.0], size=shape)
 
 
@@ -77,6 +84,19 @@ def marginal_target(
     return exact
 
 
+def _function(name: str, given: object) -> None:
+    if not callable(given):
+        raise TypeError(f"{name} must be a function, got {short(given)}")
+
+
+def _nodes(name: str, given: tuple[Array, Array]) -> list[tuple[float, float]]:
+    """Nodes and weights of an integral, pair by pair."""
+    pair = finite(name, given)
+    if pair.ndim != 2 or len(pair) != 2 or not pair.size:
+        raise ValueError(f"{name} must be nodes and weights, shape (2, n), got {pair.shape}")
+    return [(float(node), float(weight)) for node, weight in pair.T]
+
+
 def expected_loss(
     model: Network,
     target: GaussianMixture,
@@ -85,6 +105,9 @@ def expected_loss(
     rates: tuple[float, float] | None = None,
 ) -> float:
     """E|m̂ − m|² at one level with α, σ > 0; `model(z, level)` returns `prediction`."""
+
+    expect("target", target, GaussianMixture)
+    _function("model", model)
 
     def excess(z: Array) -> Array:
         exact = marginal_target(target, prediction, z, level, rates)
@@ -106,11 +129,14 @@ def training_loss(
     factor: Callable[[Array], Array] | None = None,
 ) -> float:
     """∫ factor(λ_t) E|m̂ − m|² dt as training estimates it, on nodes and weights `times` of t."""
+    expect("schedule", schedule, Schedule)
+    if factor is not None:
+        _function("factor", factor)
     total = 0.0
-    for t, weight in zip(*times, strict=True):
+    for t, weight in _nodes("times", times):
         level = schedule.level(float(t))
         rates = schedule.rates(float(t)) if prediction == "velocity" else None
-        base = 1.0 if factor is None else float(factor(np.asarray(level.log_snr)))
+        base = 1.0 if factor is None else number("the factor", factor(np.asarray(level.log_snr)))
         total += float(weight) * base * expected_loss(model, target, prediction, level, rates)
     return total
 
@@ -122,11 +148,13 @@ def weighted_loss(
     nodes: tuple[Array, Array],
 ) -> float:
     """∫ w(λ) E|ε̂ − ε|² dλ for a model of ε, on nodes and weights of λ (variance preserving)."""
-    lam, panel = nodes
+    _function("weight", weight)
+    pairs = np.array(_nodes("nodes", nodes))
+    lam, panel = pairs[:, 0], pairs[:, 1]
     errors = []
     for value in lam:
         ratio = float(np.exp(-abs(value) / 2))
         large, small = 1 / np.hypot(1, ratio), ratio / np.hypot(1, ratio)
         level = Level(large, small) if value >= 0 else Level(small, large)
         errors.append(expected_loss(model, target, "eps", level))
-    return float(panel @ (weight(lam) * np.array(errors)))
+    return float(panel @ (finite("the weight", weight(lam)) * np.array(errors)))

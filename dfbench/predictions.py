@@ -34,9 +34,21 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from dfbench.errors import short
+from dfbench.reals import number
 
 Prediction = Literal["eps", "x", "v", "u", "velocity", "score", "denoised", "edm"]
 KINDS: tuple[str, ...] = get_args(Prediction)
+
+
+def known(kind: Any) -> str:
+    """The kind of prediction, if there is such.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"prediction must be one of {', '.join(KINDS)}, got {short(kind)}")
+    return kind
 
 
 def weights(
@@ -59,7 +71,10 @@ def weights(
         ValueError: unknown kind; not a level (negative, not finite, or α = σ = 0); `rates` or
             `sigma_data` is missing; or σ = 0, where the score is infinite.
     """
+    known(kind)
     _check_level(alpha, sigma)
+    if sigma_data is not None:
+        _sigma_data(sigma_data)
     zero, one = 0 * alpha, 1 + 0 * alpha
     if kind == "eps":
         return zero, one
@@ -76,11 +91,9 @@ def weights(
         if _any(sigma == 0):
             raise ValueError("the score −ε/σ does not exist at σ = 0")
         return zero, -1 / sigma
-    if kind == "edm":
-        s = _sigma_data(sigma_data)
-        norm = _root(sigma * sigma + s * s * alpha * alpha)
-        return sigma / (s * norm), -s * alpha / norm
-    raise ValueError(f"prediction must be one of {KINDS}, got {kind!r}")
+    s = _sigma_data(sigma_data)
+    norm = _root(sigma * sigma + s * s * alpha * alpha)
+    return sigma / (s * norm), -s * alpha / norm
 
 
 def _determinant(kind: str, alpha: Any, sigma: Any, rates: Any, sigma_data: float | None) -> Any:
@@ -121,10 +134,11 @@ def affine(
             from ε to another at α = 0 (z is ε), from x at σ = 0 (z is α x), to the score at σ = 0.
             A conversion that stays finite there is made: score → x at σ = 0 is z/α.
     """
-    for kind in (source, target):
-        if kind not in KINDS:
-            raise ValueError(f"prediction must be one of {KINDS}, got {kind!r}")
+    known(source)
+    known(target)
     _check_level(alpha, sigma)
+    if sigma_data is not None:
+        _sigma_data(sigma_data)
     zero, one = 0 * alpha, 1 + 0 * alpha
     if source == target or {source, target} == {"x", "denoised"}:
         return zero, one
@@ -216,8 +230,22 @@ def _over_rows(c: Any, like: Any) -> Any:
 
 
 def _check_level(alpha: Any, sigma: Any) -> None:
-    finite = (alpha >= 0) & (alpha < math.inf) & (sigma >= 0) & (sigma < math.inf)
-    if not _all(finite & (alpha + sigma > 0)):
+    try:
+        if any(np.iscomplexobj(each) for each in (alpha, sigma) if not hasattr(each, "new_tensor")):
+            raise TypeError
+        finite = (alpha >= 0) & (alpha < math.inf) & (sigma >= 0) & (sigma < math.inf)
+        legal = _all(finite & (alpha + sigma > 0))
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+        OverflowError,
+    ) as error:  # text, a list; two shapes
+        raise TypeError(
+            "α and σ must be numbers, or arrays of one shape, got "
+            f"α = {short(alpha)}, σ = {short(sigma)}"
+        ) from error
+    if not legal:
         raise ValueError(
             "a level needs finite α ≥ 0 and σ ≥ 0, not both zero, got "
             f"α = {short(alpha)}, σ = {short(sigma)}"
@@ -227,15 +255,19 @@ def _check_level(alpha: Any, sigma: Any) -> None:
 def _rates(rates: tuple[Any, Any] | None) -> tuple[Any, Any]:
     if rates is None:
         raise ValueError("the velocity α̇ x + σ̇ ε needs rates=(α̇, σ̇)")
-    alpha_dot, sigma_dot = rates
-    if not (_all(abs(alpha_dot) < math.inf) and _all(abs(sigma_dot) < math.inf)):
-        raise ValueError(f"the velocity needs finite rates, got {rates}")
+    try:
+        alpha_dot, sigma_dot = rates
+        legal = _all(abs(alpha_dot) < math.inf) and _all(abs(sigma_dot) < math.inf)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"rates must be a pair (α̇, σ̇) of numbers, got {short(rates)}") from error
+    if not legal:
+        raise ValueError(f"the velocity needs finite rates, got {short(rates)}")
     return alpha_dot, sigma_dot
 
 
 def _sigma_data(sigma_data: float | None) -> float:
-    if sigma_data is None or not 0 < sigma_data < math.inf:
-        raise ValueError(f"the edm output needs a positive sigma_data, got {sigma_data}")
+    if sigma_data is None or not 0 < number("sigma_data", sigma_data, infinite=True) < math.inf:
+        raise ValueError(f"the edm output needs a positive sigma_data, got {short(sigma_data)}")
     return sigma_data
 
 

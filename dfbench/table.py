@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,10 @@ from scipy.linalg import solve_triangular
 from analytic import GaussianMixture
 from dfbench import predictions
 from dfbench.combining import Sums
-from dfbench.errors import Undefined, short
+from dfbench.errors import Undefined, expect, short
 from dfbench.exact import exact_model, exact_slope
 from dfbench.levels import Array, Grid, Level, grid_of
+from dfbench.reals import finite, number, reals, shaped
 from dfbench.steps import Step, executed, followed_back, taken_apart
 
 CONVERTED = 1e-11  # more than conversion leaves of a weight of zero, less than single precision
@@ -60,16 +60,22 @@ class Law:
 
     def wasserstein(self, mean: ArrayLike, variance: ArrayLike) -> Array:
         """W₂ to N(mean, variance) in every direction, shape (D,); exact for Gaussians in 1-D."""
-        gap = np.sqrt(self.variance) - np.sqrt(np.asarray(variance, dtype=np.float64))
-        distance: Array = np.hypot(self.mean - np.asarray(mean, dtype=np.float64), gap)
-        return distance
+        gap = np.sqrt(self.variance) - np.sqrt(_fitting("variance", variance, self.variance.shape))
+        shift = self.mean - _fitting("mean", mean, self.mean.shape, -math.inf)
+        return np.asarray(np.hypot(shift, gap))
+
+
+def _fitting(name: str, value: ArrayLike, shape: tuple[int, ...], low: float = 0.0) -> Array:
+    """Finite numbers of at least `low` in a shape of which they may leave out axes."""
+    found = finite(name, value)
+    if (found < low).any():
+        raise ValueError(f"{name} must be at least {low:g}, got {short(value)}")
+    return shaped(name, found, shape)
 
 
 def _check_covariance(cov: Array, n: int) -> None:
     if cov.shape != (n, n):
         raise ValueError(f"noise_cov must be {(n, n)}, got {cov.shape}")
-    if cov.dtype.kind not in "fiu" or not np.isfinite(cov).all():
-        raise ValueError("noise_cov must be finite numbers")
     size = float(np.abs(cov).max(initial=0.0))
     if (np.abs(cov - cov.T) > 1e-10 * size).any():
         raise ValueError("noise_cov must be symmetric")
@@ -90,9 +96,12 @@ def relative(variance: Array, truth: Array) -> Array:
 
     Where there is nothing to be had, nothing is right and anything infinitely wrong.
     """
+    found, right = reals("variance", variance), reals("truth", truth)
+    if found.shape != right.shape or not ((found >= 0).all() and (right >= 0).all()):
+        raise ValueError("variance and truth must be numbers ≥ 0, of one shape")
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.asarray(variance) / truth
-    return np.asarray(np.sqrt(np.where((truth == 0) & (variance == 0), 1.0, ratio)) - 1)
+        ratio = found / right
+    return np.asarray(np.sqrt(np.where((right == 0) & (found == 0), 1.0, ratio)) - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +130,10 @@ class Table:
     start: Level | None = None
 
     def __post_init__(self) -> None:
-        if np.iscomplexobj(self.rows):  # the root of a negative variance, on levels out of order
-            raise ValueError("the coefficients are not real")
-        rows = np.array(self.rows, dtype=np.float64)
+        rows = np.array(reals("rows", self.rows))
+        expect("levels", self.levels, Grid)
+        if self.start is not None:
+            expect("start", self.start, Level)
         rows.setflags(write=False)
         object.__setattr__(self, "rows", rows)
         e = len(self.levels) - 1
@@ -132,13 +142,9 @@ class Table:
         if np.triu(rows[:e, 1 : 1 + e]).any():
             raise ValueError("an evaluation may use earlier outputs only")
         if self.noise_cov is not None:
-            _check_covariance(np.asarray(self.noise_cov), self.n_draws)
-        if self.prediction not in predictions.KINDS:
-            kinds = ", ".join(predictions.KINDS)
-            raise ValueError(f"prediction must be one of {kinds}, got {short(self.prediction)}")
-        if self.sigma_data is not None and not (
-            isinstance(self.sigma_data, Real) and 0 < self.sigma_data < math.inf
-        ):
+            _check_covariance(finite("noise_cov", self.noise_cov), self.n_draws)
+        predictions.known(self.prediction)
+        if self.sigma_data is not None and number("sigma_data", self.sigma_data) <= 0:
             raise ValueError(f"sigma_data must be a number > 0, got {short(self.sigma_data)}")
 
     @property
@@ -185,6 +191,8 @@ class Table:
 
     def drawn(self, normals: Callable[[int], Any]) -> Callable[[int], Any]:
         """The draws of the table made of standard normals, array k of each being `normals(k)`."""
+        if not callable(normals):
+            raise TypeError(f"normals must be a function of k, got {short(normals)}")
         if self.noise_cov is None or not self.n_draws:
             return normals
         every = np.stack([normals(k) for k in range(self.n_draws)])
@@ -246,6 +254,9 @@ class Table:
         Raises:
             Undefined: there is none.
         """
+        expect("level", level, Level)
+        predictions.known(source)
+        predictions.known(target)
         try:
             c, d = predictions.affine(
                 source, target, level.alpha, level.sigma, sigma_data=self.sigma_data
@@ -267,6 +278,7 @@ class Table:
 
     def on_levels(self, levels: Grid) -> Table:
         """The same sampler with its states on the scale of other levels of the same ratios."""
+        expect("levels", levels, Grid)
         scale = np.hypot(levels.alpha, levels.sigma)
         return self.rescaled(scale / np.hypot(self.levels.alpha, self.levels.sigma))
 
@@ -276,6 +288,7 @@ class Table:
         Without the draws whose weight in every state is at most `negligible` times its size, and
         with the sign of each such that its first weight is positive.
         """
+        negligible = number("negligible", negligible, 0.0)
         weight = np.abs(self.C) / np.hypot(self.levels.alpha, self.levels.sigma)[:, None]
         used = weight.max(axis=0, initial=0.0) > negligible
         first = np.argmax(weight > negligible, axis=0)
@@ -286,7 +299,11 @@ class Table:
 
     def slope(self, level: Level, variance: ArrayLike) -> Array:
         """∂m/∂z of the exact model at a level for data of this variance, of its shape."""
-        return exact_slope(variance, level, self.prediction, self.sigma_data)
+        expect("level", level, Level)
+        s = finite("variance", variance)
+        if (s < 0).any():
+            raise ValueError(f"variance must be at least 0, got {short(variance)}")
+        return exact_slope(s, level, self.prediction, self.sigma_data)
 
     def slopes(self, variance: ArrayLike = 0.0) -> Array:
         """`slope` at every evaluation, shape (E,) + shape of variance."""
@@ -303,7 +320,9 @@ class Table:
         """
         if self.prediction not in ("eps", "x", "edm"):
             raise ValueError(f"convert {self.prediction!r} to 'x' or 'eps' before rescaling")
-        c = np.broadcast_to(np.asarray(factors, dtype=np.float64), (self.nfe + 1,))
+        c = shaped("factors", finite("factors", factors), (self.nfe + 1,))
+        if not (c > 0).all():
+            raise ValueError(f"factors must be positive, got {short(factors)}")
         rows = self.rows * c[:, None]
         rows[:, 0] /= c[0]
         start = self.start and Level(self.start.alpha * c[0], self.start.sigma * c[0])
@@ -348,19 +367,15 @@ class Table:
             start_variance, start_mean: law of z_T per direction; by default the exact marginal
                 N(α_T mean, α_T² variance + σ_T²), which leaves out the initialisation error.
         """
-        s, mu = np.broadcast_arrays(
-            np.atleast_1d(np.asarray(variance, dtype=np.float64)),
-            np.asarray(mean, dtype=np.float64),
-        )
-        if not (np.isfinite(s).all() and np.isfinite(mu).all() and (s >= 0).all()):
-            raise ValueError("variances must be finite and ≥ 0, means finite")
+        size = max(np.size(each) for each in (variance, mean))
+        s = _fitting("variance", variance, (size,))
+        mu = _fitting("mean", mean, (size,), -math.inf)
         first = self.origin
-        z_mean = first.alpha * mu if start_mean is None else np.asarray(start_mean, dtype=float)
-        z_var = (
-            first.alpha**2 * s + first.sigma**2
-            if start_variance is None
-            else np.asarray(start_variance, dtype=float)
-        )
+        z_mean, z_var = first.alpha * mu, first.alpha**2 * s + first.sigma**2
+        if start_mean is not None:
+            z_mean = _fitting("start_mean", start_mean, (size,), -math.inf)
+        if start_variance is not None:
+            z_var = _fitting("start_variance", start_variance, (size,))
         gain, noise = self.sensitivity(s)
         found = gain * z_mean
         if mu.any():  # the model pulls towards it, with noise or without
@@ -378,16 +393,15 @@ class Table:
         initialisation nor truncation enters. (PG, spectral form)
         """
         last = self.levels[-1]
-        truth = last.alpha**2 * np.asarray(variance, dtype=np.float64) + last.sigma**2
+        truth = last.alpha**2 * finite("variance", variance) + last.sigma**2
         return relative(self.law(variance).variance, truth)
 
     def sensitivity(self, variance: Array) -> tuple[Array, Array]:
         """What z_T (D,) and every draw (K, D) weigh in the sample for Gaussian data, (D,)."""
+        size = np.size(variance)
+        s = _fitting("variance", variance, (size,))
         return followed_back(
-            self.steps(),
-            lambda j: self.slope(self.levels[j], variance),
-            self.n_draws,
-            len(variance),
+            self.steps(), lambda j: self.slope(self.levels[j], s), self.n_draws, size
         )
 
     def run(
@@ -419,6 +433,8 @@ class Table:
         Raises:
             ValueError: the table draws noise and `draws` is missing.
         """
+        if not callable(model):
+            raise TypeError(f"model must be a function of (z, level), got {short(model)}")
         if self.n_draws and draws is None:
             raise ValueError(f"the sampler draws noise {self.n_draws} times: pass draws")
         sums = Sums()
@@ -462,6 +478,7 @@ class Table:
 
         Weights of at most `negligible` times the size of the state are dropped.
         """
+        negligible = number("negligible", negligible, 0.0)
         if negligible not in self._steps:
             sizes = np.hypot(self.levels.alpha, self.levels.sigma)
             self._steps[negligible] = taken_apart(self.rows, sizes, negligible)
@@ -480,6 +497,7 @@ class Table:
         Raises:
             ValueError: the tables differ in evaluations, draws or prediction.
         """
+        expect("expected", expected, Table)
         for name in ("nfe", "n_draws", "prediction"):
             mine, other = getattr(self, name), getattr(expected, name)
             if mine != other:
@@ -500,7 +518,9 @@ class Table:
         if tolerance is None:
             row, column = divmod(int(np.argmax(gaps)), gaps.shape[1])
             return self._difference(expected, gaps, row, column)
-        bound = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), gaps.shape)
+        bound = shaped("tolerance", reals("tolerance", tolerance), gaps.shape)
+        if np.isnan(bound).any() or (bound < 0).any():
+            raise ValueError(f"tolerance must be numbers ≥ 0, got {short(tolerance)}")
         beyond = ~(gaps <= bound)
         if not beyond.any():
             return None

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic import GaussianMixture, flow_map, gaussian_flow_map, quantile_flow
-from dfbench.errors import expect
+from dfbench.errors import expect, short
 from dfbench.exact import exact_model
 from dfbench.levels import Array, Grid, Level, Network, grid_of
+from dfbench.reals import finite, shaped
 from dfbench.samplers import Method, named
 from dfbench.samplers.method import HasTable, Output
 from dfbench.table import Table
@@ -50,7 +51,7 @@ class Paths:
 
         The times stay: they are what `straightness` measures against. The schedule goes.
         """
-        c = np.broadcast_to(np.asarray(factors, dtype=np.float64), (len(self.levels),))
+        c = shaped("factors", finite("factors", factors), (len(self.levels),))
         grid = Grid(c * self.levels.alpha, c * self.levels.sigma, self.levels.t)
         return Paths(self.states * c[:, None, None], grid)
 
@@ -103,6 +104,9 @@ def trajectory(
     network = (
         exact_model(target, prediction, known) if isinstance(target, GaussianMixture) else target
     )
+    for name, given in (("target", network), ("sampler", sampler)):
+        if not callable(given) and not isinstance(given, Table):
+            raise TypeError(f"{name} is nothing that can be called: {short(given)}")
     start = _start(target, grid, z, n, rng)
     if isinstance(sampler, Table):
         draws = sampler.drawn(lambda k: _noise(rng).standard_normal(start.shape))
@@ -155,15 +159,16 @@ def straightness(paths: Paths | ArrayLike, t: ArrayLike | None = None) -> float:
         paths: with times, or states of shape (L, n, d).
         t: times of the states, shape (L,); by default those of the paths' levels.
     """
-    states = np.asarray(paths.states if isinstance(paths, Paths) else paths, dtype=np.float64)
+    states = finite("paths", paths.states if isinstance(paths, Paths) else paths)
     if t is None and isinstance(paths, Paths):
         t = paths.levels.t
     if t is None:
         raise ValueError("straightness is against time: give t")
-    if states.ndim != 3:
+    if states.ndim != 3 or not states.size:
         raise ValueError(f"paths must have shape (L, n, d), got {states.shape}")
-    dt = np.diff(np.asarray(t, dtype=np.float64))
-    if len(dt) != len(states) - 1 or not ((dt > 0).all() or (dt < 0).all()):
+    times = finite("t", t)
+    dt = np.diff(times) if times.ndim == 1 else np.zeros(0)
+    if not len(dt) or len(dt) != len(states) - 1 or not ((dt > 0).all() or (dt < 0).all()):
         raise ValueError("t must rise or fall strictly, one entry for each state")
     velocity = np.diff(states, axis=0) / dt[:, None, None]
     bend = velocity - (states[-1] - states[0]) / dt.sum()
@@ -174,7 +179,12 @@ def _start(
     target: Any, grid: Grid, z: ArrayLike | None, n: int, rng: np.random.Generator | None
 ) -> Array:
     if z is not None:
-        return np.atleast_2d(np.asarray(z, dtype=np.float64))
+        start = np.atleast_2d(finite("z", z))
+        if start.ndim != 2 or not start.size:
+            raise ValueError(f"z must have shape (n, d) or (d,), got {start.shape}")
+        if isinstance(target, GaussianMixture) and start.shape[1] != target.dim:
+            raise ValueError(f"z must have shape (n, {target.dim}), got {start.shape}")
+        return start
     if rng is None or not isinstance(target, GaussianMixture):
         raise ValueError("give z, or a mixture and a generator to draw it with")
     return target.sample_diffused(n, *grid[0], rng)

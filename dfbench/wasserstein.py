@@ -39,8 +39,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic import gaussian_kl
-from dfbench.errors import expect
+from dfbench.errors import expect, short
 from dfbench.levels import Array, Grid, Level
+from dfbench.reals import finite, number, reals, shaped
 from dfbench.samplers import Method, named
 from dfbench.samplers.method import HasTable, Traits
 from dfbench.samplers.ode import times
@@ -144,6 +145,9 @@ def errors(
     """
     import pandas as pd
 
+    for what, given in (("samplers", samplers), ("grids", grids)):
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{what} must be a dictionary by name, got {short(given)}")
     rows = []
     for name, entry in samplers.items():
         sampler, own = entry if isinstance(entry, tuple) else (entry, {})
@@ -160,7 +164,7 @@ def errors(
                         "w2": error(table, grid, spectrum, on=on, **known),
                     }
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["sampler", "grid", "steps", "nfe", "on", "w2"])
 
 
 def law(
@@ -197,23 +201,24 @@ def law(
         ValueError: unknown source or option, a spectrum that is negative or not finite, shapes
             that do not fit.
     """
-    if unknown := set(on) - set(SOURCES):
-        raise ValueError(f"sources of error are {', '.join(SOURCES)}, got {sorted(unknown)}")
+    _check_sources(on)
     s = _vector(spectrum)
-    mu = np.broadcast_to(np.asarray(mean, dtype=np.float64), s.shape)
-    if not np.isfinite(mu).all():
-        raise ValueError("the mean must be finite")
+    mu = shaped("mean", finite("mean", mean), s.shape)
     wrong = "score" in on
-    model_s = _vector(learned, s.shape) if wrong and learned is not None else s
-    model_mu = np.broadcast_to(_given(learned_mean, mu) if wrong else mu, s.shape)
+    other_s = s if learned is None else _vector(learned, s.shape, "learned")
+    other_mu = mu
+    if learned_mean is not None:
+        other_mu = shaped("learned_mean", finite("learned_mean", learned_mean), s.shape)
+    model_s, model_mu = (other_s, other_mu) if wrong else (s, mu)
     first, last = _ends(sampler, grid)
+    given = None if start is None else _vector(start, s.shape, "start")
     if "initialisation" in on:
         preserving = np.isclose(np.hypot(*first), 1.0, rtol=1e-9)
         default = 1.0 if preserving else first.sigma**2
-        z = (np.zeros_like(s), np.broadcast_to(_given(start, default), s.shape))
+        z = (np.zeros_like(s), np.full_like(s, default) if given is None else given)
     else:
         z = (first.alpha * mu, first.alpha**2 * s + first.sigma**2)
-    rate = {} if eta is None else {"eta": eta}
+    rate = {} if eta is None else {"eta": number("eta", eta, 0.0, 1e100)}
     own, rest = _sorted(sampler, {**options, **rate})
     if "discretisation" not in on:
         return _continuous(first, last, rest["eta"], z, model_s, model_mu)
@@ -265,11 +270,18 @@ def _compared(
     **options: Any,
 ) -> tuple[Law, Law]:
     """The law of the output, and the one it is compared with."""
+    _check_sources(on)
     s, last = _vector(spectrum), _ends(sampler, grid)[1]
-    truth = Law(np.broadcast_to(np.asarray(mean, dtype=np.float64), s.shape), s)
+    truth = Law(shaped("mean", finite("mean", mean), s.shape), s)
     if "truncation" not in on:
         truth = Law(last.alpha * truth.mean, last.alpha**2 * s + last.sigma**2)
     return law(sampler, grid, s, mean=mean, on=on, **options), truth
+
+
+def _check_sources(on: Collection[str]) -> None:
+    listed = isinstance(on, Collection) and not isinstance(on, str | np.ndarray)
+    if not listed or not all(isinstance(each, str) and each in SOURCES for each in on):
+        raise ValueError(f"on must list sources of error, {', '.join(SOURCES)}; got {short(on)}")
 
 
 def _continuous(
@@ -297,12 +309,10 @@ def _grid(grid: Grid | None) -> Grid:
     return grid
 
 
-def _given(value: ArrayLike | None, default: ArrayLike) -> Array:
-    return np.asarray(default if value is None else value, dtype=np.float64)
-
-
-def _vector(values: ArrayLike, shape: tuple[int, ...] | None = None) -> Array:
-    s = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    if s.ndim != 1 or not (np.isfinite(s).all() and (s >= 0).all()):
-        raise ValueError("a spectrum is a vector of finite eigenvalues ≥ 0")
-    return np.array(np.broadcast_to(s, shape)) if shape else s
+def _vector(
+    values: ArrayLike, shape: tuple[int, ...] | None = None, name: str = "a spectrum"
+) -> Array:
+    s = np.atleast_1d(reals(name, values))
+    if s.ndim != 1 or not s.size or not (np.isfinite(s).all() and (s >= 0).all()):
+        raise ValueError(f"{name} must be a vector of finite numbers ≥ 0, got {short(values)}")
+    return np.array(shaped(name, s, shape)) if shape else s

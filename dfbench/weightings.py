@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,10 +23,14 @@ from scipy.special import expit
 
 from dfbench.errors import short
 from dfbench.levels import Array, Function
-from dfbench.predictions import mse_factor
+from dfbench.predictions import known, mse_factor
+from dfbench.reals import number, reals, shaped
 
 if TYPE_CHECKING:
     from dfbench.schedules import Schedule
+
+
+LARGEST = 1e100  # size of a parameter: its square is a number, too
 
 
 class Weighting(ABC):
@@ -44,14 +47,11 @@ class Weighting(ABC):
     def __call__(self, lam: ArrayLike) -> Array:
         """w at every λ, in the shape of `lam`."""
         with np.errstate(over="ignore"):
-            return np.asarray(self._at(np.asarray(lam, dtype=np.float64)), dtype=np.float64)
+            return np.asarray(self._at(reals("lam", lam)), dtype=np.float64)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-                raise ValueError(
-                    f"{type(self).__name__}: {name} must be a number, got {short(value)}"
-                )
+            number(f"{type(self).__name__}: {name}", value, -LARGEST, LARGEST)
 
     @abstractmethod
     def _at(self, lam: Array) -> Array: ...
@@ -59,11 +59,15 @@ class Weighting(ABC):
 
 def cosine_density(lam: Array) -> Array:
     """Density of λ for t ~ U(0, 1) and the cosine schedule: sech(λ/2)/(2π)."""
+    lam = reals("lam", lam)
     return np.asarray(np.exp(-np.logaddexp(lam / 2, -lam / 2)) / math.pi)
 
 
 def normal_density(lam: Array, mean: float, std: float, tilt: float = 0.0) -> Array:
     """Density of λ ~ N(mean, std²), times e^(−tilt λ), without ∞ · 0."""
+    lam, mean, tilt = reals("lam", lam), number("mean", mean), number("tilt", tilt)
+    if not number("std", std) > 0:
+        raise ValueError(f"std must be positive, got {short(std)}")
     power = -0.5 * ((lam - mean) / std) ** 2 - tilt * lam
     return np.asarray(np.exp(power) / (std * math.sqrt(2 * math.pi)))
 
@@ -145,7 +149,7 @@ class EDMWeighting(Weighting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (self.p_std > 0 and self.sigma_data > 0):
+        if not (self.p_std > 0 and self.sigma_data > 1 / LARGEST):
             raise ValueError(f"need p_std > 0 and sigma_data > 0, got {short(self)}")
 
     def _at(self, lam: Array) -> Array:
@@ -265,10 +269,22 @@ def _check(schedule: object) -> None:
         raise TypeError(f"schedule must be a Schedule, got {type(schedule).__name__}")
 
 
+def _function(name: str, given: object) -> None:
+    if not callable(given):
+        raise TypeError(f"{name} must be a function of λ, got {short(given)}")
+
+
+def _values(given: Function, lam: Array) -> Array:
+    """What a function gives at every λ; a constant counts everywhere."""
+    return shaped(
+        "what a function of λ gives", reals("what a function of λ gives", given(lam)), lam.shape
+    )
+
+
 def log_snr_density(schedule: Schedule, lam: ArrayLike) -> Array:
     """Density of λ_t for t ~ U(0, 1): 1/|dλ/dt| at the t of λ; 0 outside the schedule's range."""
     _check(schedule)
-    lam_ = np.asarray(lam, dtype=np.float64)
+    lam_ = reals("lam", lam)
     inside, t = _times(schedule, lam_)
     with np.errstate(divide="ignore"):
         return np.where(inside, 1 / np.abs(schedule.log_snr_dot(t)), 0.0)
@@ -294,15 +310,19 @@ def effective_weighting(
         sigma_data: for the "edm" prediction.
     """
     _check(schedule)
+    known(prediction)
+    for name, given in (("factor", factor), ("density", density)):
+        if given is not None:
+            _function(name, given)
 
     def weight(lam: Array) -> Array:
-        lam = np.asarray(lam, dtype=np.float64)
+        lam = reals("lam", lam)
         inside, t = _times(schedule, lam)
         rates = schedule.rates(t) if prediction == "velocity" else None
         level = (schedule.alpha(t), schedule.sigma(t))
         c2 = mse_factor("eps", prediction, *level, rates=rates, sigma_data=sigma_data)
-        p = log_snr_density(schedule, lam) if density is None else density(lam)
-        base = 1.0 if factor is None else factor(lam)
+        p = log_snr_density(schedule, lam) if density is None else _values(density, lam)
+        base = 1.0 if factor is None else _values(factor, lam)
         return np.asarray(np.where(inside, p * base * c2, 0.0))
 
     return weight
@@ -317,11 +337,12 @@ def _times(schedule: Schedule, lam: Array) -> tuple[NDArray[np.bool_], Array]:
 
 def normalised(weight: Function, low: float, high: float) -> Function:
     """The weighting divided by its integral over λ from `low` to `high`: a density there."""
+    _function("weight", weight)
     lam, panel = _nodes(low, high)
-    total = float(panel @ weight(lam))
+    total = float(panel @ _values(weight, lam))
     if not (math.isfinite(total) and total > 0):
         raise ValueError(f"the weighting has no finite positive integral over [{low}, {high}]")
-    return lambda at: np.asarray(weight(at) / total)
+    return lambda at: np.asarray(_values(weight, at) / total)
 
 
 def total_variation(one: Function, other: Function, low: float, high: float) -> float:
@@ -333,7 +354,7 @@ def total_variation(one: Function, other: Function, low: float, high: float) -> 
 
 def _nodes(low: float, high: float) -> tuple[Array, Array]:
     """Gauss–Legendre, ten nodes on each of 200 panels."""
-    if not low < high:
+    if not number("low", low) < number("high", high):
         raise ValueError(f"need low < high, got {low} and {high}")
     edges = np.linspace(low, high, 201)
     node, weight = np.polynomial.legendre.leggauss(10)

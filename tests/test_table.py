@@ -474,7 +474,7 @@ def test_wasserstein_of_gaussians() -> None:
     ("variance", "mean"), [(-1.0, 0.0), (np.nan, 0.0), (1.0, np.inf), ([1.0, -1e-9], 0.0)]
 )
 def test_law_refuses_what_is_no_law(variance: Any, mean: float) -> None:
-    with pytest.raises(ValueError, match="variances must be finite and ≥ 0, means finite"):
+    with pytest.raises(ValueError, match=r"(variance|mean) must be"):
         METHODS["ddim"].table(vp(3)).law(variance, mean)
 
 

@@ -35,7 +35,7 @@ class EnergyDistance(PairDistance):
         """`E|x - Y|`, shape (m,) for x (m, d)."""
         points = self.samples(x)
         total = np.zeros(len(points))
-        for weight, q in apart(self.mixture, points):
+        for weight, q in apart(self.mixture, points) if len(points) else ():
             total += weight * q.mean_root()
         return total
 

@@ -73,6 +73,7 @@ class Distance(ABC):
     least: int = 2
 
     def __init__(self, mixture: GaussianMixture) -> None:
+        _checks.mixture(mixture)
         self.mixture = mixture
 
     @abstractmethod
@@ -95,7 +96,7 @@ class Distance(ABC):
 
     def enough(self, n: int) -> int:
         """n, unless it is too few."""
-        if n < self.least:
+        if _checks.count("n", n) < self.least:
             raise ValueError(f"{type(self).__name__} needs at least {self.least} samples, got {n}")
         return n
 

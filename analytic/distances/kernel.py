@@ -42,8 +42,12 @@ class MMD(PairDistance):
         super().__init__(mixture, block)
         given = default_bandwidths(mixture) if bandwidths is None else bandwidths
         self.bandwidths = np.atleast_1d(_checks.finite("bandwidths", given))
-        if self.bandwidths.ndim != 1 or not self.bandwidths.size or (self.bandwidths <= 0).any():
-            raise ValueError("bandwidths must be positive numbers, at least one")
+        if (
+            self.bandwidths.ndim != 1
+            or not self.bandwidths.size
+            or (self.bandwidths < _checks.SMALLEST).any()
+        ):
+            raise ValueError(f"bandwidths must be at least {_checks.SMALLEST}, and one or more")
         self.t = 0.5 / self.bandwidths**2
         self.constant = float(
             sum(weights @ np.exp(-q.exponent(self.t)).mean(1) for weights, q in self_apart(mixture))
@@ -76,6 +80,7 @@ def default_bandwidths(mixture: GaussianMixture) -> Array:
     `sqrt(tr Cov)` and `sqrt(sum_k w_k tr Sigma_k)`: the first sees whole modes, the second their
     shape. Point masses have the first only; a single point, the length 1.
     """
+    _checks.mixture(mixture)
     spread = mixture.weights @ ((mixture.means - mixture.mean) ** 2).sum(1)
     within = mixture.weights @ mixture.spectra.sum(1)
     lengths = np.sqrt(np.array([within + spread, within]))

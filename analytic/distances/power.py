@@ -44,8 +44,16 @@ def detectable(
     """
     if defect not in ("shift", "scale"):
         raise ValueError(f"defect must be 'shift' or 'scale', got {defect!r}")
+    if not isinstance(distance, Distance):
+        raise TypeError(f"distance must be a Distance, got {type(distance).__name__}")
+    if not 0 < _checks.number("power", power) <= 1:
+        raise ValueError(f"power must be in (0, 1], got {power}")
+    if not _checks.number("precision", precision) > 0:
+        raise ValueError(f"precision must be positive, got {precision}")
+    if _checks.count("replicates", replicates) < 1:
+        raise ValueError("replicates must be at least 1")
     high = distance.floor(n, _checks.generator(rng)).high
-    sets = [distance.mixture.sample(n, rng) for _ in range(_checks.count("replicates", replicates))]
+    sets = [distance.mixture.sample(n, rng) for _ in range(replicates)]
     centre, u = distance.mixture.mean, np.full(distance.mixture.dim, distance.mixture.dim**-0.5)
     unit = float(np.sqrt(distance.mixture.marginal(u).covariance[0, 0]))
 

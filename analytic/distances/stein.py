@@ -46,8 +46,8 @@ class KernelStein(PairDistance):
             )
         spread = mixture.weights @ ((mixture.means - mixture.mean) ** 2).sum(1)
         total = float(spread + mixture.weights @ mixture.spectra.sum(1))
-        self.length = float(
-            _checks.finite("length", np.sqrt(total / mixture.dim) if length is None else length)
+        self.length = _checks.number(
+            "length", np.sqrt(total / mixture.dim) if length is None else length
         )
         if self.length <= 0:
             raise ValueError(f"length must be positive, got {self.length}")

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dfbench.errors import expect
+from dfbench.errors import expect, short
 from dfbench.levels import Array, Grid, Level, grid_of
-from dfbench.predictions import affine
+from dfbench.predictions import affine, known
 from dfbench.samplers.options import check
 from dfbench.table import Table
 
@@ -116,7 +116,11 @@ class Method:
 
     def traits_of(self, **options: Any) -> Traits:
         """The traits under these options."""
-        return self.traits(**{**self.defaults, **self._checked(options)})
+        given = {**self.defaults, **self._checked(options)}
+        try:
+            return self.traits(**given)
+        except ArithmeticError as error:  # an option beyond any number
+            raise ValueError(f"{self.name}: an option is too large") from error
 
     def table(
         self,
@@ -138,7 +142,6 @@ class Method:
             ValueError: unknown option, a level at which the method does not exist, or coefficients
                 that are not finite on these levels.
         """
-        expect("grid", grid, Grid)
         with np.errstate(all="ignore"):
             count, _ = self._counted(grid, prediction, sigma_data, options)
             e, k = len(count.levels), len(count.spans)
@@ -172,6 +175,8 @@ class Method:
     def _counted(
         self, grid: Grid, prediction: str, sigma_data: float | None, options: dict[str, Any]
     ) -> tuple[_Reader, Any]:
+        expect("grid", grid, Grid)
+        known(prediction)
         count = _Reader(prediction, sigma_data, 0, 0)
         try:
             return count, self(count.model, 1.0, grid, count.noise, **options)
@@ -238,8 +243,8 @@ def named(method: str | Method) -> Method:
     """
     if isinstance(method, Method):
         return method
-    if method not in METHODS:
-        raise ValueError(f"no method {method!r}; there are {', '.join(sorted(METHODS))}")
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"no method {short(method)}; there are {', '.join(sorted(METHODS))}")
     return METHODS[method]
 
 

@@ -11,6 +11,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from dfbench.errors import short
+
 _WORDS = {
     float: "a number ≥ 0",
     int: "a whole number ≥ 0",
@@ -40,7 +42,7 @@ def check(name: str, function: Callable[..., Any], options: dict[str, Any]) -> N
         if isinstance(value, float) and isinstance(default, float) and value == default:
             continue  # no end of a range, ∞
         words = " or ".join(dict.fromkeys(_WORDS[kind] for kind in allowed))
-        raise ValueError(f"{name}: {option} must be {words}, got {value!r}")
+        raise ValueError(f"{name}: {option} must be {words}, got {short(value)}")
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -52,10 +54,15 @@ def _is(value: Any, kind: Any) -> bool:
         if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
             return False
         whole = kind is float or isinstance(value, Integral)
-        return whole and math.isfinite(value) and float(value) >= 0
+        try:
+            return whole and math.isfinite(value) and float(value) >= 0
+        except OverflowError:  # a whole number beyond any other
+            return False
     if kind in (Sequence, Collection):
-        listed = isinstance(value, kind | np.ndarray) and not isinstance(value, str)
-        return listed and all(_is(each, float) for each in value if isinstance(each, Real))
+        listed = isinstance(value, kind | np.ndarray) and not isinstance(value, str | bytes)
+        if not listed or np.ndim(value) > 1:
+            return False
+        return all(_is(each, float) for each in value if isinstance(each, Real))
     return isinstance(value, kind)
 
 

@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from dfbench.errors import expect, short
 from dfbench.levels import Array
+from dfbench.reals import number
 from dfbench.schedules.schedule import SCALES, Scale, Schedule
 
 
@@ -46,7 +47,11 @@ class Cosine(Schedule):
     scale = "vp"
 
     def __post_init__(self) -> None:
-        if not self.log_snr_min < self.log_snr_max:
+        low, high = (
+            number(name, getattr(self, name), infinite=True)
+            for name in ("log_snr_min", "log_snr_max")
+        )
+        if not low < high:
             raise ValueError(f"need log_snr_min < log_snr_max, got {short(self)}")
 
     def _angles(self, t: Array) -> tuple[Array, Array, float]:
@@ -80,7 +85,8 @@ class _LinearBeta(Schedule):
     beta_max: float = 20.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.beta_min <= self.beta_max < math.inf and self.beta_max > 0):
+        low, high = number("beta_min", self.beta_min), number("beta_max", self.beta_max)
+        if not 0 <= low <= high or high == 0:
             raise ValueError(
                 f"need 0 ≤ beta_min ≤ beta_max, beta_max > 0 and finite, got {short(self)}"
             )
@@ -172,7 +178,8 @@ class VE(Schedule):
     scale = "ve"
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_min < self.sigma_max < math.inf:
+        low, high = number("sigma_min", self.sigma_min), number("sigma_max", self.sigma_max)
+        if not 0 < low < high:
             raise ValueError(f"need 0 < sigma_min < sigma_max, got {short(self)}")
 
     @property
@@ -204,7 +211,7 @@ class EDM(Schedule):
     scale = "ve"
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_max < math.inf:
+        if not number("sigma_max", self.sigma_max) > 0:
             raise ValueError(f"need sigma_max > 0, got {short(self)}")
 
     def _evaluate(self, t: Array) -> tuple[Array, Array, Array, Array]:
@@ -240,10 +247,14 @@ class Shifted(Schedule):
 
     def __post_init__(self) -> None:
         expect("base", self.base, Schedule)
-        if not 0 < self.shift < math.inf:
-            raise ValueError(f"shift must be positive and finite, got {self.shift}")
-        if self.to_scale is not None and self.to_scale not in SCALES:
-            raise ValueError(f"to_scale must be one of {SCALES} or None, got {self.to_scale!r}")
+        if not number("shift", self.shift) > 0:
+            raise ValueError(f"shift must be positive and finite, got {short(self.shift)}")
+        if not (self.to_scale is None or isinstance(self.to_scale, str)) or (
+            self.to_scale is not None and self.to_scale not in SCALES
+        ):
+            raise ValueError(
+                f"to_scale must be one of {SCALES} or None, got {short(self.to_scale)}"
+            )
 
     @property
     def scale(self) -> Scale | None:  # type: ignore[override]

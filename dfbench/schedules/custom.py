@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from dfbench.levels import Array, Function
+from dfbench.reals import number
 from dfbench.schedules.numerics import PROBES, Differences, LinearODE, Vectorised, derivative
 from dfbench.schedules.schedule import Schedule
 
@@ -113,7 +114,9 @@ class SDESchedule(Schedule):
     sigma0: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.alpha0 < np.inf and 0 <= self.sigma0 < np.inf):
+        if not (
+            0 < number("alpha0", self.alpha0) < 1e100 and 0 <= number("sigma0", self.sigma0) < 1e100
+        ):
             raise ValueError(f"need alpha0 > 0 and sigma0 ≥ 0, got {self.alpha0} and {self.sigma0}")
         object.__setattr__(self, "f_function", Vectorised(self.f_function))
         object.__setattr__(self, "g2_function", Vectorised(self.g2_function))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dfbench.errors import expect, short
 from dfbench.levels import Array, Level
+from dfbench.reals import number, reals, whole
 from dfbench.schedules.schedule import Schedule, at_log_snr
 
 
@@ -32,7 +34,7 @@ class DiscreteSchedule:
     alphas_cumprod: Array
 
     def __post_init__(self) -> None:
-        table = np.array(self.alphas_cumprod, dtype=np.float64)
+        table = np.array(reals("alphas_cumprod", self.alphas_cumprod))
         if table.ndim != 1 or len(table) < 2:
             raise ValueError(f"alphas_cumprod needs shape (N,) with N ≥ 2, got {table.shape}")
         if not ((table >= 0) & (table < 1)).all() or not (np.diff(table) < 0).all():
@@ -47,7 +49,7 @@ class DiscreteSchedule:
         Raises:
             ValueError: a β is not in (0, 1], or one before the last is 1.
         """
-        betas_ = np.asarray(betas, dtype=np.float64)
+        betas_ = reals("betas", betas)
         if betas_.ndim != 1 or not ((betas_ > 0) & (betas_ <= 1)).all():
             raise ValueError("betas must be one-dimensional and in (0, 1]")
         return cls(np.asarray(np.cumprod(1 - betas_), dtype=np.float64))
@@ -57,14 +59,16 @@ class DiscreteSchedule:
         cls, n: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02
     ) -> DiscreteSchedule:
         """β linear from `beta_start` to `beta_end` (HO, section 4)."""
-        return cls.from_betas(np.linspace(beta_start, beta_end, _count(n)))
+        first, last = number("beta_start", beta_start), number("beta_end", beta_end)
+        return cls.from_betas(np.linspace(first, last, whole("n", n, 2)))
 
     @classmethod
     def scaled_linear(
         cls, n: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.012
     ) -> DiscreteSchedule:
         """√β linear: latent diffusion's table (arXiv:2112.10752), Stable Diffusion's defaults."""
-        roots = np.linspace(math.sqrt(beta_start), math.sqrt(beta_end), _count(n))
+        first, last = number("beta_start", beta_start, 0), number("beta_end", beta_end, 0)
+        roots = np.linspace(math.sqrt(first), math.sqrt(last), whole("n", n, 2))
         return cls.from_betas(roots**2)
 
     @classmethod
@@ -73,7 +77,8 @@ class DiscreteSchedule:
 
         Source: iDDPM (arXiv:2102.09672, eq. 17); `squaredcos_cap_v2` in diffusers.
         """
-        t = np.arange(_count(n) + 1) / n
+        s, beta_max = number("s", s, 0.0), number("beta_max", beta_max, 0.0, 1.0)
+        t = np.arange(whole("n", n, 2) + 1) / n
         bar = np.cos((t + s) / (1 + s) * math.pi / 2) ** 2
         return cls.from_betas(np.minimum(1 - bar[1:] / bar[:-1], beta_max))
 
@@ -83,6 +88,7 @@ class DiscreteSchedule:
         Source: Lin et al. (arXiv:2305.08891, algorithm 1). diffusers puts ᾱ_{N−1} = 2^(−24) in
         the schedulers that need σ/α finite: `terminal=2**-24`.
         """
+        terminal = number("terminal", terminal, 0.0)
         root = np.sqrt(self.alphas_cumprod)
         bar = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
         bar[0], bar[-1] = self.alphas_cumprod[0], terminal
@@ -109,8 +115,8 @@ class DiscreteSchedule:
         Raises:
             ValueError: n is outside [0, N − 1], or between N − 2 and N − 1 where ᾱ_{N−1} = 0.
         """
-        if not 0 <= n <= len(self) - 1:
-            raise ValueError(f"time index must be in [0, {len(self) - 1}], got {n}")
+        if not 0 <= number("time index", n) <= len(self) - 1:
+            raise ValueError(f"time index must be in [0, {len(self) - 1}], got {short(n)}")
         if n == int(n):
             bar = float(self.alphas_cumprod[int(n)])
             return Level(math.sqrt(bar), math.sqrt(1 - bar))
@@ -139,6 +145,7 @@ class TableSchedule(Schedule):
     scale = "vp"
 
     def __post_init__(self) -> None:
+        expect("table", self.table, DiscreteSchedule)
         if self.table.alphas_cumprod[-1] == 0:
             raise ValueError("a table that ends without signal has no schedule in continuous time")
 
@@ -159,9 +166,3 @@ class TableSchedule(Schedule):
     def _t_of_log_snr(self, lam: Array) -> Array:
         rising = -self.table.log_snr
         return np.interp(-lam, rising, np.arange(len(rising))) / (len(rising) - 1)
-
-
-def _count(n: int) -> int:
-    if isinstance(n, bool) or int(n) != n or n < 2:
-        raise ValueError(f"a table needs an integer number of entries ≥ 2, got {n!r}")
-    return int(n)

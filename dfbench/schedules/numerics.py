@@ -8,7 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from dfbench.errors import short
 from dfbench.levels import Array, Function
+from dfbench.reals import shaped
 
 PROBES: Array = (np.arange(16) + 0.5) / 16
 """Times, inside (0, 1), at which a user's functions are tried."""
@@ -24,11 +26,17 @@ class Vectorised:
     function: Function
 
     def __call__(self, t: Array) -> Array:
+        if not callable(self.function):
+            raise TypeError(f"a schedule is made of functions of t, got {short(self.function)}")
+        t = np.asarray(t)
         try:
             values = np.asarray(self.function(t), dtype=np.float64)
         except (TypeError, ValueError):
-            values = np.vectorize(self.function, otypes=[np.float64])(t)
-        return np.array(np.broadcast_to(values, t.shape), dtype=np.float64)
+            try:
+                values = np.vectorize(self.function, otypes=[np.float64])(t)
+            except (TypeError, ValueError) as error:
+                raise ValueError("a function of t gives something that is no number") from error
+        return np.array(shaped("what a function of t gives", values, t.shape))
 
 
 _NODES = np.arange(-2.0, 3.0)

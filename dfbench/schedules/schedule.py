@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from dfbench.errors import OffSchedule, expect
+from dfbench.errors import OffSchedule, expect, short
 from dfbench.levels import Array, Function, Level
+from dfbench.reals import number, reals
 from dfbench.schedules.numerics import Vectorised, bisect_falling, derivative
 
 Time = TypeVar("Time", float, NDArray[np.float64])
@@ -28,9 +29,11 @@ def at_log_snr(lam: Time, scale: Scale = "vp") -> tuple[Time, Time]:
     Raises:
         ValueError: unknown scale, or λ is NaN.
     """
-    lam_ = np.asarray(lam, dtype=np.float64)
+    lam_ = reals("log-SNR", lam)
     if np.isnan(lam_).any():
         raise ValueError("log-SNR is NaN")
+    if not isinstance(scale, str) or scale not in SCALES:
+        raise ValueError(f"scale must be one of {SCALES}, got {short(scale)}")
     if scale == "vp":
         ratio = np.exp(-np.abs(lam_) / 2)  # the smaller of σ/α and α/σ
         large = 1 / np.sqrt(1 + ratio**2)
@@ -38,10 +41,8 @@ def at_log_snr(lam: Time, scale: Scale = "vp") -> tuple[Time, Time]:
         sigma = np.where(lam_ >= 0, ratio * large, large)
     elif scale == "flow":
         alpha, sigma = expit(lam_ / 2), expit(-lam_ / 2)
-    elif scale == "ve":
-        alpha, sigma = np.ones_like(lam_), np.exp(-lam_ / 2)
     else:
-        raise ValueError(f"scale must be one of {SCALES}, got {scale!r}")
+        alpha, sigma = np.ones_like(lam_), np.exp(-lam_ / 2)
     return _like(lam, alpha), _like(lam, sigma)
 
 
@@ -121,10 +122,10 @@ class Schedule(ABC):
             OffSchedule: λ is NaN or outside the schedule's range [λ(1), λ(0)].
         """
         noise, data = self.log_snr(1.0), self.log_snr(0.0)
-        lam_ = np.asarray(lam, dtype=np.float64)
+        lam_ = reals("log-SNR", lam)
         slack = 1e-12 * (1 + np.abs(np.where(np.isfinite(lam_), lam_, 0)))
         if not np.all((lam_ >= noise - slack) & (lam_ <= data + slack)):
-            raise OffSchedule(f"log-SNR must be in [{noise:.6g}, {data:.6g}], got {lam!r}")
+            raise OffSchedule(f"log-SNR must be in [{noise:.6g}, {data:.6g}], got {short(lam)}")
         with np.errstate(all="ignore"):
             t = self._t_of_log_snr(np.clip(lam_, noise, data))
         return _like(lam, np.clip(t, 0.0, 1.0))
@@ -136,7 +137,7 @@ class Schedule(ABC):
             ValueError: t is outside [0, 1], or σ_t is infinite (α = 0 brought to the scale α = 1).
         """
         with np.errstate(all="ignore"):
-            alpha, sigma, _, _ = self._evaluate(_times(t))
+            alpha, sigma, _, _ = self._evaluate(np.asarray(number("t", _times(t))))
         if not (np.isfinite(alpha) and np.isfinite(sigma)):
             raise ValueError(f"no finite level at t = {t}: α = {alpha:g}, σ = {sigma:g}")
         return Level(float(alpha), float(sigma))
@@ -206,10 +207,10 @@ class Scaled(Schedule):
         return c**2 * self.base._g2(t)
 
 
-def _times(t: object) -> Array:
-    times = np.asarray(t, dtype=np.float64)
+def _times(t: ArrayLike) -> Array:
+    times = reals("t", t)
     if not ((times >= 0) & (times <= 1)).all():
-        raise ValueError(f"t must be in [0, 1] (0 is data, 1 is noise), got {t!r}")
+        raise ValueError(f"t must be in [0, 1] (0 is data, 1 is noise), got {short(t)}")
     return times
 
 

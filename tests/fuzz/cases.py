@@ -12,10 +12,32 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz.calls import CALLS, KINDS, Call
+from tests.fuzz.call import KINDS, Call
+from tests.fuzz.calls import CALLS
+from tests.fuzz.nonsense import meaningless, spoiled
 
 SECONDS = 20  # of a case: more is a hang
-ACCEPTED = (ValueError, TypeError, OverflowError)
+ACCEPTED = (ValueError, TypeError)
+#: Of messages that name no argument.
+UNCLEAR = (
+    "truth value of an array",
+    "could not be broadcast",
+    "inhomogeneous shape",
+    "unsupported operand",
+    "not supported between",
+    "float() argument",
+    "could not convert",
+    "must be real number, not",
+    "is not iterable",
+    "is not callable",
+    "unhashable",
+    "did not contain a loop",
+    "has no len()",
+    "only 0-dimensional",
+    "zero-size array",
+    "not subscriptable",
+    "matmul:",
+)
 
 
 @dataclass(frozen=True)
@@ -29,24 +51,38 @@ class Case:
         given = ", ".join(f"{name}={_shown(value)}" for name, value in self.replaced.items())
         return f"{self.call.name}({given})"
 
+    @property
+    def as_numpy(self) -> bool:
+        """Whether what is replaced is only handed on to NumPy or torch, or is the caller's code."""
+        kinds = {self.call.arguments[name][0] for name in self.replaced}
+        return bool(kinds & {"data", "function"})
+
     def fault(self) -> str | None:
         """What is wrong with how the call takes it; None if nothing is.
 
-        Right is one line that refuses it, or numbers; NaN only where NaN went in as data.
+        Right is one line that refuses it, or numbers; NaN only where NaN went in as data. What can
+        be no number (NaN, text, complex) must be refused, except where nothing may be given.
         """
-        arguments = {name: value for name, (_, value) in self.call.arguments.items()}
+        arguments = self.call.right
         try:
             with _soon(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = self.call.function(**arguments | self.replaced)
         except ACCEPTED as error:
-            return _of_message(error)
+            return _of_message(error, () if self.as_numpy else UNCLEAR)
+        except OverflowError as error:
+            return None if self.as_numpy else f"OverflowError: {error}"
         except _Hang:
             return f"does not answer within {SECONDS} s"
         except Exception as error:
             return f"{type(error).__name__}: {error}"
-        kinds = {self.call.arguments[name][0] for name in self.replaced}
-        if _has_nan(found) and "data" not in kinds:
+        for name, value in self.replaced.items():
+            kind, right = self.call.arguments[name]
+            if kind not in ("number", "array") or (value is None and right is None):
+                continue
+            if (why := meaningless(value)) is not None:
+                return f"takes {why} for {name}"
+        if _has_nan(found) and not self.as_numpy:
             return "returns NaN"
         return None
 
@@ -57,7 +93,14 @@ def drawn(seed: int, count: int, calls: list[Call] = CALLS) -> Iterator[Case]:
     for i in range(count):
         call = calls[i % len(calls)]
         names = rng.sample(sorted(call.arguments), min(len(call.arguments), rng.choice((1, 1, 2))))
-        yield Case(call, {name: rng.choice(KINDS[call.arguments[name][0]]) for name in names})
+        yield Case(call, {name: _replacement(*call.arguments[name], rng) for name in names})
+
+
+def _replacement(kind: str, right: Any, rng: random.Random) -> Any:
+    """Something of another kind, or what is right with one thing changed."""
+    if kind in ("array", "data") and right is not None and rng.random() < 0.5:
+        return spoiled(right, rng)
+    return rng.choice(KINDS[kind])
 
 
 class _Hang(BaseException):
@@ -78,12 +121,14 @@ def _soon() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _of_message(error: Exception) -> str | None:
+def _of_message(error: Exception, unclear: tuple[str, ...]) -> str | None:
     text = str(error).strip()
     if not text:
         return f"{type(error).__name__} without a word"
     if text.count("\n") > 2:
         return f"{text.count(chr(10)) + 1} lines: {text}"
+    if said := next((each for each in unclear if each in text), None):
+        return f"says what only NumPy or Python understands, {said!r}: {text}"
     return None
 
 
