@@ -60,7 +60,7 @@ def _is(value: Any, kind: Any) -> bool:
             return False
     if kind in (Sequence, Collection):
         listed = isinstance(value, kind | np.ndarray) and not isinstance(value, str | bytes)
-        if not listed or np.ndim(value) > 1:
+        if not listed or (isinstance(value, np.ndarray) and value.ndim > 1):
             return False
         return all(_is(each, float) for each in value if isinstance(each, Real))
     return isinstance(value, kind)
