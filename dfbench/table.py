@@ -191,10 +191,10 @@ class Table:
 
     def drawn(self, normals: Callable[[int], Any]) -> Callable[[int], Any]:
         """The draws of the table made of standard normals, array k of each being `normals(k)`."""
-        if not callable(normals):
-            raise TypeError(f"normals must be a function of k, got {short(normals)}")
         if self.noise_cov is None or not self.n_draws:
             return normals
+        if not callable(normals):
+            raise TypeError(f"normals must be a function of k, got {short(normals)}")
         every = np.stack([normals(k) for k in range(self.n_draws)])
         return lambda k: np.tensordot(self.noise_root[k], every, 1)
 

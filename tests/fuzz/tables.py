@@ -88,7 +88,7 @@ def _calls() -> list[Call]:
         ("Table.compare", ddim.compare, {"expected": (thing, METHODS["euler"].table(grid, "x")), "tolerance": (array, None)}),
         ("Table.compare within", ddim.compare, {"expected": (thing, ddim), "tolerance": (array, 1e-9)}),
         ("Table.run", ddim.run, run),
-        ("Table.drawn", lambda normals: ddpm.drawn(normals)(0), {"normals": (function, lambda k: np.ones(2))}),
+        ("Table.drawn", lambda normals: METHODS["dpmpp_sde"].table(grid, "x").drawn(normals)(0), {"normals": (function, lambda k: np.ones(2))}),
         ("Law.wasserstein", law.wasserstein, {"mean": (array, zeros), "variance": (array, spectrum)}),
         ("table.relative", table.relative, {"variance": (array, spectrum), "truth": (array, spectrum)}),
         ("Grid", Grid,
