@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from dfbench.errors import Unusable
+from dfbench.files import refuse_larger
 from dfbench.levels import Array
+
+LARGEST = 1 << 32  # bytes of a data set
 
 
 def array(path: Path) -> Array:
@@ -18,6 +21,7 @@ def array(path: Path) -> Array:
         Unusable: no such file, no numbers in it, or some of them are not finite.
     """
     try:
+        refuse_larger(path, LARGEST)
         if path.suffix == ".npy":
             found = np.load(path, allow_pickle=False)
         elif path.suffix == ".csv":
@@ -27,7 +31,7 @@ def array(path: Path) -> Array:
         values = np.asarray(found, dtype=np.float64)
     except OSError as error:
         raise Unusable(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except (ValueError, TypeError, EOFError) as error:
+    except (ValueError, TypeError, EOFError, MemoryError) as error:
         raise Unusable(f"{path.name}: not an array of numbers ({error})") from error
     if not values.size:
         raise Unusable(f"{path.name}: is empty")

@@ -112,6 +112,8 @@ def _run(given: list[str]) -> int:
             return _error(error.format_message())
         if isinstance(error, Unusable):
             return _error(str(error))
+        if isinstance(error, MemoryError):
+            return _error("there is not enough memory for this: fewer steps, samples or dimensions")
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _error(f"{short(error.filename)}: no file can have so long a name")
         return _unexpected(f"{type(error).__name__}: {error}")
@@ -186,11 +188,14 @@ def _expected(path: Path | None) -> dict[str, Any] | None:
     else:
         import tomllib
 
+        from dfbench.files import SETTINGS
+        from dfbench.files import content as read
+
         with _files():
-            text = path.read_bytes()
+            text = read(path, SETTINGS)
         try:
             content = tomllib.loads(text.decode())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unusable(f"{path}: not TOML ({error})") from error
     if not isinstance(content, dict):
         raise Unusable(f"{path}: must hold a table of claims")

@@ -25,6 +25,42 @@ UNFINISHED = ".dfbench-unfinished"
 STALE = 60.0
 
 
+#: Bytes of a file that is read whole: of settings, and of results.
+SETTINGS, RESULTS = 1 << 20, 1 << 28
+
+
+def content(path: str | Path, most: int = RESULTS) -> bytes:
+    """What a file holds, unless that is more than anything of its kind would be.
+
+    Raises:
+        Unusable: more than `most` bytes; a device that never ends is read so far only.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise Unusable(
+            f"{path}: larger than {most >> 20} MiB, the most that is read of such a file"
+        )
+    return found
+
+
+def refuse_larger(path: str | Path, most: int = RESULTS) -> None:
+    """Refuse a file that something else will read, if it is larger than `most` bytes.
+
+    Raises:
+        Unusable: it is, or it is no regular file.
+        OSError: it is not there.
+    """
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise Unusable(f"{path}: not a regular file")
+    if found.st_size > most:
+        raise Unusable(
+            f"{path}: larger than {most >> 20} MiB, the most that is read of such a file"
+        )
+
+
 def write(path: str | Path, text: str) -> None:
     """Write a text file whole, then give it its name; a reader never sees half of it.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.errors import Unusable
+from dfbench.files import content
 
 
 def plain(value: Any) -> Any:
@@ -51,11 +52,9 @@ def read(path: str | Path) -> Any:
     """What a JSON file holds.
 
     Raises:
-        Unusable: there is no such file, or it is not JSON.
+        Unusable: there is no such file, it is too large, or it is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Unusable(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        return json.loads(content(path))
     except (ValueError, RecursionError) as error:
         raise Unusable(f"{path}: not JSON ({error})") from error

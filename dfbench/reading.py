@@ -36,7 +36,8 @@ from pydantic import (
     model_validator,
 )
 
-from dfbench.errors import Unusable
+from dfbench.errors import Unusable, short
+from dfbench.files import SETTINGS, content
 from dfbench.loading import CodeName
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ _WORDS = {
     "int_type": "must be a whole number",
     "is_instance_of": "must be a text",
     "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
     "list_type": "must be a list",
     "literal_error": "must be one of {expected}",
     "string_type": "must be a text",
@@ -311,17 +313,21 @@ def toml(name: str, known: Mapping[str, Any], parse: Callable[[dict[str, Any], s
         Unusable: it is not there, or not TOML, or `parse` refuses it.
     """
     try:
-        text = known.get(name, Path(name)).read_text(encoding="utf-8")
+        text = str(
+            known[name].read_text(encoding="utf-8")
+            if name in known
+            else content(name, SETTINGS).decode("utf-8")
+        )
         return parse(tomllib.loads(text), text)
     except OSError as error:
         reason = f"{name}: {(error.strerror or str(error)).lower()}"
         if isinstance(error, FileNotFoundError) and not name.endswith(".toml"):
-            reason = f"no study {name!r}"
+            reason = f"no study {short(name)}"
         raise Unusable(
             f"{reason}; give a TOML file, or the name of a study that is shipped; "
             f"{hint(name, known)}"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unusable(f"{name}: not TOML: {error}") from error
     except Wrong as error:
         raise Unusable(f"{name}: {error}") from error

@@ -276,9 +276,8 @@ def _function(name: str, given: object) -> None:
 
 def _values(given: Function, lam: Array) -> Array:
     """What a function gives at every λ; a constant counts everywhere."""
-    return shaped(
-        "what a function of λ gives", reals("what a function of λ gives", given(lam)), lam.shape
-    )
+    name = "what a function of λ gives"
+    return shaped(name, reals(name, given(lam)), np.shape(lam))
 
 
 def log_snr_density(schedule: Schedule, lam: ArrayLike) -> Array:

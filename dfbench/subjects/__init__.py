@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from dfbench.errors import Unusable
+from dfbench.errors import Unusable, short
 from dfbench.outcome.expected import Predicted
 from dfbench.subjects import kinds, loop
 from dfbench.subjects.contract import Depth, Subject
@@ -143,6 +143,9 @@ def _held(path: str) -> str:
     return "\n  ".join([f"{path}: give the name of what it holds:", *lines])
 
 
+MOST_STEPS = 4096  # the table of as many has four thousand rows of as many columns
+
+
 @dataclass(frozen=True)
 class Asked:
     """How subjects are made, and what is asked of all of them; see `dfbench.certify`.
@@ -168,6 +171,8 @@ class Asked:
         wrong = [n for n in given if not isinstance(n, int) or isinstance(n, bool) or n < 1]
         if wrong:
             raise Unusable(f"steps must be positive whole numbers, got {wrong[0]!r}")
+        if max(given, default=0) > MOST_STEPS:
+            raise Unusable(f"steps must be at most {MOST_STEPS}, got {short(max(given))}")
         object.__setattr__(self, "steps", given)
 
     @property

@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import Field
 
-from dfbench.errors import Unusable
-from dfbench.reading import Section, at
+from dfbench import files
+from dfbench.errors import Unusable, short
+from dfbench.reading import Section, Wrong, at
 
 FILE = "dfbench.toml"
 
@@ -51,13 +52,18 @@ def listed() -> dict[str, Listed]:
     found: dict[str, Listed] = {}
     with at(FILE):
         try:
-            content = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            content = tomllib.loads(files.content(path, files.SETTINGS).decode("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise Unusable(f"cannot be read: {error}") from error
         if unknown := {*content} - {"subjects"}:
             raise Unusable(f"no such key {min(unknown)}; accepted: subjects")
-        for i, entry in enumerate(content.get("subjects", [])):
+        entries = content.get("subjects", [])
+        if not isinstance(entries, list):
+            raise Wrong("must be a list of tables: [[subjects]]", "subjects")
+        for i, entry in enumerate(entries):
             with at("subjects", i):
+                if not isinstance(entry, dict):
+                    raise Unusable(f"must be a table of keys and values, got {short(entry)}")
                 one = Listed.of({{"as": "profile"}.get(key, key): v for key, v in entry.items()})
                 if one.name in found:
                     raise Unusable(f"two subjects are called {one.name}")

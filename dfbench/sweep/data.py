@@ -24,6 +24,8 @@ def spectrum(source: str) -> Array:
     if (values < 0).any():
         at = int(np.flatnonzero(values < 0)[0])
         raise Unusable(f"{Path(source).name}: eigenvalue {values[at]:g} at index {at} is negative")
+    if not values.any():
+        raise Unusable(f"{Path(source).name}: no eigenvalue is positive")
     return np.sort(values)[::-1].copy()
 
 

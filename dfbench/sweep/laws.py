@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from analytic import GaussianMixture
+from dfbench.errors import short
 from dfbench.levels import Array
 from dfbench.sweep import data as files
 from dfbench.sweep.targets import Target
 
 CIRCLE = 16  # components that lie evenly on a circle in two dimensions
 HELD_OUT = 2000  # points of a law that nobody knows otherwise
+MOST = 10_000_000  # dimensions, or components times dimensions
 LARGEST_BASES = 256  # dimensions up to which components get bases of their own
 
 TARGETS: dict[str, Callable[..., Target]] = {}
@@ -236,6 +238,7 @@ def _means(dimension: int, components: int, spread: float, seed: int) -> Array:
     dimension, a few evenly on a circle in two, else random."""
     _at_least_one("dimension", dimension)
     _at_least_one("components", components)
+    _at_least_one("components times dimensions", components * dimension)
     size = _positive("spread", spread)
     if dimension == 1:
         line = np.linspace(-1, 1, components) if components > 1 else np.zeros(1)
@@ -250,8 +253,8 @@ def _means(dimension: int, components: int, spread: float, seed: int) -> Array:
 
 
 def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
+    if not 1 <= value <= MOST:
+        raise ValueError(f"{name} must be from 1 to {MOST}, got {short(value)}")
 
 
 def _positive(name: str, value: float) -> float:

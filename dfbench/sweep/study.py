@@ -50,7 +50,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from dfbench import reading
 from dfbench.predictions import KINDS
-from dfbench.reading import Distinct, Natural, Positive, Section, Text, Wrong, at, one_of
+from dfbench.reading import Distinct, Natural, Section, Text, Wrong, at, one_of
 from dfbench.sweep.entries import (
     Entry,
     WrittenGrid,
@@ -82,11 +82,14 @@ def _known(names: tuple[str, ...], known: Collection[str], what: str) -> tuple[s
     return names
 
 
+Spent = Annotated[int, Field(ge=1, le=10_000)]
+
+
 class Budgets(Section):
     """What each run may spend: steps taken, evaluations at most, or one after the other."""
 
-    steps: Distinct[Positive] | None = None
-    nfe: Distinct[Positive] | None = None
+    steps: Distinct[Spent] | None = None
+    nfe: Distinct[Spent] | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -113,7 +116,7 @@ class Study(Section):
     name: Text
     title: Text
     seeds: Distinct[Natural] = (0,)
-    samples: int = Field(2000, ge=2)
+    samples: int = Field(2000, ge=2, le=10_000_000)
     metrics: Annotated[Distinct[str], AfterValidator(_metrics)] = Field(default_factory=_measures)
     predictions: Annotated[
         Distinct[str], AfterValidator(partial(_known, known=PREDICTIONS, what="prediction"))

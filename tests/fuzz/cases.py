@@ -65,14 +65,14 @@ class Case:
         """
         arguments = self.call.right
         try:
-            with _soon(), warnings.catch_warnings():
+            with soon(SECONDS), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = self.call.function(**arguments | self.replaced)
         except ACCEPTED as error:
             return _of_message(error, () if self.as_numpy else UNCLEAR)
         except OverflowError as error:
             return None if self.as_numpy else f"OverflowError: {error}"
-        except _Hang:
+        except Hang:
             return f"does not answer within {SECONDS} s"
         except Exception as error:
             return f"{type(error).__name__}: {error}"
@@ -103,17 +103,17 @@ def _replacement(kind: str, right: Any, rng: random.Random) -> Any:
     return rng.choice(KINDS[kind])
 
 
-class _Hang(BaseException):
+class Hang(BaseException):
     pass
 
 
 @contextmanager
-def _soon() -> Iterator[None]:
+def soon(seconds: int) -> Iterator[None]:
     def late(*_: Any) -> None:
-        raise _Hang
+        raise Hang
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
+    signal.alarm(seconds)
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dfbench import jsons
 from dfbench.errors import Unusable
+from dfbench.files import SETTINGS, content, refuse_larger
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -88,7 +89,9 @@ def load(paths: Iterable[Path]) -> Results:
         if any((path / f"costs{end}").is_file() for end in (".parquet", ".csv")):
             costs.append(_table(path, "costs")[1])
         environment += _environment(path)
-        studies |= {each.name: each.read_text("utf-8", "replace") for each in _studies(path)}
+        studies |= {
+            each.name: content(each, SETTINGS).decode("utf-8", "replace") for each in _studies(path)
+        }
     rows = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
     keys = [name for name in COLUMNS if name not in ("study", "why")]
     rows = rows.drop_duplicates(keys, ignore_index=True)
@@ -118,12 +121,15 @@ def _table(path: Path, name: str) -> tuple[Path, DataFrame]:
     if file is None:
         refuse(f"{path}: no {name}.parquet or .csv here; is it a directory of `dfbench bench`?")
     try:
+        refuse_larger(file)
         if file.suffix == ".parquet":
             return file, pd.read_parquet(file)
         return file, pd.read_csv(file, low_memory=False, keep_default_na=True)
     except OSError as error:
         # a damaged Parquet file is an OSError too, without a number
         refuse(f"{file}: {(error.strerror or 'damaged, not a table').lower()}")
+    except Unusable:
+        raise
     except Exception as error:
         refuse(f"{file}: damaged, not a table ({type(error).__name__})")
 
@@ -150,8 +156,8 @@ def _environment(path: Path) -> list[dict[str, Any]]:
     file = path / "environment.json"
     if not file.is_file():
         return []
-    content = jsons.read(file)
-    return [content] if isinstance(content, dict) else refuse(f"{file}: must be a JSON object")
+    known = jsons.read(file)
+    return [known] if isinstance(known, dict) else refuse(f"{file}: must be a JSON object")
 
 
 def _studies(path: Path) -> list[Path]:
