@@ -56,5 +56,7 @@ def read(path: str | Path) -> Any:
     """
     try:
         return json.loads(content(path))
+    except OSError as error:
+        raise Unusable(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, RecursionError) as error:
         raise Unusable(f"{path}: not JSON ({error})") from error

@@ -91,6 +91,7 @@ def explaining(entries: list[Entry], name: str, claim: str, config: dict[str, An
     ]
 
 
+@pytest.mark.slow
 def test_every_failure_is_explained(
     entries: list[Entry], findings: list[tuple[str, str, dict[str, Any], bool]]
 ) -> None:
@@ -110,6 +111,7 @@ def test_an_invented_finding_is_not_explained(entries: list[Entry]) -> None:
     assert not explaining(entries, "NobodysScheduler", "counts", {})
 
 
+@pytest.mark.slow
 def test_what_is_by_design_is_declared_and_no_more(
     entries: list[Entry], findings: list[tuple[str, str, dict[str, Any], bool]]
 ) -> None:

@@ -144,6 +144,7 @@ def test_a_figure_comes_with_the_data_it_shows(text, results):
         assert float(line["w2"]) == pytest.approx(rows[line["config"], int(line["nfe"])], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_large_study_stays_below_two_megabytes(tmp_path):
     """30 samplers on 70 targets at 3 budgets: the page is cut, and says so."""
     rng = np.random.default_rng(0)
@@ -168,6 +169,7 @@ def test_an_empty_comparison_is_said(tmp_path):
     assert "Nothing to compare" in made
 
 
+@pytest.mark.slow
 def test_figures_for_papers(results, tmp_path):
     written = {path.name for path in charts.save(results, tmp_path)}
     assert {"error.svg", "error.pdf", "split.svg", "response.pdf", "stochasticity.svg"} <= written

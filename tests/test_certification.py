@@ -115,6 +115,7 @@ def verdicts(report: SubjectReport) -> dict[str, str]:
     return {f.claim: f.verdict for f in report.findings}
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize(("body", "claim", "words"), MISBEHAVIOUR.values(), ids=list(MISBEHAVIOUR))
 def test_misbehaviour_is_a_finding(
     body: str, claim: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -417,6 +418,7 @@ def timeless(certificate: Certificate) -> Any:
     return content
 
 
+@pytest.mark.slow
 def test_a_certificate_is_reproducible() -> None:
     names = ["dfbench:dpmpp_sde", "dfbench:unipc"]
     one = dfbench.certify(names, seed=5)
@@ -425,6 +427,7 @@ def test_a_certificate_is_reproducible() -> None:
     assert timeless(dfbench.certify(names, seed=5)) == timeless(one)
 
 
+@pytest.mark.slow
 def test_other_processes_give_the_same(tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
     clean = written(tmp_path, "pass")

@@ -216,6 +216,7 @@ class Late(DDIMScheduler):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_certification_names_the_defect(tmp_path):
     """A scheduler that scales the model's output: its own coefficients are named as wrong."""

@@ -68,6 +68,7 @@ ENDS: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize(("step", "words"), ENDS.values(), ids=list(ENDS))
 def test_what_a_step_may_do(
     step: str,
@@ -126,6 +127,7 @@ AT_IMPORT = {
 }
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize(("code", "words"), AT_IMPORT.values(), ids=list(AT_IMPORT))
 def test_what_a_file_may_do_when_it_is_read(
     code: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -164,6 +166,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("code", CHANGES.values(), ids=list(CHANGES))
 def test_what_replaces_the_judge_is_never_right(code: str, tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
@@ -184,6 +187,7 @@ def test_what_replaces_other_things_may_be_right(tmp_path: Path) -> None:
     assert {f.verdict for f in found.values()} == {"pass"}
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("wrong", [False, True])
 def test_defaults_that_are_changed_are_put_back(wrong: bool, tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
@@ -229,6 +233,7 @@ def test_defaults_and_functions() -> None:
 # The same verdicts ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_changes_nothing_else() -> None:
     pytest.importorskip("diffusers")
     names = ["diffusers:DDIMScheduler", "dfbench:ddpm"]
@@ -254,6 +259,7 @@ def test_options_reach_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         dfbench.certify(subject, config={"tau_func": lambda t: t})
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
     script = tmp_path / "script.py"
@@ -332,6 +338,7 @@ def test_what_it_starts_ends_with_it() -> None:
     assert not any(map(alive, pids))
 
 
+@pytest.mark.slow
 def test_several_processes_ask_one_subject(tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
     subject = written(tmp_path, WRONG)

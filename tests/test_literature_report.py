@@ -43,6 +43,7 @@ def page(outcome):
     return literature.render(outcome)
 
 
+@pytest.mark.slow
 def test_the_page_has_every_claim_and_is_one_file(page, outcome):
     for each in outcome.outcomes:
         assert page.count(f'id="c{each.claim.id}"') == 1

@@ -51,6 +51,7 @@ def test_importing_dfbench_is_free():
     }
 
 
+@pytest.mark.slow
 def test_claims_of_the_literature_need_no_torch_and_are_imported_when_asked_for():
     assert not imported_by("dfbench.literature") & {"numpy", "torch"}
     loaded = modules_after("from dfbench.cli import main; main(['claims', '34'])")

@@ -52,6 +52,7 @@ def test_weights(kind: str, level: Any, rates: Any, s: float, x: float, eps: flo
     assert abs(p * x + q * eps - true) <= 1e-14 * (1e-3 + abs(p * x) + abs(q * eps))
 
 
+@pytest.mark.slow(quick=36)
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @settings(max_examples=40, deadline=None)
 @given(level=LEVELS, rates=RATES, s=st.floats(0.1, 3), x=NUMBER, eps=NUMBER)

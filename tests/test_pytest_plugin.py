@@ -86,9 +86,8 @@ def test_a_declared_failure_has_a_size():
     assert "a failure was declared, at most 0.5, and this is another: by design" in str(large)
 
 
-def test_a_core_question_that_could_not_be_asked_fails(monkeypatch):
-    for name in list(CLAIMS):
-        monkeypatch.delitem(CLAIMS, name)
+def test_a_core_question_that_could_not_be_asked_fails(few_claims, monkeypatch):
+    CLAIMS.clear()
     refused = Finding("", "skip", cause="not asked", why="no such steps")
     one, two = (
         replace(claim(found, name), core="the coefficients")
@@ -112,7 +111,7 @@ def test_what_it_is_not_for_is_skipped():
 
 
 @pytest.fixture
-def subjects(monkeypatch):
+def subjects(few_claims, monkeypatch):
     """Two subjects of one name each, and two claims of which one applies."""
     calls = []
 
@@ -120,8 +119,7 @@ def subjects(monkeypatch):
         calls.append((spec, config, call, configs))
         return [spec if isinstance(spec, Subject) else Subject(spec)]
 
-    for name in list(CLAIMS):
-        monkeypatch.delitem(CLAIMS, name)
+    CLAIMS.clear()
     monkeypatch.setitem(CLAIMS, "one", claim(Finding("", "pass"), "one"))
     monkeypatch.setitem(CLAIMS, "two", claim(Finding("", "fail"), "two", kind="loss"))
     monkeypatch.setitem(CLAIMS, "three", claim(Finding("", "fail"), "three"))
@@ -155,6 +153,7 @@ def test_claims_must_exist(subjects):
 pytest_plugins = ["pytester"]
 
 
+@pytest.mark.slow
 def test_in_a_session_of_its_own(pytester, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     pytester.makepyfile(

@@ -63,12 +63,14 @@ def verdicts(copy: Path, *arguments: str) -> dict[str, str]:
     return {finding["claim"]: finding["verdict"] for finding in subject["findings"]}
 
 
+@pytest.mark.slow
 def test_a_sampler(copy):
     found = verdicts(copy, "dfbench:song", "--config", '{"eta": 0.5}')
     assert {found[claim] for claim in ("affine", "bookkeeping", "order", "law")} == {"pass"}
     run(copy, "pytest", "-q", "tests/formulas", "-k", "song or every_option")
 
 
+@pytest.mark.slow
 def test_a_check(copy):
     assert verdicts(copy, "dfbench:heun", "--select", "spread") == {"spread": "pass"}
     control = (
@@ -79,6 +81,7 @@ def test_a_check(copy):
     run(copy, "control")
 
 
+@pytest.mark.slow
 def test_a_claim_of_the_literature(copy):
     page, data = copy / "claims.html", copy / "claims.json"
     told = dfbench(copy, "claims", "55", "--report", str(page), "--json", str(data))
@@ -90,6 +93,7 @@ def test_a_claim_of_the_literature(copy):
     run(copy, "pytest", "-q", "tests/literature/test_statements.py", "-k", "55 or numbered")
 
 
+@pytest.mark.slow
 def test_a_measure_and_a_target(copy):
     names = {
         each["name"] for each in json.loads(dfbench(copy, "list", "metrics", "--json"))["metrics"]
@@ -107,6 +111,7 @@ def test_a_measure_and_a_target(copy):
     assert "mean_error" in page.read_text("utf-8").replace(" ", "_")
 
 
+@pytest.mark.slow
 def test_a_part_of_training(copy):
     made = (
         "from dfbench.training.config import parse\n"

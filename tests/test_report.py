@@ -81,6 +81,7 @@ certificates = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(certificates)
 def test_a_certificate_survives_json(certificate):
     again = from_dict(json.loads(jsons.text(certificate)))
@@ -88,6 +89,7 @@ def test_a_certificate_survives_json(certificate):
     assert again.verdict == certificate.verdict
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(certificates)
 def test_every_certificate_can_be_shown(certificate):
@@ -325,29 +327,36 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def large():
-    return html.render(fake.large(400), notes=NOTES)
+    return html.render(fake.large(400), notes=NOTES)  # half a minute
 
 
+@pytest.fixture(scope="module")
+def smaller():
+    return html.render(fake.large(20), notes=NOTES)
+
+
+@pytest.mark.slow
 def test_a_large_page_is_less_than_2_mb(large):
     assert len(large.encode()) < 1_800_000
 
 
+@pytest.mark.slow
 def test_a_large_page_says_which_plots_it_lacks(large):
     assert large.count("<figure class=chart>") == PLOTS + 2  # and the two overviews
     assert "more would make the page too large" in words(large)
 
 
-def test_a_page_needs_nothing_but_itself(large):
-    page = Page(large)
+def test_a_page_needs_nothing_but_itself(smaller):
+    page = Page(smaller)
     assert all(link.startswith("#") for link in page.links)
     assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
     assert page.tags.count("script") == 1
-    assert not re.search(r"url\((?!#)|@import|https?://", large)
-    assert "default-src 'none'" in large
+    assert not re.search(r"url\((?!#)|@import|https?://", smaller)
+    assert "default-src 'none'" in smaller
 
 
-def test_links_lead_somewhere_and_anchors_are_unique(large):
-    page = Page(large)
+def test_links_lead_somewhere_and_anchors_are_unique(smaller):
+    page = Page(smaller)
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links} <= set(page.ids)
 

@@ -311,6 +311,7 @@ def test_steps_are_few() -> None:
 # Conversion -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.data(), grids(), st.sampled_from(NAMES))
 @settings(max_examples=60)
 def test_conversion_keeps_what_the_sampler_does(data: Any, grid: Grid, name: str) -> None:
@@ -404,6 +405,7 @@ def propagated(table: Table, s: float, mu: float) -> tuple[Any, Any]:
     return mean, np.einsum("ji,ik,jk->j", basis, cov, basis)
 
 
+@pytest.mark.slow
 @given(
     st.data(),
     grids(),
@@ -481,6 +483,7 @@ def test_law_refuses_what_is_no_law(variance: Any, mean: float) -> None:
 # Bookkeeping and weights ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.data(), grids(), st.sampled_from(NAMES))
 @settings(max_examples=60)
 def test_point_response(data: Any, grid: Grid, name: str) -> None:
@@ -521,6 +524,7 @@ def test_weights_obey_the_sum_rules(name: str) -> None:
         assert total == pytest.approx(grid[-1].sigma, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(grid=grids(), prediction=st.sampled_from(PREDICTIONS))
 def test_weights_of_ddim_in_closed_form(grid: Grid, prediction: str) -> None:
     """w_i = σ_N (α_{i+1}/σ_{i+1} − α_i/σ_i) for x̂: DDIM's recursion unrolled. Whatever the

@@ -118,6 +118,7 @@ def test_the_published_schemes(scheme: str) -> None:
     assert table.nfe[0] == {"Heun": 98, "RK4": 196}.get(scheme, 49)
 
 
+@pytest.mark.slow
 def test_each_source_alone() -> None:
     grid = on_schedule(30)
     apart = split("probability_flow", grid, SPECTRUM, mean=MEAN, learned=2 * SPECTRUM)

@@ -52,6 +52,7 @@ def without_a_mode(n, rng):
     return x[PLANE.responsibilities(x)[:, 2] < 0.5][:n]
 
 
+@pytest.mark.slow(quick=4)
 @pytest.mark.parametrize("name", MAKE)
 def test_exact_samples_stay_below_the_floor_as_often_as_it_says(name):
     distance, n, sets = MAKE[name](PLANE), 512, 80

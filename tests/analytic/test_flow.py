@@ -33,6 +33,7 @@ def plane():
     return GaussianMixture.full([0.1, 0.2, 0.3, 0.4], means, covariances)
 
 
+@pytest.mark.slow(quick=6)
 @pytest.mark.parametrize("leg", LEGS, ids=str)
 @pytest.mark.parametrize("name", LINES)
 def test_flow_is_the_monotone_rearrangement(name, leg, rng):
@@ -198,6 +199,7 @@ def test_data_far_smaller_than_the_noise_keeps_relative_digits():
     assert result.error[0] < 1e-12 * 5e-7  # held to the scale of the data, not to that of the noise
 
 
+@pytest.mark.slow
 def test_points_that_no_draw_would_give_are_carried_although_stiff():
     """Between narrow components, towards noise: it contracts 1e5 times faster than it moves."""
     mixture = GaussianMixture.isotropic([0.5, 0.5], [[-1.0], [1.0]], 1e-8)
@@ -210,6 +212,7 @@ def test_points_that_no_draw_would_give_are_carried_although_stiff():
     assert np.abs(result.z[1] - result.z[0]) > 1e-3
 
 
+@pytest.mark.slow
 def test_when_the_budget_is_spent_an_implicit_method_gives_the_same_points(plane, rng, monkeypatch):
     z = rng.normal(size=(2, 2))
     explicit = flow_map(plane, z, (0, 1), (1, 0.1))

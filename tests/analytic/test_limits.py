@@ -140,6 +140,7 @@ def test_variances_from_1e_minus_12_to_1e12(exact, relative, rng, angle):
             assert relative(1.5 * mixture.score(z, *level), truth["score"]) > 1e-10
 
 
+@pytest.mark.slow
 def test_784_dimensions_and_1000_components(rng):
     points = rng.normal(size=(1000, 784))
     mixture, alpha, sigma = GaussianMixture.isotropic(np.full(1000, 1e-3), points, 0.01), 0.05, 0.99
@@ -196,6 +197,7 @@ def test_blocks_do_not_change_the_answer(mixture, rng, monkeypatch):
         np.testing.assert_allclose(other, one, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_million_points_in_bounded_memory(rng):
     mixture = GaussianMixture.full(
         [0.1, 0.2, 0.3, 0.4], rng.normal(size=(4, 2)), [[[1, 0.3], [0.3, 0.5]]] * 4

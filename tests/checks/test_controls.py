@@ -42,6 +42,7 @@ def wrong(subject: Sampler) -> dict[str, str | None]:
     }
 
 
+@pytest.mark.slow(quick=13)
 @pytest.mark.parametrize("id", CLAIMS)
 def test_the_control_fails(id: str) -> None:
     claim = CLAIMS[id]
@@ -61,6 +62,7 @@ def test_the_control_fails(id: str) -> None:
     compile(finding.reproduce, "snippet", "exec")
 
 
+@pytest.mark.slow(quick=20)
 @pytest.mark.parametrize("id", [c.id for c in CLAIMS.values() if c.sized and c.id != "order"])
 def test_a_control_without_its_defect_passes(id: str) -> None:
     """The control fails because of the defect, and for no other reason."""
@@ -68,16 +70,19 @@ def test_a_control_without_its_defect_passes(id: str) -> None:
     assert claim(claim.control(1e-30)).verdict == "pass"
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_a_reference_raises_no_alarm(name: str) -> None:
     assert wrong(REFERENCES[name]) == {}
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize(("name", "options"), OPTIONS, ids=lambda x: str(x))
 def test_nor_does_it_with_other_options(name: str, options: dict[str, Any]) -> None:
     assert wrong(MethodSampler(name, options)) == {}
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -90,6 +95,7 @@ def test_nor_does_one_with_two_errors(name: str, options: dict[str, Any]) -> Non
     assert wrong(MethodSampler(name, options)) == {}
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nor_does_another_seed(seed: int) -> None:
     for name in ("ddpm", "dpmpp_sde"):
@@ -97,6 +103,7 @@ def test_nor_does_another_seed(seed: int) -> None:
         assert report.verdict == "pass"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ddim", "unipc", "ddpm", "heun"])
 def test_nor_does_a_table_that_nothing_was_changed_in(name: str) -> None:
     """So that what the tests of defects find is the defect, not how it is put in."""

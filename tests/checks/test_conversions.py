@@ -157,6 +157,7 @@ def test_a_wrong_one_fails(what: str) -> None:
         assert set(found) == {claim}
 
 
+@pytest.mark.slow
 def test_the_failure_is_shown_by_a_plain_call(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def v_to_x0(v, z, alpha, sigma):\n    return alpha * z + sigma * v\n")

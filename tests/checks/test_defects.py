@@ -65,6 +65,7 @@ def _grid(n: int) -> Grid:
     return MethodSampler("ddim").session(n).grid
 
 
+@pytest.mark.slow
 @given(coefficients())
 @settings(max_examples=50)
 def test_a_wrong_coefficient_is_found_where_it_is(case: tuple[str, int, int, float]) -> None:
@@ -101,6 +102,7 @@ def test_a_wrong_coefficient_is_found_where_it_is(case: tuple[str, int, int, flo
     assert (found["identity"].measured or 0) == pytest.approx(abs(size), rel=1e-3)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(NAMES), st.integers(0, 10**6))
 @settings(max_examples=30)
 def test_a_wrong_sign_is_found(name: str, pick: int) -> None:
@@ -117,6 +119,7 @@ def test_a_wrong_sign_is_found(name: str, pick: int) -> None:
     assert "identity" in failures(Edited(name, edit=edit), ["identity"])
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("name", ["lms", "unipc", "deis", "dpm_solver_pp_multistep", "ipndm"])
 def test_swapped_outputs_are_found(name: str) -> None:
     """The last step takes each of the two last outputs for the other."""
@@ -132,6 +135,7 @@ def test_swapped_outputs_are_found(name: str) -> None:
     assert "2 steps, the sample, weight of output" in (found["identity"].where or "")
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["ddpm", "sde_dpm_solver_pp", "euler_ancestral", "sa_solver"]),
     st.integers(0, 3),
@@ -149,6 +153,7 @@ def test_noise_of_another_size_is_found(name: str, draw: int, size: float) -> No
     assert re.search(rf"(at evaluation {draw + 1} |sample after)", found["bookkeeping"].where or "")
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["ddim", "euler", "lms", "unipc", "ddpm"]),
     st.integers(1, 4),
@@ -166,6 +171,7 @@ def test_an_output_of_another_size_is_found(name: str, at: int, size: float) -> 
     assert f"evaluation {at + 1}," in where or "the sample," in where
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("name", ["ddim", "ddpm", "euler", "unipc", "dpm_solver_pp_multistep"])
 @pytest.mark.parametrize("ahead", [True, False])
 def test_levels_off_by_one_are_found(name: str, ahead: bool) -> None:
@@ -193,6 +199,7 @@ def test_levels_off_by_one_are_found(name: str, ahead: bool) -> None:
     assert (found["bookkeeping"].counterexample or {})["steps"] == 3
 
 
+@pytest.mark.slow
 @given(st.integers(0, 4), st.floats(1e-3, 1.0), st.sampled_from([-1, 1]))
 @settings(max_examples=15)
 def test_a_level_that_the_model_is_not_told_is_found(at: int, size: float, sign: int) -> None:
@@ -223,6 +230,7 @@ CONFUSED: list[tuple[str, dict[str, Any], tuple[str, dict[str, Any]]]] = [
 ]
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize(("name", "options", "made"), CONFUSED, ids=lambda x: str(x))
 def test_a_method_in_place_of_another_is_found(
     name: str, options: dict[str, Any], made: tuple[str, dict[str, Any]]

@@ -18,6 +18,7 @@ def halved(size: float = 0.5) -> MethodSampler:
     return MethodSampler("ddim", defect=Defect(final=lambda z: z * size))
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize("size", [0.5, 0.99, 1.3])
 def test_a_sample_of_another_size_is_that_much_off(size: float) -> None:
     """Mean and deviation alike, at every scale of the data, but for what DDIM itself loses."""

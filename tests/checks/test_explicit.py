@@ -75,6 +75,7 @@ def test_what_is_wrong_on_a_grid_that_is_given(cls, config, claim):
     assert CLAIMS[claim](right).verdict == "pass"
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize(
     ("name", "call"),
     [

@@ -123,6 +123,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize("what", WRONG)
 def test_a_wrong_one_fails(what: str) -> None:
     thing, claim = WRONG[what]

@@ -105,6 +105,7 @@ RIGHT: dict[str, tuple[Any, dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("what", RIGHT)
 def test_a_right_one_passes(what: str) -> None:
     thing, declare, unit = RIGHT[what]
@@ -167,6 +168,7 @@ WRONG: dict[str, tuple[Any, str, str]] = {
 }
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize("what", WRONG)
 def test_a_wrong_one_fails(what: str) -> None:
     thing, claim, why = WRONG[what]

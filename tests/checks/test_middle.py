@@ -50,6 +50,7 @@ class RunsOffTheEnd(Euler):
         super().set_begin_index(2 * begin_index)
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize(
     "cls", [IgnoresBeginIndex, CountsFromTheIndex, OneLate, OneLateIndex, RunsOffTheEnd]
 )

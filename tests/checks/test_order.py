@@ -74,6 +74,7 @@ class GrowsWithTheSteps(Euler):
         return out
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize(
     ("cls", "words"),
     [
@@ -90,6 +91,7 @@ def test_a_wrong_limit_or_order_is_seen(cls, words):
     assert words in finding.why
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("cls", [OwnDPM, DPM, Euler, Heun, diffusers.LMSDiscreteScheduler])
 def test_right_code_passes(cls):
     finding = order_check(resolve(cls)[0])

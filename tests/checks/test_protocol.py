@@ -134,6 +134,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("cls", WRONG, ids=lambda cls: cls.__name__)
 def test_a_mistake_in_one_way_of_running_is_seen(cls):
     (subject,) = resolve(cls)
@@ -162,6 +163,7 @@ class ResetsItself(DPM):
         return super().step(model_output, timestep, sample, **options)
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("cls", [InPlaceOnItsOwn, ResetsItself, DDIM, DDPM, DPM, Euler])
 def test_right_code_passes(cls):
     (subject,) = resolve(cls)
@@ -207,6 +209,7 @@ class OnlyTogether(DDIM):
         return super().step(model_output, timestep, sample, return_dict=return_dict, **options)
 
 
+@pytest.mark.slow
 def test_what_only_three_things_together_show_is_found_by_drawing():
     (subject,) = resolve(OnlyTogether)
     assert protocol_check(subject).verdict == "pass"  # no protocol of the covering has all three

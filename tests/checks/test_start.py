@@ -85,6 +85,7 @@ class NoiseAndData(Euler):
         return float((self.sigmas.max() ** 2 + 1) ** 0.5)
 
 
+@pytest.mark.slow(quick=7)
 @pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
 @pytest.mark.parametrize("cls", [NoiseAlone, NoiseAndData, DDIM, DPM, Heun])
 def test_right_code_passes(cls, spacing):

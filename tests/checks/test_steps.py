@@ -78,6 +78,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow(quick=4)
 @pytest.mark.parametrize(("cls", "id", "steps"), WRONG, ids=lambda x: getattr(x, "__name__", x))
 def test_a_mistake_in_long_runs_is_seen(cls, id, steps):
     (subject,) = resolve(cls)
@@ -126,6 +127,7 @@ class FinalOrderByItself(DPM):
         self.timesteps = torch.tensor(self.timesteps.tolist())
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize("cls", [OwnFormula, InDouble, FinalOrderByItself, DDPM, Euler])
 def test_right_code_passes(cls):
     (subject,) = resolve(cls, {"clip_sample": False} if issubclass(cls, DDIM) else None)

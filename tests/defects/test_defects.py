@@ -10,6 +10,7 @@ from tests.defects.catalogue import Defect, defects
 from tests.defects.plain import rounding
 
 
+@pytest.mark.slow(quick=77)
 @pytest.mark.parametrize("defect", defects().values(), ids=lambda defect: defect.name)
 def test_a_defect_is_real(defect: Defect) -> None:
     """It is far above round-off in its own run, and below it in the plain one if it is hidden."""

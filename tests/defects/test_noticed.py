@@ -36,6 +36,7 @@ NOTICED = {
 }
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize(("name", "question"), NOTICED.items())
 def test_it_is_noticed(name: str, question: str) -> None:
     """The question fails for the defect, and not for the right thing beside it."""
@@ -49,6 +50,7 @@ def test_it_is_noticed(name: str, question: str) -> None:
     assert newly(mine[question], other[question]).startswith("fails")
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("name", ["real/sd15-ddim", "real/sd3", "variant/RowByRow"])
 def test_nothing_is_said_against_what_is_right(name: str) -> None:
     """Of the questions about the run."""

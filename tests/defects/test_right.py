@@ -42,6 +42,7 @@ def _grid(subject: Right) -> dict[str, Any]:
     return {k: v for k, v in subject.call.items() if k == "mu"}
 
 
+@pytest.mark.slow(quick=14)
 @pytest.mark.parametrize("subject", [s for s in subjects().values() if s.like], ids=_named)
 def test_it_runs_as_what_it_is_like(subject: Right) -> None:
     """In all ways in which it can be run."""

@@ -62,6 +62,7 @@ def scaled(grid: Grid) -> Grid:
     return Grid(schedule.alpha(grid.t), schedule.sigma(grid.t), grid.t, schedule)
 
 
+@pytest.mark.slow(quick=277)
 @pytest.mark.parametrize(("variant", "pure"), ALL.values(), ids=ALL)
 def test_traits_are_those_of_the_tables(variant: Variant, pure: bool) -> None:
     """Evaluations, draws, books for data at a point and the scale of the levels, on a few steps."""
@@ -134,12 +135,14 @@ def order_gap(
     return float(order - (0.0 if said.biased or said.order is None else said.order))
 
 
+@pytest.mark.slow(quick=44)
 @pytest.mark.parametrize("variant", representatives(), ids=name_of)
 def test_order_is_the_declared_one(variant: Variant) -> None:
     """The next order is one away."""
     assert abs(order_gap(variant.method, variant.options, variant.options)) < 0.45
 
 
+@pytest.mark.slow(quick=9)
 @pytest.mark.parametrize("method", ["dpm_solver", "dpm_solver_pp"])
 @pytest.mark.parametrize("options", MIXED.values(), ids=MIXED)
 def test_order_of_steps_of_several_orders_is_the_declared_one(

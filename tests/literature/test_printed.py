@@ -10,6 +10,7 @@ from dfbench.literature import p11_wasserstein_table as p11
 from dfbench.samplers.method import Method
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("number", [n for n in PRINTED if not PRINTED[n].holds])
 def test_a_misprint_comes_with_a_counterexample(number: int) -> None:
     claim = PRINTED[number]

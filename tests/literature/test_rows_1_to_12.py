@@ -31,6 +31,7 @@ from dfbench.schedules import LinearVP
 from dfbench.testing import couplings, schedules
 
 
+@pytest.mark.slow(quick=4)
 @pytest.mark.parametrize(
     ("number", "broken"),
     [
@@ -81,6 +82,7 @@ def test_differences_have_order_eight():
     np.testing.assert_allclose(found, truth, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_posterior_moments_against_mpmath():
     target = GaussianMixture.isotropic([0.3, 0.7], [[-1.0], [0.8]], [0.04, 0.5])
     level, z = Level(0.6, 0.5), np.array([-1.3, 0.4])

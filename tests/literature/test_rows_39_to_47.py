@@ -1,5 +1,7 @@
 """Rows 39 to 47: formulas that are wrong but plausible are seen."""
 
+import pytest
+
 from dfbench.literature import c39_weak_orders as c39
 from dfbench.literature import c45_round_trip as c45
 from dfbench.literature import c47_four_errors as c47
@@ -18,6 +20,7 @@ def test_levels_that_start_without_noise_are_seen():
     assert finding.verdict == "fail"
 
 
+@pytest.mark.slow
 def test_a_start_of_unit_variance_on_every_scale_is_seen():
     """Right on variance-preserving levels."""
     right = c47.measured()

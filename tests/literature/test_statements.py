@@ -25,6 +25,7 @@ UNEVEN = {"31", "33", "35", "39", "40"}
 PANELS = {"26", "31", "33"}
 
 
+@pytest.mark.slow(only=["22", "25", "47", "P11"])
 @pytest.mark.parametrize("id", CLAIMS)
 def test_it_holds_with_a_margin(id, findings):
     finding = findings(id)
@@ -35,6 +36,7 @@ def test_it_holds_with_a_margin(id, findings):
     assert all(map(math.isfinite, (finding.quantities or {}).values()))
 
 
+@pytest.mark.slow(only=["22", "25", "47", "P11"])
 @pytest.mark.parametrize("id", CLAIMS)
 def test_its_control_fails(id):
     claim = CLAIMS[id]
@@ -43,6 +45,7 @@ def test_its_control_fails(id):
     assert broken.counterexample or id in STUDIES
 
 
+@pytest.mark.slow(quick=25)
 @pytest.mark.parametrize("id", CLAIMS)
 def test_what_has_series_has_a_figure_that_draws_from_them_alone(id, findings):
     claim, finding = CLAIMS[id], findings(id)

@@ -209,6 +209,7 @@ def weak_error(n: int, **options: Any) -> float:
     return abs(under_marginal(u, grid.sigma[0]) - under_marginal(phi, grid.sigma[-1]))
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("options", MULTISTEP[:3])
 def test_law_on_a_mixture(options: dict[str, Any]) -> None:
     claimed = METHODS["sde_dpm_solver_pp"].traits_of(**options).order

@@ -87,6 +87,7 @@ def test_order_on_the_flow_of_a_mixture(case: Any) -> None:
     assert order(method, schedule, **options) == pytest.approx(claimed, abs=0.3)
 
 
+@pytest.mark.slow(quick=12)
 @pytest.mark.parametrize("case", WEAK, ids=name)
 def test_weak_order_from_the_exact_law(case: Any) -> None:
     method, options, schedule = case

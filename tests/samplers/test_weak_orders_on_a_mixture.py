@@ -65,6 +65,7 @@ def weak_error(name: str, n: int, options: dict[str, Any]) -> float:
     return abs(under_marginal(u, grid[0]) - under_marginal(phi, grid[-1]))
 
 
+@pytest.mark.slow(quick=4)
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -87,6 +88,7 @@ def test_weak_order(name: str, options: dict[str, Any]) -> None:
     assert slope(counts, errors) == pytest.approx(claimed, abs=0.3)
 
 
+@pytest.mark.slow
 def test_dpmpp_sde_needs_one_path() -> None:
     """Its terms of orders 2 and 3 are of one size here: 2.4 at these counts, 2.3 at 200 steps."""
     counts = (12, 24, 48)

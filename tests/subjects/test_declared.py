@@ -93,6 +93,7 @@ def test_one_whose_run_breaks_is_not_asked_for_its_draws() -> None:
     assert found["affine"].verdict == "fail"  # it breaks on any input
 
 
+@pytest.mark.slow
 def test_a_reference_that_is_declared_is_held_to() -> None:
     assert certified(Own, "identity")["identity"].verdict == "pass"  # DDIM, as it does
     right, wrong = certified(Declares, "identity", "noise"), certified(Wrong, "identity")

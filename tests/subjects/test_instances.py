@@ -59,6 +59,7 @@ def by_default(factor: float) -> Any:
     return scheduler
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patched", [closed, bound, by_default])
 def test_a_step_that_was_replaced(patched: Any) -> None:
     wrong, right = (findings(patched(factor)) for factor in (1.01, 1.0))
@@ -119,6 +120,7 @@ class Needs(Scaled):
         super().__init__(scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cls", "why"), [(Scaled, ".scale is another"), (Needs, "raises TypeErr")])
 def test_an_argument_that_is_not_in_the_config(cls: Any, why: str) -> None:
     right, wrong = findings(cls(1.0)), findings(cls(1.01))
@@ -136,6 +138,7 @@ def test_an_attribute_that_was_set() -> None:
     assert verdicts(scheduler, ["identity", "order"]) == {"identity": "pass", "order": "pass"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [DDIM, Euler, Multistep, diffusers.UniPCMultistepScheduler])
 def test_one_that_was_used_is_what_its_config_makes(cls: Any) -> None:
     scheduler = cls()
@@ -195,6 +198,7 @@ def needs(something):
 """
 
 
+@pytest.mark.slow
 def test_objects_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -294,6 +298,7 @@ class Narrow(DDIM):
         super().__init__(clip_sample=False)
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("subject", [Narrow, Narrow()])
 def test_a_constructor_that_refuses_what_a_clean_grid_needs(subject: Any) -> None:
     found = findings(subject)

@@ -112,6 +112,7 @@ def test_the_names_of_libraries_are_known_without_importing_them() -> None:
     assert excluded("no_such_library") == {}
 
 
+@pytest.mark.slow
 def test_a_package_announces_its_own(tmp_path: Path) -> None:
     (tmp_path / "theirs.py").write_text(
         "from dfbench.subjects.loops import Loop, Loops\n"

@@ -35,6 +35,7 @@ def numbers(script: str, folder: Path) -> list[tuple[float, float]]:
     return [(float(pair[-2]), float(pair[-1])) for pair in pairs]
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("file", FILES)
 def test_books(file: str, tmp_path: Path) -> None:
     name, declare = FILES[file]
@@ -50,6 +51,7 @@ def test_books(file: str, tmp_path: Path) -> None:
     assert gap > 1e-4
 
 
+@pytest.mark.slow
 def test_coefficients(tmp_path: Path) -> None:
     declare = {"predicts": "x", "level": "sigma", "reference": "euler"}
     (tmp_path / "mine_weight.py").write_text(

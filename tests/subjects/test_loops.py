@@ -136,6 +136,7 @@ def test_a_decorator_declares() -> None:
         dfbench.sampler(roles={"net": "model"})
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -212,11 +213,13 @@ def shares(model: Any, x: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
     return x
 
 
+@pytest.mark.slow
 def test_noise_that_rows_share_is_seen() -> None:
     found = verdicts(certified(shares, declare={"predicts": "x", "level": "sigma"}))
     assert "fail" in (found["noise"], found["fresh-noise"])
 
 
+@pytest.mark.slow
 def test_few_steps_that_break_are_said_once() -> None:
     def sample(net: Any, x: torch.Tensor, num_steps: int) -> torch.Tensor:
         times = [i / (num_steps - 1) * 0.9 for i in range(num_steps)] + [1.0]
@@ -321,6 +324,7 @@ def declared_as(thing: Any, profile: str) -> Any:
     return dfbench.sampler(**claims_of(profile, thing))(thing)
 
 
+@pytest.mark.slow
 def test_samplers_written_as_comfyui_and_dpm_solver_write_them() -> None:
     found = verdicts(certified(declared_as(comfy, "comfy"), select=CORE))
     assert set(found.values()) <= {"pass", "skip"}, found
@@ -368,6 +372,7 @@ def heun_of_a_flow(slip: float = 0.0) -> Any:
     return dfbench.sampler(predicts="u", level="flow-down")(sample)
 
 
+@pytest.mark.slow
 def test_what_is_asked_at_the_end_of_a_flow_leaves_the_rest_judged() -> None:
     report = certified(heun_of_a_flow(), select=[*CORE, "middle", "dtype", "times-given"])
     found = verdicts(report)
@@ -456,6 +461,7 @@ KNOWN |= dict.fromkeys(
 KNOWN["flow_matching:likelihood_hutchinson"] = "likelihood-dtype"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_a_library(name: str) -> None:
     pytest.importorskip(name.partition(".")[0]) if find_spec(name) is None else None

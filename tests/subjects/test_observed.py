@@ -64,6 +64,7 @@ class Sigmas:
         return {"prev_sample": sample + (then - self.sigmas[i]) * eps}
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize(
     ("cls", "level", "returns"),
     [
@@ -151,12 +152,14 @@ class Rounded(FlowEuler):
         return super().scale_noise(x, t / 1000, noise)
 
 
+@pytest.mark.slow
 def test_a_name_alone_makes_no_diffusers_scheduler() -> None:
     (report,) = dfbench.certify(DDIMScheduler, select=list(CORE)).subjects
     assert {f.verdict for f in report.findings} == {"pass"}, report.findings
     assert any("read from what it does" in note for note in report.notes)
 
 
+@pytest.mark.slow
 def test_times_that_are_rounded_are_not_the_levels() -> None:
     (report,) = dfbench.certify(Rounded, select=list(CORE)).subjects
     assert {f.verdict for f in report.findings} == {"pass"}, report.findings

@@ -43,6 +43,7 @@ def ancestral(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_cpp(ancestral: Path) -> None:
     right = found(f"{ancestral} {{steps}}")
     assert {f.verdict for f in right.values()} == {"pass"}
@@ -51,6 +52,7 @@ def test_cpp(ancestral: Path) -> None:
     assert wrong["affine"].verdict == "pass"
 
 
+@pytest.mark.slow
 def test_javascript() -> None:
     node = shutil.which("node")
     if node is None:
@@ -74,6 +76,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("code", BREAKS)
 def test_what_a_program_may_do_wrong(code: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(ECHO + code + "\n", encoding="utf-8")

@@ -87,6 +87,7 @@ UNUSABLE_DIFFUSERS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow(quick=10)
 @pytest.mark.parametrize(("subject", "options", "words"), UNUSABLE, ids=lambda x: str(x))
 def test_what_cannot_be_certified(
     subject: str,
@@ -145,6 +146,7 @@ def test_the_rest_of_a_call_that_cannot_be_carried_out() -> None:
 # What can be ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_listed_can_be_resolved() -> None:
     for library, names in libraries().items():
         assert names == sorted(names) or library == "diffusers"

@@ -69,6 +69,7 @@ def certified(path: Path, name: str, declare: dict[str, Any], **options: Any) ->
     return report
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize("file", FILES)
 def test_a_right_one_passes(file: str) -> None:
     name, returns, level, declare = FILES[file]
@@ -82,6 +83,7 @@ def test_a_right_one_passes(file: str) -> None:
         assert f"the network returns {returns}, told times '{level}'" in said
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("file", FILES)
 def test_a_wrong_one_fails_at_its_step(file: str, tmp_path: Path) -> None:
     name, returns, level, declare = FILES[file]

@@ -313,6 +313,7 @@ def shown(script: str, monkeypatch: pytest.MonkeyPatch, **names: Any) -> str:
     return printed.getvalue()
 
 
+@pytest.mark.slow
 def test_a_script_needs_nothing_but_the_library() -> None:
     (report,) = dfbench.certify("diffusers:EulerDiscreteScheduler", select=["companions"]).subjects
     script = f"import sys\nsys.modules['dfbench'] = None\n{report.findings[0].reproduce}"
@@ -342,6 +343,7 @@ def of(claim: str, findings: tuple[Finding, ...]) -> Finding:
     return next(f for f in findings if f.claim == claim)
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize(("body", "config", "claims"), WRONG.values(), ids=list(WRONG))
 def test_what_is_wrong_is_shown_without_dfbench(
     body: str,
@@ -376,6 +378,7 @@ RELEASED = [
 ]
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize(("name", "claim"), RELEASED)
 def test_findings_on_diffusers_are_shown_without_dfbench(
     name: str, claim: str, monkeypatch: pytest.MonkeyPatch
@@ -410,6 +413,7 @@ def test_what_is_right_shows_nothing(name: str, monkeypatch: pytest.MonkeyPatch)
         assert apart(shown(script, monkeypatch)) < 1e-5, claim
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("factor", [0.9, 1.1])
 def test_what_a_function_makes_is_made_by_it(
     factor: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

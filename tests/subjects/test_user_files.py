@@ -54,6 +54,7 @@ def essence(report: SubjectReport) -> dict[str, Any]:
     } | {"verdict": report.verdict, "traits": report.traits, "config": report.config}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
 def test_an_unchanged_copy_is_the_original(name: str, tmp_path: Path) -> None:
     original = essence(certified(f"diffusers:{name}"))
@@ -66,6 +67,7 @@ def test_an_unchanged_copy_is_the_original(name: str, tmp_path: Path) -> None:
     assert essence(certified(f"{tmp_path}/renamed.py:MyOwn")) == original
 
 
+@pytest.mark.slow
 def test_a_subclass_is_its_base(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from diffusers import UniPCMultistepScheduler\n\n\n"
@@ -76,6 +78,7 @@ def test_a_subclass_is_its_base(tmp_path: Path) -> None:
     assert essence(report) == essence(certified("diffusers:UniPCMultistepScheduler"))
 
 
+@pytest.mark.slow
 def test_configuration_reaches_a_copy(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(source("DDIMScheduler"), encoding="utf-8")
     options: dict[str, Any] = {"config": {"clip_sample": False}, "call": {"eta": 1.0}}
@@ -217,6 +220,7 @@ MUTATIONS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "rename"), [(what, i % 2 == 0) for i, what in enumerate(MUTATIONS)], ids=str
 )

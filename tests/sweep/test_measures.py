@@ -137,6 +137,7 @@ def test_exact_ends_are_made_once_for_all_samplers(monkeypatch):
     assert len(calls) == 2
 
 
+@pytest.mark.slow(quick=5)
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_good_run_is_at_the_floor_and_a_bad_one_above_it(name):
     (good,) = measured(name, PLANE, run_of("heun", 150), n=1024)

@@ -102,6 +102,7 @@ def test_the_shipped_study_has_the_grids_of_the_table():
     assert sum(found.targets[0].options["counts"]) == 3072
 
 
+@pytest.mark.slow
 def test_the_shipped_spectrum_gives_the_printed_numbers():
     """Of the columns that are quick; `dfbench bench pierret_galerne` has them all."""
     options = study.load(NAME).targets[0].options
@@ -138,6 +139,7 @@ def test_some_spectrum_gives_the_table_and_none_with_other_grids():
     assert spread(cells, squares(cells, SUPPORT, as_labelled), 3072) > 10
 
 
+@pytest.mark.slow
 def test_a_scheme_follows_from_the_others():
     """Heun's numbers of "50" lie in the range that the other five schemes leave."""
     cells = quick()
@@ -153,6 +155,7 @@ def test_a_scheme_follows_from_the_others():
         assert high - low < 0.5 * cells[i].value
 
 
+@pytest.mark.slow
 def test_a_table_made_from_a_known_spectrum():
     """What is printed of it is consistent, its numbers are predicted, and a misprint is seen."""
     cells = [c for c in quick() if c.scheme in ("Euler", "Heun", "RK4")]

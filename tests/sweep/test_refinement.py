@@ -48,6 +48,7 @@ def test_coarse_draws_stay_independent_standard_normals(method):
     assert np.count_nonzero(rows, axis=1).max() == 2
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("method", ["ddim", "heun", *NOISY])
 def test_the_difference_is_the_exact_one_with_a_fraction_of_the_variance(method):
     run = reference(method, GRID, {}, "x")

@@ -45,6 +45,7 @@ def test_a_study_gives_a_row_for_every_measurement(tmp_path):
     assert {"dfbench", "packages", "python"} <= set(known)
 
 
+@pytest.mark.slow
 def test_nothing_is_computed_twice_and_a_changed_cell_alone_is_computed_again(tmp_path):
     bench(tiny(), tmp_path, workers=1)
     before = tables(tmp_path)
@@ -59,6 +60,7 @@ def test_nothing_is_computed_twice_and_a_changed_cell_alone_is_computed_again(tm
     assert bench(renamed, tmp_path, workers=1).computed == 0
 
 
+@pytest.mark.slow
 def test_workers_and_backends_give_identical_tables(tmp_path):
     pytest.importorskip("distributed")
     study = tiny()
@@ -106,6 +108,7 @@ def _kept(directory: Path) -> int:
     return len(store.Store(directory).results)
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_moments_and_resumed_the_tables_are_those_of_one_run(tmp_path):
     """The moments are numbers of cells on the disk: they are the same however slow the machine."""
     context = multiprocessing.get_context("forkserver")
@@ -155,6 +158,7 @@ def _mine(folder, name):
     )
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_cells_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = bench(_mine(tmp_path, "Dying"), tmp_path / "out", workers=2)
@@ -185,6 +189,7 @@ def _dies_of_three(number: int) -> int:
     return number**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "dask"])
 def test_only_the_item_that_kills_its_worker_is_lost(backend):
     from dfbench.sweep.workers import spread
@@ -244,6 +249,7 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(tmp_path, monkeypatch):
     assert tables(tmp_path) == tables(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_two_machines_results_merge(tmp_path):
     one, two = tiny(), tiny()
     one["targets"], two["targets"] = one["targets"][:1], two["targets"][1:]
@@ -261,6 +267,7 @@ def test_two_machines_results_merge(tmp_path):
         store.merge([tmp_path / "nowhere"], tmp_path / "both")
 
 
+@pytest.mark.slow
 def test_a_result_cut_off_by_a_copy_is_computed_again(tmp_path):
     bench(tiny(), tmp_path, workers=1)
     before = tables(tmp_path)

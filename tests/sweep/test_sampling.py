@@ -19,6 +19,7 @@ def run_of(name="ddim", n=6, **options):
     return reference(name, spacing.make("karras", LinearVP(), n), options)
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize(
     ("name", "options"),
     [("ddim", {}), ("ddim", {"eta": 1.0}), ("heun", {}), ("dpmpp_sde", {}), ("unipc", {})],
@@ -104,6 +105,7 @@ def test_costs_are_counted_and_timed():
     assert costs.outside(run_of("ddim", eta=1.0))["memory_bytes"] == 8e6 * 3
 
 
+@pytest.mark.slow(quick=19)
 @pytest.mark.parametrize("name", sorted(spacing.GRIDS))
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 def test_grids_have_their_ends_on_every_schedule(name, schedule):

@@ -46,6 +46,7 @@ def test_fewer_samples_than_dimensions_leave_directions_without_variance(tmp_pat
     assert (target.spectrum > 0).sum() == 3
 
 
+@pytest.mark.slow
 def test_digits_are_a_gaussian_and_an_empirical_law():
     pytest.importorskip("sklearn")
     gaussian, empirical = law("covariance", data="digits"), law("points", data="digits", limit=100)

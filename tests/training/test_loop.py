@@ -20,6 +20,7 @@ def study(**changes):
     return config.parse(TINY | {"loop": TINY["loop"] | changes})
 
 
+@pytest.mark.slow
 def test_the_loss_falls_to_what_cannot_be_reduced(tmp_path):
     data = {"kind": "mixture", "name": "two-1d", "held_out": 100}
     size = {"steps": 300, "batch": 128, "learning_rate": 5e-3}
@@ -35,6 +36,7 @@ def test_the_loss_falls_to_what_cannot_be_reduced(tmp_path):
     assert excess[-10:].mean() > -0.05
 
 
+@pytest.mark.slow(quick=4)
 @pytest.mark.parametrize("prediction", ["eps", "x", "v", "u", "edm", "velocity"])
 def test_a_network_comes_back_as_it_was_trained(tmp_path, prediction):
     made = config.parse(TINY | {"objective": {"prediction": prediction}})

@@ -82,6 +82,7 @@ def test_score_error_is_put_where_it_is():
     assert far.error.to_numpy() == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 def test_likelihood_of_an_exact_network_is_the_exact_one():
     level = at_log_snr(6.0)
     z = RING.sample_diffused(32, *level, np.random.default_rng(4))
@@ -93,6 +94,7 @@ def test_likelihood_of_an_exact_network_is_the_exact_one():
         assert found.log_density == pytest.approx(RING.log_density(z, *level), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_hutchinson_is_unbiased_and_a_wrong_divergence_is_seen():
     level = at_log_snr(4.0)
     z = np.repeat(RING.sample_diffused(1, *level, np.random.default_rng(5)), 400, 0)
@@ -108,6 +110,7 @@ def test_hutchinson_is_unbiased_and_a_wrong_divergence_is_seen():
     assert abs(wrong.log_density[0] - exact) > 0.1
 
 
+@pytest.mark.slow
 def test_the_law_of_samples():
     rng = np.random.default_rng(7)
     law = ExactLaw(RING, 1000, rng, names=None)
@@ -131,6 +134,7 @@ def test_distances_of_samples_vanish_for_one_law_and_not_for_two(name):
     assert METRICS[name](x, same) < 0.5 * METRICS[name](x, other)
 
 
+@pytest.mark.slow
 def test_energy_distance_has_its_closed_form():
     """Two Gaussians on a line, mean m apart: 2 E|X − Y| − 4/√π with X − Y ~ N(m, 2)."""
     from scipy.stats import norm
@@ -143,6 +147,7 @@ def test_energy_distance_has_its_closed_form():
     )
 
 
+@pytest.mark.slow
 def test_held_out_distances_have_their_floor():
     rng = np.random.default_rng(10)
     train, held_out, x = (rng.uniform(-2, 2, (n, 4)) for n in (600, 200, 500))

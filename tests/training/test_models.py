@@ -16,6 +16,7 @@ MADE = {
 }
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("kind", sorted(MADE))
 def test_networks_know_their_level(kind):
     if kind != "mlp":

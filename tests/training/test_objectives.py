@@ -38,6 +38,7 @@ def gradient(net, loss):
     return torch.cat([part.flatten() for part in parts])
 
 
+@pytest.mark.slow(quick=4)
 @pytest.mark.parametrize("weighting", sorted(WEIGHTINGS))
 @pytest.mark.parametrize("prediction", KINDS)
 def test_one_weighting_one_gradient(prediction, weighting):
@@ -89,6 +90,7 @@ def made(kind, **options):
     return noise_levels.KINDS[kind](setting, low=LOW, high=HIGH, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["schedule", "uniform", "importance", "adaptive"])
 def test_the_estimate_is_unbiased(kind):
     """Against quadrature, within five standard errors; without w/q it is not."""
@@ -107,6 +109,7 @@ def test_the_estimate_is_unbiased(kind):
         assert abs(other.mean() - exact) > 5 * other.std() / len(each) ** 0.5
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("loss", ["implicit", "hutchinson"])
 def test_implicit_score_matching_needs_no_target(loss):
     """It differs from the denoising loss by −w/q |ε|² in expectation, within five errors."""

@@ -32,6 +32,7 @@ def test_minibatch_ot_keeps_the_data_and_lowers_the_cost():
     assert cost(noise, data, index) < cost(noise, data, smaller)
 
 
+@pytest.mark.slow
 def test_entropic_ot_lies_between_the_optimal_and_the_independent():
     noise, data = samples()
     exact = cost(noise, data, pairs.minibatch_ot(size=64)(noise, data, None))
@@ -47,6 +48,7 @@ def test_entropic_ot_lies_between_the_optimal_and_the_independent():
     assert costs[2] == pytest.approx(apart, rel=0.01)
 
 
+@pytest.mark.slow
 def test_draws_from_the_entropic_plan_follow_it():
     """Over 400 drawings each data point comes as often as the plan says, within five errors."""
     noise, data = samples(16)

@@ -40,6 +40,7 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 def test_the_folder_holds_tables_figures_and_the_summary(folder):
     content = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     assert content["schema"] == "dfbench.training/1"
@@ -55,6 +56,7 @@ def test_the_folder_holds_tables_figures_and_the_summary(folder):
     assert next(iter(content["headline"].values())) > 0.05
 
 
+@pytest.mark.slow
 def test_the_page_is_one_file_with_the_figures_and_their_data(folder):
     page = render([folder])
     assert recognise(folder)
@@ -96,6 +98,7 @@ def test_a_claim_that_does_not_exist_is_refused_before_training(tmp_path, capsys
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_images_without_a_known_law_are_held_to_data_kept_apart(tmp_path, monkeypatch):
     config = parse(
         {

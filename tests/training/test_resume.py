@@ -70,6 +70,7 @@ def steps_logged(folder):
     return int(lines[-1].split(",")[0])
 
 
+@pytest.mark.slow
 def test_killed_ten_times(made, tmp_path):
     """SIGKILL as the run is about to write, while it does, after; the weights are the same bits."""
     study, whole = made
@@ -230,6 +231,7 @@ def test_a_checkpoint_of_another_network_is_refused(made, tmp_path):
         loop.train(study, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_folder_is_of_one_run(made, tmp_path):
     study, _ = made
     with files.alone(tmp_path), pytest.raises(Unusable, match="another run works in it"):

@@ -96,6 +96,7 @@ def test_precisions(precision):
         np.testing.assert_allclose(found, single, rtol=0.05)
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("loss", ["implicit", "hutchinson", "score", "edm"])
 def test_every_loss_trains(loss):
     """NCSN with its geometric levels; losses without a target begin at 0 and go below it."""
