@@ -238,6 +238,7 @@ def test_a_spectrum_that_is_none_is_one_line(tmp_path, capsys, content, why):
     assert why in said.lower()
 
 
+@pytest.mark.slow
 def test_evaluations_are_those_that_are_made():
     from dfbench.literature.p11_wasserstein_table import measured
 

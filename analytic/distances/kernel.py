@@ -47,7 +47,9 @@ class MMD(PairDistance):
             or not self.bandwidths.size
             or (self.bandwidths < _checks.SMALLEST).any()
         ):
-            raise ValueError(f"bandwidths must be positive (from {_checks.SMALLEST} on), one or more")
+            raise ValueError(
+                f"bandwidths must be positive (from {_checks.SMALLEST} on), one or more"
+            )
         self.t = 0.5 / self.bandwidths**2
         self.constant = float(
             sum(weights @ np.exp(-q.exponent(self.t)).mean(1) for weights, q in self_apart(mixture))

@@ -197,6 +197,7 @@ def test_a_wrong_one_fails(what: str) -> None:
     assert why in (found[claim].why or "")
 
 
+@pytest.mark.slow
 def test_the_failure_is_shown_by_a_plain_call(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def pairs(noise, data):\n    return list(range(len(data)))\n")

@@ -167,6 +167,7 @@ def karras(model, x, steps):
 FLOW = {"predicts": "velocity", "level": "flow-up"}
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize(
     ("thing", "order", "verdict"),
     [

@@ -149,7 +149,7 @@ def typo(
 
     `changes` are old, new, old, new …; white space in what is old counts as any other.
     """
-    room = inspect.stack()[1].frame.f_globals["__name__"].rpartition(".")[2]
+    room = sys._getframe(1).f_globals["__name__"].rpartition(".")[2]
     _enter(
         Defect(
             f"{room}/{name}",

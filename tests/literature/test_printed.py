@@ -20,6 +20,7 @@ def test_a_misprint_comes_with_a_counterexample(number: int) -> None:
     assert claim.corrected != claim.statement
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("number", sorted(PRINTED))
 def test_a_corrected_form_that_is_the_printed_one_again_is_seen(number: int) -> None:
     claim = PRINTED[number]

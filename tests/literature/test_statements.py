@@ -45,7 +45,7 @@ def test_its_control_fails(id):
     assert broken.counterexample or id in STUDIES
 
 
-@pytest.mark.slow(quick=25)
+@pytest.mark.slow(only=["22", "25"])
 @pytest.mark.parametrize("id", CLAIMS)
 def test_what_has_series_has_a_figure_that_draws_from_them_alone(id, findings):
     claim, finding = CLAIMS[id], findings(id)

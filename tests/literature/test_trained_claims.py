@@ -48,6 +48,7 @@ def test_claims_are_named_with_or_without_their_letter():
         named(["99"], trained=True)
 
 
+@pytest.mark.slow
 def test_variations_are_trained_once_and_found_again(lab):
     one, again = lab.network(prediction="eps"), lab.network(prediction="eps")
     assert one is again

@@ -39,6 +39,7 @@ def test_a_loss_is_right(name: str) -> None:
     assert failed(name) == []
 
 
+@pytest.mark.slow
 def test_wrong_weights_and_preconditioning_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     cls = elucidated()
     with monkeypatch.context() as patched:  # σ² + σ_data² without the denominator

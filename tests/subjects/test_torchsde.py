@@ -67,6 +67,7 @@ def test_a_solver_is_its_formula_on_the_reverse_sde(name: str) -> None:
     assert set(found.values()) == {"pass"}, found
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize(("name", "order"), [("vp_euler", 1), ("vp_heun", 2), ("vp_srk", 2)])
 def test_orders_are_those_of_additive_noise(name: str, order: int) -> None:
     (report,) = dfbench.certify(f"torchsde:{name}", select=["order"]).subjects
