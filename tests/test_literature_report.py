@@ -184,6 +184,9 @@ def test_sliders_show_the_series(page, outcome, row):
     said = json.loads(unescape(re.search(r'data-said="([^"]*)"', article)[1]))
     made = ROWS[row].slider
     assert 9 <= len(said["positions"]) <= 11
+    shown = article[article.index("<div class=slider") : article.index("<figure")]
+    assert shown.count("data:text/csv;base64,") == 1  # the still figure's is hidden
+    assert f"max={len(made.positions) - 1}" in shown
     for texts in said["readings"].values():
         assert len(texts) == len(said["positions"])
     drawn = {}
@@ -193,6 +196,18 @@ def test_sliders_show_the_series(page, outcome, row):
         names = [name.format(at=at) for each in made.curves if each.moves for name in each.y]
         assert drawn[f"at:{k}"] == [pytest.approx(finding.series[name]) for name in names]
         assert article.count(f'data-at="{k}"') == len(names)
+
+
+def test_what_the_new_sliders_say_is_what_the_formulas_say(outcome):
+    series = {each.claim.id: each.finding.series for each in outcome.outcomes}
+    best = series["46"]["best shift"]
+    spreads = [float(at) for at in ROWS[46].slider.positions]
+    assert best == pytest.approx(spreads, rel=0.15)  # the shifts are 13 % apart
+    assert best != pytest.approx(spreads[::-1], rel=0.15)
+    first = series["51"]["first weight"]
+    assert first == sorted(first, reverse=True)
+    assert first[0] == series["51"]["weight, churn 0"][0]
+    assert first[5] / first[0] == pytest.approx(series["51"]["churn 0.5"][0])
 
 
 def test_ddim_stays_where_it_is_and_euler_does_not(outcome):

@@ -14,6 +14,7 @@ from dfbench.exact import exact_model
 from dfbench.grids import uniform_t
 from dfbench.levels import Array, Level, Network
 from dfbench.literature.parts import within
+from dfbench.literature.slider import Curves, Slider
 from dfbench.literature.statement import row, worst_of
 from dfbench.outcome import Finding, judge
 from dfbench.samplers import METHODS
@@ -28,6 +29,7 @@ Adapter = Callable[[Network, Schedule], Network]
 LAWS = {"wide": 2.0**2, "narrow": 0.1**2}  # data variances
 SHIFTS = np.geomspace(0.05, 20.0, 49)  # 1 is the flow schedule
 N = 12
+SPREADS = tuple(f"{10 ** (i / 4 - 1):.2g}" for i in range(9))  # deviations of the slider's data
 
 
 def matched(size: float = 0.0) -> Adapter:
@@ -44,24 +46,17 @@ def matched(size: float = 0.0) -> Adapter:
     return adapt
 
 
+def penalty(variance: float) -> Array:
+    """W2 of DDIM in data deviations, for every shift."""
+    grids = (uniform_t(Shifted(FlowMatching(), float(shift)), N) for shift in SHIFTS)
+    found = [error("ddim", grid, variance, on=("discretisation",)) for grid in grids]
+    return np.asarray(np.array(found) / variance**0.5)
+
+
 def penalties() -> tuple[dict[str, Array], dict[str, float]]:
     """W2 of DDIM (in data deviations) against the shift for each law; the best shift of each law
     and what it costs to use that of the other."""
-    curves = {
-        name: np.array(
-            [
-                error(
-                    "ddim",
-                    uniform_t(Shifted(FlowMatching(), float(shift)), N),
-                    v,
-                    on=("discretisation",),
-                )
-                / v**0.5
-                for shift in SHIFTS
-            ]
-        )
-        for name, v in LAWS.items()
-    }
+    curves = {name: penalty(v) for name, v in LAWS.items()}
     best = {name: int(curve.argmin()) for name, curve in curves.items()}
     quantities = {f"best shift, {name} data": float(SHIFTS[i]) for name, i in best.items()}
     for name, i in best.items():
@@ -87,6 +82,18 @@ def draw(finding: Finding) -> Figure:
     return figure
 
 
+SLIDER = Slider(
+    label="standard deviation of the data",
+    positions=SPREADS,
+    x=f"shift of the sampling schedule ({N} steps)",
+    y="W₂ / standard deviation of the data",
+    ylim=(0.05, 2.0),
+    curves=(Curves("DDIM", "shift", ("standard deviation {at}",), 0),),
+    readings={"best shift": "best shift", "its error": "its error"},
+    logs="xy",
+)
+
+
 @row(
     "46",
     r"\hat x(z;\alpha,\sigma)=\hat x^{\text{train}}\big(\tfrac{\alpha'}{\alpha}z;\alpha',\sigma'"
@@ -98,6 +105,7 @@ def draw(finding: Finding) -> Figure:
     control=matched,
     control_size=6e-8,
     figure=draw,
+    slider=SLIDER,
 )
 def check(adapter: Adapter) -> Finding:
     """One sample from a network of another schedule as from a native one; and the schedule that
@@ -130,4 +138,14 @@ def check(adapter: Adapter) -> Finding:
         derivation="a tenth is more than the spacing of the shifts makes",
     )
     series = {"shift": SHIFTS.tolist(), **{name: c.tolist() for name, c in curves.items()}}
+    series |= _moved()
     return worst_of(same, depends, series=series, quantities=quantities)
+
+
+def _moved() -> dict[str, list[float]]:
+    """The penalty at every position of the slider, its least value, and where."""
+    found = {f"standard deviation {at}": penalty(float(at) ** 2) for at in SPREADS}
+    best = [int(curve.argmin()) for curve in found.values()]
+    least = [float(curve.min()) for curve in found.values()]
+    curves = {name: curve.tolist() for name, curve in found.items()}
+    return curves | {"best shift": [float(SHIFTS[i]) for i in best], "its error": least}

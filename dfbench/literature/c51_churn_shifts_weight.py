@@ -13,6 +13,7 @@ from dfbench.grids import regular, uniform_t
 from dfbench.levels import Array, Grid
 from dfbench.literature.c36_sample_is_a_weighted_sum import cosine, rate
 from dfbench.literature.parts import decided
+from dfbench.literature.slider import Curves, Slider
 from dfbench.literature.statement import largest_of, row
 from dfbench.outcome import Finding
 from dfbench.samplers import METHODS
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 CHURNS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 COUNTS = (5, 12, 40, 100)
+ENDS = {"first": 0, "last": -1}
+MOVED = tuple(f"{i / 10:g}" for i in range(10))  # churns of the slider
 GRIDS: dict[str, Callable[[int], Grid]] = {
     "cosine": cosine,
     "flow matching": lambda n: uniform_t(FlowMatching(), n, 0.999, 0.001),
@@ -70,7 +73,25 @@ def moved_the_wrong_way(sizes: list[Array]) -> float:
 def draw(finding: Finding) -> Figure:
     """How much more or less than DDIM's each weight is."""
     x, y = "log-SNR λ of the evaluation", "weight of v̂, of DDIM's"
-    return lines(finding, x, y, over="log-SNR")
+    return lines(finding, x, y, over="log-SNR", names=[f"churn {c:g}" for c in CHURNS[1:]])
+
+
+SLIDER = Slider(
+    label="churn: part of each step undone",
+    positions=MOVED,
+    x="log-SNR λ of the evaluation",
+    y="weight of v̂ in the sample",
+    ylim=(1e-5, 0.3),
+    curves=(
+        Curves("DDIM", "log-SNR", ("weight, churn 0",), None),
+        Curves("with this churn", "log-SNR", ("weight, churn {at}",), 0),
+    ),
+    readings={
+        "first weight": "first weight",
+        "last weight": "last weight",
+    },
+    logs="y",
+)
 
 
 @row(
@@ -86,6 +107,7 @@ def draw(finding: Finding) -> Figure:
     control=weights,
     control_size=1e-11,
     figure=draw,
+    slider=SLIDER,
 )
 def check(of: Weights) -> Finding:
     """Every schedule, step count and output; and the closed form of DDIM's weights."""
@@ -99,6 +121,7 @@ def check(of: Weights) -> Finding:
     series = {"log-SNR": grid.log_snr[:-1].tolist()}
     for c in CHURNS[1:]:
         series[f"churn {c:g}"] = (of(c, grid, "v") / ddim).tolist()
+    series |= _moved(of, grid)
     quantities = {
         f"DDIM, 100 steps of {name}: largest weight of v̂ / smallest": float(w.max() / w.min())
         for name, w in ((name, of(0.0, run(100), "v")) for name, run in GRIDS.items())
@@ -118,3 +141,10 @@ def check(of: Weights) -> Finding:
         quantities,
         series,
     )
+
+
+def _moved(of: Weights, grid: Grid) -> dict[str, list[float]]:
+    """The weights themselves, at every churn of the slider."""
+    found = {f"weight, churn {c}": of(float(c), grid, "v").tolist() for c in MOVED}
+    ends = {f"{name} weight": [w[i] for w in found.values()] for name, i in ENDS.items()}
+    return found | ends

@@ -55,6 +55,7 @@ class Slider:
         x, y: labels of the axes; `ylim` the range shown, x runs as the series does.
         curves: the lines drawn at each position.
         readings: what is said at each position → the series that has it, an entry a position.
+        logs: the axes that are logarithmic, of "xy".
     """
 
     label: str
@@ -64,6 +65,7 @@ class Slider:
     ylim: tuple[float, float]
     curves: tuple[Curves, ...]
     readings: dict[str, str]
+    logs: str = ""
 
     def panels(self, titles: Mapping[str, str], finding: Finding) -> Figure:
         """A few positions side by side: title → position."""
@@ -94,8 +96,9 @@ class Slider:
         self, finding: Finding, panels: int, size: tuple[float, float]
     ) -> tuple[Figure, list[Axes]]:
         t = (finding.series or {})[self.curves[0].x]
-        ends = (round(t[0]), round(t[-1]))
-        return frame(self.x, self.y, panels=panels, size=size, xlim=ends, ylim=self.ylim)
+        ends = (t[0], t[-1]) if "x" in self.logs else (round(t[0]), round(t[-1]))
+        scales = {f"{axis}scale": "log" for axis in self.logs}
+        return frame(self.x, self.y, panels=panels, size=size, xlim=ends, ylim=self.ylim, **scales)
 
     def _draw(
         self, axis: Axes, finding: Finding, each: Curves, at: str, label: str = "", **more: Any
