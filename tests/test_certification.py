@@ -172,6 +172,7 @@ def test_what_never_returns_is_stopped(
     assert good.verdict == "pass"
 
 
+@pytest.mark.slow
 def test_a_class_without_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Written by hand, nothing of diffusers in it: certified, or refused in clear words."""
     pytest.importorskip("diffusers")

@@ -119,7 +119,7 @@ def test_a_wrong_sign_is_found(name: str, pick: int) -> None:
     assert "identity" in failures(Edited(name, edit=edit), ["identity"])
 
 
-@pytest.mark.slow(quick=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lms", "unipc", "deis", "dpm_solver_pp_multistep", "ipndm"])
 def test_swapped_outputs_are_found(name: str) -> None:
     """The last step takes each of the two last outputs for the other."""

@@ -178,6 +178,7 @@ def test_a_wrong_correction(monkeypatch: pytest.MonkeyPatch) -> None:
 # Of one's own -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_formula_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

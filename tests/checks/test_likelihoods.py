@@ -199,6 +199,7 @@ def test_the_network_is_exact(t: float) -> None:
             assert abs(network(z, t) - value).max() < 1e-12
 
 
+@pytest.mark.slow
 def test_the_failure_is_shown_without_dfbench(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(

@@ -21,6 +21,7 @@ def test_a_defect_is_real(defect: Defect) -> None:
         assert size <= rounding(defect.when), f"in the plain run: {where}"
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_large_and_mixed() -> None:
     """150 defects, at least a dozen where each of the questions of protocol is asked."""
     known = defects()

@@ -72,7 +72,7 @@ def test_functions(part: int) -> None:
     assert not faults, f"seed {seed}: {len(faults)} faults\n" + "\n".join(faults[:20])
 
 
-@pytest.mark.slow(quick=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_commands(part: int, tmp_path: Path) -> None:
     seed, faults = SEED * PARTS + part, []

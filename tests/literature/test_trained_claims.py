@@ -23,7 +23,7 @@ def _fewer_steps(monkeypatch):
     monkeypatch.setattr(c38_interpolant_sde_trained, "STEPS", 60)
 
 
-@pytest.mark.slow(quick=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("number", sorted(TRAINED))
 def test_a_claim_holds_and_its_control_fails(lab, number):
     outcome = examine(TRAINED[number], lab)

@@ -52,6 +52,7 @@ def test_every_family_is_found_by_its_name() -> None:
     assert families.family_of(type("Mine", (), {"step": lambda self: 0})) is families.Observed
 
 
+@pytest.mark.slow
 def test_the_levels_of_a_run_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a step count and grid, whatever the number of sessions; anew after `forget`."""
     seen: Counter[Any] = Counter()

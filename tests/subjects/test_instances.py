@@ -92,6 +92,7 @@ def test_a_table_that_was_replaced() -> None:
     assert verdicts(wrong, ["landing"]) == {"landing": "fail"}
 
 
+@pytest.mark.slow
 def test_a_shift_that_was_set() -> None:
     plain, shifted = Flow(), Flow()
     shifted.set_shift(7.0)

@@ -176,6 +176,7 @@ def test_an_argument_that_nobody_knows() -> None:
 # Runs ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_orders_are_measured_where_levels_can_be_given() -> None:
     found = {f.claim: f for f in certified(euler, select=["order", "law", "middle"]).findings}
     assert found["order"].verdict == "pass"

@@ -63,6 +63,7 @@ def verdicts(subject: Any) -> dict[str, str]:
     return {each.claim: each.verdict for each in report.findings}
 
 
+@pytest.mark.slow
 def test_a_library(somebody: Path) -> None:
     assert dfbench.subjects.libraries()["somebody"] == ["euler"]
     found = verdicts("somebody:euler")

@@ -61,6 +61,7 @@ def _asked(name: str, *claims: str) -> dict[str, str]:
     return {finding.claim: finding.verdict for finding in report.findings}
 
 
+@pytest.mark.slow(quick=2)
 @pytest.mark.parametrize("name", library("torchsde").names())
 def test_a_solver_is_its_formula_on_the_reverse_sde(name: str) -> None:
     found = _asked(name, "counts", "affine", "identity", "bookkeeping", "noise")
@@ -76,6 +77,7 @@ def test_orders_are_those_of_additive_noise(name: str, order: int) -> None:
     assert finding.measured == pytest.approx(order, abs=0.15)
 
 
+@pytest.mark.slow(quick=3)
 @pytest.mark.parametrize("wrong", [_Half, _Root, _Forward, _Square, _Early])
 @pytest.mark.parametrize("name", ["vp_euler", "vp_srk", "ve_midpoint"])
 def test_a_wrong_sde_is_seen(name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:

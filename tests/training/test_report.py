@@ -70,6 +70,7 @@ def test_the_page_is_one_file_with_the_figures_and_their_data(folder):
     assert len(page.encode()) < 2e6
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_same_page(folder, tmp_path):
     out = tmp_path / "page.html"
     assert cli.main(["report", str(folder), "--out", str(out)]) == 0

@@ -101,6 +101,7 @@ def test_killed_ten_times(made, tmp_path):
     assert [row["loss"] for row in kept] == [row["loss"] for row in wanted]
 
 
+@pytest.mark.slow(quick=1)
 @pytest.mark.parametrize("part", ["levels", "optimiser", "ema"])
 def test_a_state_that_is_not_whole_ends_elsewhere(made, tmp_path, part):
     """The control: every part of the checkpoint counts."""
