@@ -90,7 +90,11 @@ def resolve(
             raise Unusable(f"{subject}: a library's conventions are known; --as is for other code")
         return [*library(known).samplers(name, config, call, configs)]
     if not colon and subject.endswith(".py"):
-        raise Unusable(_held(subject))
+        names, said = _held(subject)
+        if len(names) != 1:
+            raise Unusable(said)
+        (made,) = resolve(f"{subject}:{names[0]}", config, call, configs, profile)
+        return [made]
     if not colon and subject in listed():
         return [_as_listed(listed()[subject], config, call, profile)]
     if not colon:
@@ -123,24 +127,29 @@ def _as_listed(
     return made
 
 
-def _held(path: str) -> str:
-    """What a file holds, and what each is taken for."""
+def _held(path: str) -> tuple[list[str], str]:
+    """The names in a file of what can be certified, and what each thing in it is taken for."""
     from dfbench.loading import load_module
 
     module = load_module(path)
     own = {n: v for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__}
-    lines = []
+    lines, found = [], []
     for name, thing in own.items():
-        kind = _recognising(thing)
-        if kind is not None:
-            lines.append(f"{path}:{name}: a {kind.word} like those of {kind.name}")
-        elif callable(thing) and not name.startswith("_"):
-            why = loop.why_not(thing, _declared(thing))
+        like, claims = _recognising(thing), _declared(thing)
+        if like is not None:
+            taken, why = f"a {like.word} like those of {like.name}", ""
+        elif not callable(thing) or name.startswith("_"):
+            continue
+        elif (kind := kinds.kind_of(thing, claims)) is not None:
+            taken, why = f"a {kind}", ""
+        else:
+            why = loop.why_not(thing, claims)
             taken = f"no sampler ({why})" if why else f"a sampler: {loop.taken_for(thing)}"
-            lines.append(f"{path}:{name}: {taken}")
+        lines.append(f"{path}:{name}: {taken}")
+        found += [] if why else [name]
     if not lines:
-        return f"{path} holds nothing that can be certified"
-    return "\n  ".join([f"{path}: give the name of what it holds:", *lines])
+        return [], f"{path} holds nothing that can be certified"
+    return found, "\n  ".join([f"{path}: give the name of what it holds:", *lines])
 
 
 MOST_STEPS = 4096  # the table of as many has four thousand rows of as many columns
@@ -246,7 +255,8 @@ def _made_of(
         shapes = " nor ".join(filter(None, (library(each).shape for each in library_names())))
         raise Unusable(
             f"{name} is not something that can be certified: it is neither {shapes}, nor a sampler "
-            f"that is called with a network and a state ({loop.why_not(thing, claims, call)})"
+            f"that is called with a network and a state ({loop.why_not(thing, claims, call)}); "
+            f"if it is none of these, say what: --as {', '.join(kinds.KINDS)}"
         )
     made = kind.made_of(thing, name, config, call)
     made.maker = maker
@@ -277,7 +287,8 @@ def _made_by(function: Any, name: str, config: dict[str, Any], call: dict[str, A
         raise Unusable(
             f"{name} is not something that can be certified, and makes nothing that can: "
             f"{type(error).__name__}: {error}; nor is it a sampler: "
-            f"{loop.why_not(function, {}, call)}"
+            f"{loop.why_not(function, {}, call)}; if it is something else, say what: "
+            f"--as {', '.join(kinds.KINDS)}"
         ) from error
 
 

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from torch.nn import Module
+
 from dfbench.errors import Unusable
 from dfbench.subjects.alike import duplicate
 from dfbench.subjects.roles import NAMES, parameters, roles_of
 from dfbench.wording import listed
 
 #: Methods of a class that may make the samples; the first that there is.
-METHODS = ("__call__", "sample", "forward", "generate", "run", "solve")
+METHODS = ("__call__", "sample", "p_sample_loop", "generate", "run", "solve", "integrate")
+METHODS += ("compute_loss", "loss", "forward")
 #: Roles one of which says how much noise there is at the start.
 STARTS = ("state", "shape", "batch")
 
@@ -160,8 +163,8 @@ def method_of(thing: Any) -> str:
 
 
 def _own(cls: type, name: str) -> bool:
-    """Whether a class has it by itself: every class can be called."""
-    return any(name in vars(base) for base in cls.__mro__ if base is not object)
+    """Whether a class has it by itself: every class can be called, and every module of torch."""
+    return any(name in vars(base) for base in cls.__mro__ if base not in (object, Module))
 
 
 def _by_name(roles: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("eps_model", "eps_fn", "eps_theta", "denoise", "denoise_fn", "denoiser_fn", "predictor"),
         *("func", "f", "fn", "v", "v_theta", "u", "predict"),
         *("diffusion_model", "transformer", "prior_model", "backbone", "dit"),
+        *("scorenet", "score_net", "velocity_net", "eps_net", "denoise_model", "b"),
     ),
     "state": (
         *("x", "z", "latents", "latent", "latent_samples", "x_t", "xt", "x_init", "init_x", "x1"),
@@ -37,7 +38,18 @@ NAMES: dict[str, tuple[str, ...]] = {
     "generator": ("generator", "rng", "gen", "random_state", "key", "rng_key", "prng_key", "prng"),
     "noise": ("randn_like", "noise_fn", "noise_like"),
     "shape": ("shape", "size", "x_shape", "sample_shape"),
-    "batch": ("batch_size", "n_samples", "num_samples", "bs", "batchsize", "num_images"),
+    "batch": (
+        "batch_size",
+        "n_samples",
+        "num_samples",
+        "bs",
+        "batchsize",
+        "num_images",
+        "n_images",
+        "n_imgs",
+        "num_imgs",
+        "n_sample",
+    ),
 }
 
 

@@ -100,6 +100,10 @@ TIMES: dict[str, TimeMap] = {
     "angle": TimeMap(
         lambda t, T: (math.cos(t), math.sin(t)), lambda r, T: math.atan(r), 0.0, math.pi / 2
     ),
+    "log-snr": TimeMap(
+        lambda t, T: (1 / math.sqrt(1 + _exp(-t)), 1 / math.sqrt(1 + _exp(t))),
+        lambda r, T: -2 * _log(r),
+    ),
     "vp": TimeMap(_vp_level, _vp_time, 1e-3, 1.0, _vp),
     "ddpm-linear": _trained("linear"),
     "ddpm-scaled-linear": _trained("scaled_linear"),
@@ -107,4 +111,5 @@ TIMES: dict[str, TimeMap] = {
 }
 """By the names that certificates and declarations have for them: flow's time may run up or down, or
 be a number of training steps; β is linear in "vp" (0.1 to 20, over [0, 1]) and over training steps
-in "ddpm-linear" (DDPM), its root in "ddpm-scaled-linear" (Stable Diffusion)."""
+in "ddpm-linear" (DDPM), its root in "ddpm-scaled-linear" (Stable Diffusion). "log-snr" is
+λ = log(α²/σ²) of variance-preserving levels (Kingma et al. 2021, arXiv 2107.00630, eq. 4)."""

@@ -407,6 +407,17 @@ def test_a_file_says_what_it_holds(folder: Path, capsys: pytest.CaptureFixture[s
     assert len(said.strip().splitlines()) >= 3
 
 
+def test_a_file_that_holds_one_thing_is_that(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = Path(__file__).with_name("shapes") / "time_float.py"
+    wrong = shape.read_text("utf-8").replace("BUG = None", "BUG = 4")
+    for name, text, status in (("one", shape.read_text("utf-8"), 0), ("wrong", wrong, 1)):
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+        assert cli.main(["certify", f"{name}.py", "--select", "bookkeeping"]) == status
+    assert "step 4" in capsys.readouterr().out
+
+
 def test_subjects_of_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = folder / "dfbench.toml"
     listed.write_text(

@@ -44,6 +44,9 @@ FILES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "ddpm_loop": ("p_sample_loop", "eps", "ddpm-linear", {}),
     "preconditioned": ("sample", "x", "log-sigma/4", {}),
     "scaled_noise": ("sample", "eps", "sigma", {}),
+    "log_snr": ("sample", "x", "log-snr", {}),
+    "module": ("Flow", "u", "flow-down", {}),
+    "all_states": ("trajectory", "-u", "flow-up", {}),
     "jax_arrays": ("sample", "-u", "flow-up", {}),
     "jax_ancestral": ("sample", "x", "sigma", {}),
 }
