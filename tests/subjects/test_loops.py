@@ -401,9 +401,13 @@ def test_profiles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_file_says_what_it_holds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["certify", "mine.py"]) == 2
+    one = (folder / "mine.py").read_text("utf-8")
+    two = one + "\n\ndef again(model, x, sigmas):\n    return euler(model, x, sigmas)\n"
+    (folder / "two.py").write_text(two, encoding="utf-8")
+    assert cli.main(["certify", "two.py"]) == 2
     said = capsys.readouterr().err
-    assert "mine.py:euler: a sampler: model is the model, x is the state" in said
+    assert "two.py:euler: a sampler: model is the model, x is the state" in said
+    assert "two.py:again: a sampler" in said
     assert len(said.strip().splitlines()) >= 3
 
 
