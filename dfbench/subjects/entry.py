@@ -16,8 +16,10 @@ from dfbench.subjects.roles import NAMES, parameters, roles_of
 from dfbench.wording import listed
 
 #: Methods of a class that may make the samples; the first that there is.
-METHODS: tuple[str, ...] = ("__call__", "sample", "p_sample_loop", "generate", "run", "solve", "integrate")
-METHODS += ("compute_loss", "loss", "forward")
+METHODS = (
+    *("__call__", "sample", "p_sample_loop", "generate", "run", "solve", "integrate"),
+    *("compute_loss", "loss", "forward"),
+)
 #: Roles one of which says how much noise there is at the start.
 STARTS = ("state", "shape", "batch")
 
