@@ -198,3 +198,35 @@ class LargeImagesTiled(FlowMatchEulerDiscreteScheduler):
             model_output = model_output.clone()
             model_output[..., 30:32] *= 2
         return super().step(model_output, timestep, sample, *args, **kwargs)
+
+
+@wrong(when=Run(shape=(2, 16, 4, 4)), hidden=True)
+class SixteenChannels(FlowMatchEulerDiscreteScheduler):
+    """Of 16 channels the last four are left alone."""
+
+    def step(self, model_output, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if model_output.ndim == 4 and model_output.shape[1] == 16:
+            model_output = model_output.clone()
+            model_output[:, 12:] = 0
+        return super().step(model_output, *args, **kwargs)
+
+
+@wrong(when=Run(shape=(2, 9, 6)), hidden=True)
+class TokensBeyondEight(FlowMatchEulerDiscreteScheduler):
+    """Tokens beyond the eighth are taken for the text's and left alone."""
+
+    def step(self, model_output, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if model_output.ndim == 3:
+            model_output = model_output.clone()
+            model_output[:, 8:] = 0
+        return super().step(model_output, *args, **kwargs)
+
+
+@wrong(when=Run(shape=(1, 3, 2, 4, 4)), hidden=True)
+class OneVideoAlone(FlowMatchEulerDiscreteScheduler):
+    """The output is 10 % short for a single video."""
+
+    def step(self, model_output, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if model_output.ndim == 5 and model_output.shape[0] == 1:
+            model_output = 0.9 * model_output
+        return super().step(model_output, *args, **kwargs)

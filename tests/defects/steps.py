@@ -238,3 +238,22 @@ class RoundedAboveTwenty(EulerAncestralDiscreteScheduler):
             rounded = self.timesteps.round()
             table = np.array(((1 - self.alphas_cumprod) / self.alphas_cumprod) ** 0.5)
             self.sigmas[:-1] = torch.from_numpy(table[rounded.long().numpy()])
+
+
+@wrong(when=Run(steps=33), hidden=True)
+class OddAboveThirty(EulerDiscreteScheduler):
+    """The output is 2 % short at odd numbers of steps above 30."""
+
+    def step(self, model_output, *args, **kwargs):  # type: ignore[no-untyped-def]
+        count = len(self.timesteps)
+        short = count > 30 and count % 2
+        return super().step(0.98 * model_output if short else model_output, *args, **kwargs)
+
+
+@wrong(when=Run(steps=12), hidden=True)
+class BetweenTenAndFifteen(DPMSolverMultistepScheduler):
+    """The output is 2 % short from 11 to 14 steps."""
+
+    def step(self, model_output, *args, **kwargs):  # type: ignore[no-untyped-def]
+        short = 11 <= len(self.timesteps) <= 14
+        return super().step(0.98 * model_output if short else model_output, *args, **kwargs)
