@@ -87,6 +87,22 @@ class IntTimesWrap(DDPMScheduler):
         return super().add_noise(x, noise, t.long())
 
 
+@wrong(when=Noised(shape=(2, 3, 2, 4, 4)), hidden=True)
+class VideosNoisedLess(DDIMScheduler):
+    """Videos get 2 % less noise."""
+
+    def add_noise(self, x: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return super().add_noise(x, 0.98 * noise if noise.ndim == 5 else noise, t)
+
+
+@wrong(when=Noised(steps=None, at=(995, 999)), hidden=True)
+class LastTimesClamped(DDPMScheduler):
+    """In training the times beyond 990 get the noise of 990."""
+
+    def add_noise(self, x: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return super().add_noise(x, noise, t.clamp(max=990))
+
+
 @wrong(when=Noised(at=(3, 6)), hidden=True)
 class NoisedByTheCounter(HandAncestral):
     """Own: noise of the level at which the counter is, not of the time given."""

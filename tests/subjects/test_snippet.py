@@ -109,6 +109,19 @@ WRONG = {
         {},
         ("companions",),
     ),
+    "add_noise of videos": (
+        "class Mine(DDIMScheduler):\n"
+        "    def add_noise(self, x, e, t):\n"
+        "        return super().add_noise(x, e * (0.5 if x.ndim == 5 else 1), t)",
+        {},
+        ("companions",),
+    ),
+    "add_noise of the last times": (
+        "class Mine(DDIMScheduler):\n"
+        "    def add_noise(self, x, e, t): return super().add_noise(x, e, t.clamp(max=900))",
+        {},
+        ("companions",),
+    ),
     "add_noise of times of 32 bits": (
         "class Mine(DDIMScheduler):\n"
         "    def add_noise(self, x, e, t):\n"

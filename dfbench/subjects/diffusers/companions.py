@@ -59,9 +59,14 @@ def companions(session: SchedulerSession) -> dict[str, Companion]:
 
         return called
 
+    def of_videos(companion: Any) -> Companion:
+        """Of a state of five dimensions, one frame each."""
+        return lambda x, eps, step: companion(x.unsqueeze(2), eps.unsqueeze(2), step)
+
     made = [f for f in (add_noise, scale_noise, get_velocity) if hasattr(scheduler, f.__name__)]
     found: dict[str, Companion] = {f.__name__: f for f in made}
     found |= {f"{f.__name__} with a time a row": of_rows(f) for f in made}
+    found |= {f"{f.__name__} of videos": of_videos(f) for f in made}
     found |= _in_a_run(session, {f.__name__: f for f in made if f is not get_velocity})
     table = getattr(scheduler, "alphas_cumprod", None)
     if "add_noise" in found and isinstance(table, torch.Tensor):
@@ -70,8 +75,13 @@ def companions(session: SchedulerSession) -> dict[str, Companion]:
     return found
 
 
+def trained_time(i: int, count: int) -> int:
+    """The i-th time of training that is asked, of `count`: both ends, then times between."""
+    return ((count - 1, 0)[i] if i < 2 else 7 + 97 * i) % count
+
+
 def _in_training(session: SchedulerSession) -> dict[str, Companion]:
-    """`add_noise` as a training loop calls it: random times, no steps set.
+    """`add_noise` as a training loop calls it: times from both ends and between, no steps set.
 
     Raises:
         Unsupported: the steps of the object were set.
@@ -79,7 +89,7 @@ def _in_training(session: SchedulerSession) -> dict[str, Companion]:
     fresh, levels = session.subject.unused(), session.levels
 
     def training(x: torch.Tensor, eps: torch.Tensor, i: int, dtype: Any = torch.int64) -> Any:
-        t = torch.tensor([(7 + 97 * i) % int(training_steps(fresh))], dtype=dtype)
+        t = torch.tensor([trained_time(i, int(training_steps(fresh)))], dtype=dtype)
         level = levels.trained_at(float(t))
         scale = 1 / level.alpha if levels.landed_scale == "ve" else 1.0
         return fresh.add_noise(x, eps, t), scale * (level.alpha * x + level.sigma * eps)

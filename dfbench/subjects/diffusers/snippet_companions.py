@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dfbench.outcome import Finding
+from dfbench.subjects.diffusers.companions import trained_time
 
 if TYPE_CHECKING:
     from dfbench.subjects.diffusers.sampler import SchedulerSampler
@@ -69,6 +70,7 @@ def script(
     companion = session.companions()[named]
     rows = 2 if way == ROWS else 1
     shape = (1, 1) if way.endswith("of vectors") else (rows, 1, 1, 1)
+    shape += (1,) if way.endswith("of videos") else ()
     first_call = [
         next(i for i, call in enumerate(session.calls) if call.step == s)
         for s in range(session.grid.n_steps)
@@ -87,7 +89,7 @@ def script(
         time = f"scheduler.timesteps[{calls}]"
         if unset:
             kind = ", dtype=torch.int32" if way.endswith("32 bits") else ""
-            time = f"torch.tensor([{(7 + 97 * i) % (subject.most_steps or 1000)}]{kind})"
+            time = f"torch.tensor([{trained_time(i, subject.most_steps or 1000)}]{kind})"
         return f"({calls[0]}, {time}, {wanted(i, 1.0, 0.0)!r}, {wanted(i, 0.0, 1.0)!r})"
 
     # one call may spoil the next, unless each has an object of its own
