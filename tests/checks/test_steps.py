@@ -70,7 +70,7 @@ class DriftsWithTheSteps(DDIM):
 
 
 WRONG = [
-    (FirstOrderAbove16, "identity", 20),
+    (FirstOrderAbove16, "identity", 18),
     (WholeTimesAbove25, "told-level", 28),
     (LandsEarlyFrom40, "landing", 40),
     (LouderAt30, "bookkeeping", 30),
@@ -140,4 +140,5 @@ def test_right_code_passes(cls):
 
 
 def test_whoever_uses_it_is_asked():
-    assert {*range(1, 9), 10, 15, 20, 25, 28, 30, 40, 50, 100} == set(STEPS)
+    used = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 16, 18, 20, 25, 28, 30, 40, 50, 100}
+    assert used <= set(STEPS)

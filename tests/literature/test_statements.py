@@ -20,7 +20,7 @@ CLOSE = {"20", "24", "40"}
 #: Studies of a fixed case: they draw none, and so have no smallest counterexample.
 STUDIES = {"17", "20", "26", "27", "32", "37", "38", "39", "42", "43", "48", "51"}
 #: Whose figures have series of several lengths.
-UNEVEN = {"31", "33", "35", "39", "40"}
+UNEVEN = {"31", "33", "35", "39", "40", "46", "51"}
 #: Whose panels are all of what the first one's axis says.
 PANELS = {"26", "31", "33"}
 

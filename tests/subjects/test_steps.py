@@ -24,8 +24,8 @@ class WrongAt(diffusers.DDIMScheduler):  # type: ignore[misc]
         return super().step(factor * m, t, x, **options)
 
 
-class WrongAtNine(WrongAt):
-    runs = (9,)
+class WrongAtEleven(WrongAt):
+    runs = (11,)
 
 
 class WrongAtFour(WrongAt):
@@ -49,12 +49,12 @@ def verdicts(subject: Any, **options: Any) -> dict[str, str]:
 
 
 def test_what_is_wrong_at_these_counts_is_seen() -> None:
-    """And at those of nobody else: 9 is asked by nobody."""
-    assert "fail" not in verdicts(WrongAtNine).values()
-    found = findings(WrongAtNine, steps=[4, 9])
+    """And at those of nobody else: 11 is asked by nobody."""
+    assert "fail" not in verdicts(WrongAtEleven).values()
+    found = findings(WrongAtEleven, steps=[4, 11])
     assert {c for c, f in found.items() if f.verdict == "fail"} == {"bookkeeping", "identity"}
-    assert "9 steps" in (found["identity"].where or "")
-    assert "set_timesteps(9)" in (found["bookkeeping"].reproduce or "")
+    assert "11 steps" in (found["identity"].where or "")
+    assert "set_timesteps(11)" in (found["bookkeeping"].reproduce or "")
 
 
 def test_what_is_wrong_at_others_does_not_count() -> None:
@@ -89,7 +89,7 @@ def test_what_is_no_count(steps: list[Any]) -> None:
 
 
 def test_as_items_of_pytest() -> None:
-    mark = dfbench.parametrize_with_checks(WrongAtNine, select=["identity"], steps=[9])
+    mark = dfbench.parametrize_with_checks(WrongAtEleven, select=["identity"], steps=[9])
     ((subject, check),) = (each.values for each in mark.args[1])
     with pytest.raises(AssertionError, match="9 steps"):
         check(subject)

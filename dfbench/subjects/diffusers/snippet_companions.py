@@ -69,8 +69,8 @@ def script(
     session = subject.session(n)
     companion = session.companions()[named]
     rows = 2 if way == ROWS else 1
-    shape = (1, 1) if way.endswith("of vectors") else (rows, 1, 1, 1)
-    shape += (1,) if way.endswith("of videos") else ()
+    ones = {"of vectors": 1, "of videos": 4}.get(way[-10:].strip(), 3)
+    shape = (rows, *[1] * ones)
     first_call = [
         next(i for i, call in enumerate(session.calls) if call.step == s)
         for s in range(session.grid.n_steps)
