@@ -89,7 +89,7 @@ def test_what_is_no_count(steps: list[Any]) -> None:
 
 
 def test_as_items_of_pytest() -> None:
-    mark = dfbench.parametrize_with_checks(WrongAtEleven, select=["identity"], steps=[9])
+    mark = dfbench.parametrize_with_checks(WrongAtEleven, select=["identity"], steps=[11])
     ((subject, check),) = (each.values for each in mark.args[1])
-    with pytest.raises(AssertionError, match="9 steps"):
+    with pytest.raises(AssertionError, match="11 steps"):
         check(subject)
