@@ -10,11 +10,12 @@ import torch
 from dfbench.draws import GaussianDraws, preserved_random_state
 from dfbench.errors import SubjectError
 from dfbench.outcome import Finding, claim, fail, judge
-from dfbench.readout import AFFINE, SEED, Call, increments
+from dfbench.readout import AFFINE, SEED, Call, Reading, increments
 from dfbench.subjects.contract import Sampler
 from dfbench.subjects.reference import Defect, MethodSampler
 
 STEPS = 10
+LOUD = 16.0  # what no state or output of data of unit variance is beyond, but at large σ
 
 
 def _clipping(size: float) -> Sampler:
@@ -36,7 +37,9 @@ def _clipping(size: float) -> Sampler:
     "clipping range.",
 )
 def affine_check(subject: Sampler) -> Finding:
-    """Superposition at unit amplitude; where it fails, at the amplitude that avoids clipping."""
+    """Superposition at unit amplitude and a loud one; where it fails at the first, at the amplitude
+    that avoids clipping.
+    """
     try:
         reading = subject.reading(STEPS)
     except SubjectError as broken:
@@ -51,17 +54,39 @@ def affine_check(subject: Sampler) -> Finding:
     if not math.isfinite(reading.offset):
         return judge(math.inf, bound, unit="relative", why="zero input gives a non-finite sample")
     if reading.violated_at is None:
-        return judge(max(reading.superposition, reading.offset), bound, **details)
+        loud = subject.reading(STEPS, amplitude=LOUD)
+        if loud.violated_at is None:
+            size = max(reading.superposition, reading.offset, loud.superposition)
+            return judge(size, bound, **details)
+        return _violated(
+            loud,
+            f"clipping or thresholding: superposition fails at amplitude {LOUD:g} and holds at 1, "
+            "at which the table of the other checks is read",
+            bound,
+            {"steps": STEPS, "amplitude": LOUD},
+            details,
+        )
     why = (
         "clipping or thresholding: superposition fails at unit amplitude and holds at 1e-6; "
         "the table of the other checks is read at 1e-6, inside the clipping range"
     )
-    counterexample = {"steps": STEPS, "amplitude": 1.0}
+    counterexample: dict[str, Any] = {"steps": STEPS, "amplitude": 1.0}
     small = subject.reading(STEPS, amplitude=1e-6)
     if small.violated_at is not None:
         reading, counterexample["amplitude"] = small, 1e-6
         details["unit"] = "relative, at every amplitude"
         why = "superposition fails at every amplitude tried (1 and 1e-6): not a linear sampler"
+    return _violated(reading, why, bound, counterexample, details)
+
+
+def _violated(
+    reading: Reading,
+    why: str,
+    bound: float,
+    counterexample: dict[str, Any],
+    details: dict[str, Any],
+) -> Finding:
+    """The finding where superposition fails in a reading."""
     j = reading.violated_at
     return judge(
         reading.superposition,

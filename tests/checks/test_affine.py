@@ -55,6 +55,18 @@ def test_right_code_passes(cls):
     assert affine_check(resolve(cls, config)[0]).verdict == "pass"
 
 
+class CutAtFive(Euler):
+    def step(self, model_output, timestep, sample, **options):
+        return super().step(model_output.clamp(-5, 5), timestep, sample, **options)
+
+
+def test_what_is_cut_only_where_it_is_loud_is_seen():
+    finding = affine_check(resolve(CutAtFive, {})[0])
+    assert finding.verdict == "fail"
+    assert finding.counterexample == {"steps": 10, "amplitude": 16.0}
+    assert "fails at amplitude 16 and holds at 1" in finding.why
+
+
 class Guided(DDIM):
     """A weight on the output is affine."""
 

@@ -9,6 +9,7 @@ from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
     DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
     HeunDiscreteScheduler,
     LCMScheduler,
     UniPCMultistepScheduler,
@@ -186,3 +187,11 @@ class ThresholdOfOneFrame(DDPMScheduler):
         first = sample[:, :, :1].abs().flatten(1).quantile(0.5, dim=1).clamp(min=1)
         s = first.reshape(-1, 1, 1, 1, 1)
         return sample.clamp(-s, s) / s
+
+
+@wrong(when=Run(amplitude=4.0), hidden=True)
+class OutputsCutAtFive(FlowMatchEulerDiscreteScheduler):
+    """What the network returns is cut at ±5, beyond which nobody tried it."""
+
+    def step(self, model_output, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return super().step(model_output.clamp(-5, 5), *args, **kwargs)

@@ -44,6 +44,12 @@ WRONG = {
         {"clip_sample": True},
         ("bookkeeping", "identity"),
     ),
+    "outputs that are cut where they are loud": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def step(self, m, t, x, **k): return super().step(m.clamp(-5, 5), t, x, **k)",
+        {},
+        ("affine",),
+    ),
     "noise too large": (
         "class Mine(DDPMScheduler):\n"
         "    def step(self, m, t, x, **k):\n"
