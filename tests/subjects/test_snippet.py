@@ -135,6 +135,13 @@ WRONG = {
         {},
         ("companions",),
     ),
+    "told to begin at the first step": (
+        "class Mine(EulerDiscreteScheduler):\n"
+        "    def step(self, m, t, x, **k):\n"
+        "        return super().step(0.9 * m if self.begin_index == 0 else m, t, x, **k)",
+        {},
+        ("middle",),
+    ),
     "add_noise with a begin index": (
         "class Mine(EulerDiscreteScheduler):\n"
         "    def add_noise(self, x, e, t):\n"

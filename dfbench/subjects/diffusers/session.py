@@ -119,10 +119,10 @@ class SchedulerSession(Session):
         except (ValueError, IndexError) as error:
             raise SetupError(f"set_timesteps({self.n}) leaves unusable levels: {error}") from error
         first = next((i for i, call in enumerate(calls) if call.step >= step), 0)
-        if not first > 0:
-            raise Unsupported("no step can be left out")
-        if self.subject.begin == "index":
+        if self.subject.begin == "index":  # at the first step, too: pipelines say so in whole runs
             self.scheduler.set_begin_index(first)
+        elif not first > 0:
+            raise Unsupported("no step can be left out")
         return first
 
     def _visited(self) -> tuple[tuple[Call, ...], Grid]:
