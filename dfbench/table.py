@@ -99,6 +99,11 @@ def relative(variance: Array, truth: Array) -> Array:
     found, right = reals("variance", variance), reals("truth", truth)
     if found.shape != right.shape or not ((found >= 0).all() and (right >= 0).all()):
         raise ValueError("variance and truth must be numbers ≥ 0, of one shape")
+    return _relative(found, right)
+
+
+def _relative(found: Array, right: Array) -> Array:
+    """NaN where coefficients are beyond measure, and there is no law."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = found / right
     return np.asarray(np.sqrt(np.where((right == 0) & (found == 0), 1.0, ratio)) - 1)
@@ -394,7 +399,7 @@ class Table:
         """
         last = self.levels[-1]
         truth = last.alpha**2 * finite("variance", variance) + last.sigma**2
-        return relative(self.law(variance).variance, truth)
+        return _relative(self.law(variance).variance, truth)
 
     def sensitivity(self, variance: Array) -> tuple[Array, Array]:
         """What z_T (D,) and every draw (K, D) weigh in the sample for Gaussian data, (D,)."""

@@ -57,6 +57,7 @@ def test_the_levels_of_a_run_are_computed_once(monkeypatch: pytest.MonkeyPatch) 
     """For a step count and grid, whatever the number of sessions; anew after `forget`."""
     seen: Counter[Any] = Counter()
     whole = TrainingSteps.calls
+    resolve("diffusers:DDIMScheduler")  # what a class is recognised by is asked of it once
 
     def calls(self: TrainingSteps) -> Any:
         found = whole(self)
